@@ -1,0 +1,1 @@
+//! Speaks to a Salesforce org over its public APIs, and knows no bytes of the vault.

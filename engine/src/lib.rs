@@ -1,0 +1,1 @@
+//! The storage engine: keeps every state of a Salesforce org, deduplicated, and reads any of them back.

@@ -1,0 +1,1 @@
+//! A Salesforce org that answers over HTTP, written from the API's documentation.
