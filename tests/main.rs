@@ -1,0 +1,6 @@
+//! The one end-to-end test binary of the project: every file beside this one is a module of it.
+//!
+//! Key decision: one binary links once, where one binary a file would link as often as there are files.
+//! This is not the place for tests of one function: those stand beside the function.
+
+mod tidy;
