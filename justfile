@@ -1,0 +1,41 @@
+# One verb a job; `just` alone lists them.
+
+default:
+    @just --list
+
+# Types only, fast
+check:
+    cargo check --workspace --all-targets
+
+# Every test, as the README says
+test:
+    cargo test --workspace
+
+# The rules of the house alone
+tidy:
+    cargo test --package halite --test tests tidy
+
+# Formatting and lints
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# The docs, strictly
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# The whole round trip on a simulated org
+demo *ARGS:
+    cargo run --release -- demo {{ARGS}}
+
+# Import 500,000 records beside restic
+bench:
+    bench/import-vs-restic.sh
+
+# Licences, advisories, sources (needs cargo-deny)
+deny:
+    cargo deny check
+
+# What must pass before a change lands
+ci:
+    .ci/run
