@@ -1,4 +1,13 @@
 //! Corpora to measure with: Salesforce-like records, the same bytes for the same seed on every machine.
 //!
 //! Key decision: a record is a pure function of (seed, day, row), so that an edited day needs no first day on disk.
-//! This is not a benchmark: criterion benches and the rivals' scripts stand beside it.
+//! This is not a benchmark: the scripts that measure stand beside it, and none of it is linked into the command.
+
+mod corpus;
+mod describe;
+mod fields;
+mod random;
+mod values;
+
+pub use corpus::{Corpus, Shape};
+pub use describe::describe;
