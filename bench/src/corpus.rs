@@ -177,7 +177,10 @@ impl Corpus {
                 } else {
                     row.edited[0] as i64
                 };
-                values::datetime(out, (DAY_ZERO + born) * 86_400 - age as i64);
+                values::datetime(
+                    out,
+                    (DAY_ZERO + born) * 86_400 - age as i64 + random.below(3_600) as i64,
+                );
             }
             Kind::Modified => values::datetime(out, self.modified(row)),
             Kind::ModifiedBy => {
