@@ -130,8 +130,12 @@ fn engine_crates(source: &Source, paths: &[Named]) -> Vec<Complaint> {
 fn layers(source: &Source, paths: &[Named]) -> Vec<Complaint> {
     let rank = |name: &str| ENGINE_LAYERS.iter().position(|layer| *layer == name);
     let module = source.below_src().map(module_of).unwrap_or_default();
-    let Some(own) = module.first().and_then(|first| rank(first)) else {
+    let Some(first) = module.first().filter(|_| !source.production.trim().is_empty()) else {
         return Vec::new();
+    };
+    let Some(own) = rank(first) else {
+        let why = format!("`{first}` is no layer of the engine: move the file into one of {ENGINE_LAYERS:?}");
+        return vec![Complaint::new(&source.path, 1, why)];
     };
     let above = |path: &&Named| {
         path.segments[0] == "crate"
@@ -287,6 +291,7 @@ fn a_layer_sees_only_what_stands_before_it() {
         "engine/src/ops/diff.rs",
         "use crate::vault::Vault; use super::capture; use crate::base::id;"
     ));
+    assert!(fails("engine/src/util.rs", "fn f() {}"));
     assert!(!fails("engine/src/lib.rs", "pub use crate::ops::diff;"));
     assert!(!fails(
         "engine/src/base/id.rs",
