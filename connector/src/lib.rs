@@ -1,1 +1,27 @@
-//! Speaks to a Salesforce org over its public APIs, and knows no bytes of the vault.
+//! Speaks to a Salesforce org over its public APIs, as the engine's [`Source`](halite_engine::ops::org::Source)
+//! and [`Target`](halite_engine::ops::org::Target).
+//!
+//! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
+//! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
+//! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
+//! `rest`, `query`, `collections`, `soap` (one file an API family) -> `org` (the face).
+//!
+//! It knows no bytes of the vault, decides nothing about records, and never prints.
+
+mod auth;
+mod collections;
+mod error;
+mod limits;
+mod org;
+mod query;
+mod rest;
+mod retry;
+mod soap;
+mod transport;
+
+pub use auth::{Environment, Grant};
+pub use limits::Usage;
+pub use org::{Connect, SalesforceOrg};
+pub use rest::Allowance;
+pub use retry::Patience;
+pub use transport::Secret;

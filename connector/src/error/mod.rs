@@ -1,0 +1,313 @@
+//! What an answer of the org means: status and API error code become one judgement, in one function.
+//!
+//! Key decision: [`judge`] alone decides both the engine's [`Kind`] and whether asking again helps, so that no
+//! caller reads status codes. Codes and shapes: REST API guide, "Status Codes and Error Responses"; SOAP API
+//! guide, "API Fault Element". It does not retry anything itself; records refused one by one are not errors.
+
+pub mod xml;
+
+use std::fmt;
+
+use halite_engine::base::error::{Error, Kind};
+use halite_engine::ops::org::Refusal;
+use serde::Deserialize;
+
+/// What to do after a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The session is over: sign in anew, once.
+    SignIn,
+    /// It will pass: wait and ask again.
+    Wait,
+    /// Asking again gives the same answer.
+    Stop,
+}
+
+/// One error as the API words it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ApiError {
+    /// `errorCode` in REST, `statusCode` in save results, `exceptionCode` in SOAP, `error` in OAuth.
+    #[serde(
+        alias = "errorCode",
+        alias = "statusCode",
+        alias = "exceptionCode",
+        alias = "error"
+    )]
+    pub code: String,
+    /// For people.
+    #[serde(alias = "error_description")]
+    pub message: String,
+    /// The fields it names.
+    pub fields: Option<Vec<String>>,
+}
+
+/// Why a request gave nothing usable.
+#[derive(Debug)]
+pub enum Cause {
+    /// The org answered, and said no.
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// The body's errors; empty where it is not the API's own error format.
+        errors: Vec<ApiError>,
+    },
+    /// No reply, or one cut off, empty, or not in the format asked for.
+    Broken {
+        /// What is wrong with it.
+        why: String,
+        /// Whether the org may have received the request.
+        sent: bool,
+    },
+    /// Not the org's doing: cancelled, or beyond a bound of ours.
+    Stop(Error),
+}
+
+/// A request that failed, with what was asked and how often.
+#[derive(Debug)]
+pub struct Fault {
+    cause: Cause,
+    context: String,
+}
+
+impl Fault {
+    /// A reply that cannot be used.
+    pub fn broken(why: impl Into<String>, sent: bool) -> Self {
+        Cause::Broken {
+            why: why.into(),
+            sent,
+        }
+        .into()
+    }
+
+    /// An answer with an error status.
+    pub fn answer(status: u16, body: &[u8]) -> Self {
+        Cause::Answer {
+            status,
+            errors: api_errors(body),
+        }
+        .into()
+    }
+
+    /// Says what was asked: method, path, tries, time.
+    #[must_use]
+    pub fn within(mut self, context: impl Into<String>) -> Self {
+        self.context = context.into();
+        self
+    }
+
+    /// Whether the org named this code.
+    pub fn has(&self, code: &str) -> bool {
+        matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(|e| e.code == code))
+    }
+
+    /// Whether the org answered at all.
+    pub fn is_answer(&self) -> bool {
+        matches!(self.cause, Cause::Answer { .. })
+    }
+
+    /// What to do.
+    pub fn verdict(&self) -> Verdict {
+        match &self.cause {
+            Cause::Answer { status, errors } => judge(*status, first(errors)).1,
+            Cause::Broken { .. } => Verdict::Wait,
+            Cause::Stop(_) => Verdict::Stop,
+        }
+    }
+
+    /// Whether it is certain that the request changed nothing in the org: it was never sent, or refused as a
+    /// whole. A 5xx says nothing of that, unless it carries a code that names a refusal (SOAP faults are 500s).
+    pub fn nothing_done(&self) -> bool {
+        match &self.cause {
+            Cause::Answer { status, errors } => match first(errors) {
+                Some(error) if SAID_BEFORE.contains(&error.code.as_str()) => true,
+                Some(_) | None => (400..500).contains(status) && ![406, 408].contains(status),
+            },
+            Cause::Broken { sent, .. } => !sent,
+            Cause::Stop(_) => true,
+        }
+    }
+}
+
+/// Codes that are given before anything is done, whatever the status around them.
+const SAID_BEFORE: [&str; 9] = [
+    "INVALID_SESSION_ID",
+    "REQUEST_LIMIT_EXCEEDED",
+    "UNSUPPORTED_API_VERSION",
+    "API_DISABLED_FOR_ORG",
+    "API_CURRENTLY_DISABLED",
+    "INVALID_TYPE",
+    "MALFORMED_ID",
+    "INSUFFICIENT_ACCESS",
+    "EXCEEDED_ID_LIMIT",
+];
+
+fn first(errors: &[ApiError]) -> Option<&ApiError> {
+    errors.first()
+}
+
+/// The one place where a status and a code become a kind and a verdict.
+pub fn judge(status: u16, error: Option<&ApiError>) -> (Kind, Verdict) {
+    let (code, message) = error.map_or(("", ""), |e| (e.code.as_str(), e.message.as_str()));
+    match code {
+        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => return (Kind::Auth, Verdict::SignIn),
+        "REQUEST_LIMIT_EXCEEDED" if message.to_ascii_lowercase().contains("concurrent") => {
+            return (Kind::Busy, Verdict::Wait);
+        }
+        "REQUEST_LIMIT_EXCEEDED" | "LIMIT_EXCEEDED" | "STORAGE_LIMIT_EXCEEDED" => {
+            return (Kind::Quota, Verdict::Stop);
+        }
+        "rate_limit_exceeded" => return (Kind::Busy, Verdict::Wait),
+        "invalid_grant"
+        | "invalid_client"
+        | "invalid_client_id"
+        | "invalid_client_credentials"
+        | "inactive_user"
+        | "inactive_org" => return (Kind::Auth, Verdict::Stop),
+        "QUERY_TIMEOUT" | "SERVER_UNAVAILABLE" => return (Kind::Io, Verdict::Wait),
+        "UNSUPPORTED_API_VERSION" => return (Kind::Unsupported, Verdict::Stop),
+        "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "TXN_SECURITY_METERING_ERROR" => {
+            return (Kind::Denied, Verdict::Stop);
+        }
+        _ if code.starts_with("INSUFFICIENT_ACCESS") => return (Kind::Denied, Verdict::Stop),
+        "NOT_FOUND" | "ENTITY_IS_DELETED" => return (Kind::NotFound, Verdict::Stop),
+        _ => {}
+    }
+    match status {
+        401 => (Kind::Auth, Verdict::SignIn),
+        403 => (Kind::Denied, Verdict::Stop),
+        404 => (Kind::NotFound, Verdict::Stop),
+        409 | 412 | 428 => (Kind::Busy, Verdict::Stop),
+        410 => (Kind::Unsupported, Verdict::Stop),
+        420 | 429 => (Kind::Busy, Verdict::Wait),
+        406 | 408 | 500.. => (Kind::Io, Verdict::Wait),
+        _ => (Kind::Invalid, Verdict::Stop),
+    }
+}
+
+/// Refusals of single records that pass by themselves (SOAP API guide, "StatusCode").
+pub fn passes(code: &str) -> bool {
+    matches!(
+        code,
+        "UNABLE_TO_LOCK_ROW" | "REQUEST_RUNNING_TOO_LONG" | "SERVER_UNAVAILABLE" | "TOO_MANY_APEX_REQUESTS"
+    )
+}
+
+/// The errors in a body: REST's array, an object with the same keys, OAuth's object, or a SOAP fault.
+pub fn api_errors(body: &[u8]) -> Vec<ApiError> {
+    let text = body.trim_ascii();
+    match text.first() {
+        Some(b'[') => serde_json::from_slice(text).unwrap_or_default(),
+        Some(b'{') => serde_json::from_slice(text)
+            .map(|e: ApiError| vec![e])
+            .unwrap_or_default(),
+        Some(b'<') => soap_fault(text).into_iter().collect(),
+        _ => Vec::new(),
+    }
+    .into_iter()
+    .filter(|error: &ApiError| !error.code.is_empty())
+    .collect()
+}
+
+fn soap_fault(body: &[u8]) -> Option<ApiError> {
+    let mut error = ApiError::default();
+    let walked = xml::walk(body, &mut |path, text| {
+        match path {
+            [.., "Fault", "faultcode"] => error.code = text.rsplit(':').next().unwrap_or(text).to_owned(),
+            [.., "Fault", "faultstring"] => error.message = text.to_owned(),
+            _ => {}
+        }
+        Ok(())
+    });
+    walked.ok().filter(|()| !error.code.is_empty())?;
+    if let Some(short) = error.message.strip_prefix(&format!("{}: ", error.code)) {
+        error.message = short.to_owned();
+    }
+    Some(error)
+}
+
+impl From<Cause> for Fault {
+    fn from(cause: Cause) -> Self {
+        Self {
+            cause,
+            context: String::new(),
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Cause::Stop(error).into()
+    }
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        let (kind, hint) = match fault.cause {
+            Cause::Stop(error) => return error,
+            Cause::Broken { .. } => (
+                Kind::Io,
+                "check the network and the org's status, then run it again",
+            ),
+            Cause::Answer { status, ref errors } => {
+                let kind = judge(status, first(errors)).0;
+                (kind, advice(kind, first(errors).map_or("", |e| &e.message)))
+            }
+        };
+        let error = Error::new(kind, fault.to_string());
+        if hint.is_empty() { error } else { error.hint(hint) }
+    }
+}
+
+/// The next step, where one is known.
+fn advice(kind: Kind, message: &str) -> &'static str {
+    match kind {
+        Kind::Auth if message.contains("approved this consumer") => {
+            "the app is not installed or approved for this user: install it in Setup, Connected Apps OAuth Usage"
+        }
+        Kind::Auth => "sign in to the org again with `halite connect`",
+        Kind::Quota => {
+            "the org's allowance is used up: run it again when it has grown back (24 hours at most)"
+        }
+        Kind::Denied => "give the user the right that is missing; `halite preflight` lists what is needed",
+        Kind::Busy => "try again later",
+        Kind::Io => "the org is not answering as it should: run it again later",
+        Kind::Unsupported => "the org offers no API version that this build speaks",
+        _ => "",
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.context.is_empty() {
+            write!(out, "{}: ", self.context)?;
+        }
+        match &self.cause {
+            Cause::Answer { status, errors } => {
+                write!(out, "{status}")?;
+                match errors.first() {
+                    Some(error) => write!(out, " {}: {}", error.code, one_line(&error.message)),
+                    None => write!(out, " without a reason that the API defines"),
+                }
+            }
+            Cause::Broken { why, .. } => out.write_str(&one_line(why)),
+            Cause::Stop(error) => fmt::Display::fmt(error, out),
+        }
+    }
+}
+
+/// The first 300 characters, on one line.
+fn one_line(text: &str) -> String {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    words.join(" ").chars().take(300).collect()
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Refusal {
+            code: error.code,
+            message: error.message,
+            fields: error.fields.unwrap_or_default(),
+        }
+    }
+}

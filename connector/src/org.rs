@@ -1,0 +1,268 @@
+//! The face: an org as the engine's source and target, and how to connect to one.
+//!
+//! Key decision: [`Connect`] collects what a connection needs and [`SalesforceOrg`] is what came of it; the org's
+//! clock, its version and who is signed in are asked, never assumed. It holds no logic of an API of its own:
+//! every method hands on to the file of its family.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use halite_engine::base::clock::Clock;
+use halite_engine::base::error::{Error, Result};
+use halite_engine::base::id::RecordId;
+use halite_engine::base::stamp::Stamp;
+use halite_engine::ops::org::{EachRow, Identity, Outcome, Read, SObjectInfo, Source, Target};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::auth::{Environment, Grant, KeepGrant, SignedIn};
+use crate::limits::Usage;
+use crate::rest::{Allowance, Rest};
+use crate::retry::{Caller, Patience, Wire};
+use crate::transport::{Host, Transport};
+use crate::{collections, query, soap};
+
+/// How to connect to an org.
+///
+/// ```no_run
+/// use halite_connector::{Connect, Grant, Secret};
+/// use halite_engine::ops::org::Source;
+///
+/// # fn main() -> halite_engine::Result<()> {
+/// let grant = Grant::ClientCredentials { client_id: "3MVG9...".into(), client_secret: Secret::new("...") };
+/// let mut org = Connect::new("https://acme.my.salesforce.com".parse()?).grant(grant).open()?;
+/// println!("{} has {} accounts", org.identity()?.name, org.count("Account")?);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Connect {
+    environment: Environment,
+    grant: Option<Grant>,
+    keep: Option<KeepGrant>,
+    cancel: Arc<AtomicBool>,
+    patience: Patience,
+    clock: Clock,
+}
+
+impl Connect {
+    /// A connection to an org of this environment.
+    pub fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            grant: None,
+            keep: None,
+            cancel: Arc::default(),
+            patience: Patience::default(),
+            clock: Clock::system(),
+        }
+    }
+
+    /// What to sign in with.
+    #[must_use]
+    pub fn grant(mut self, grant: Grant) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
+    /// Called with the new grant whenever the org rotates the refresh token. It must not return before the grant
+    /// is kept durably: the old one may be dead already, and the new one is used only afterwards.
+    #[must_use]
+    pub fn on_new_grant(mut self, keep: impl FnMut(&Grant) -> Result<()> + Send + 'static) -> Self {
+        self.keep = Some(Box::new(keep));
+        self
+    }
+
+    /// Set this to stop: looked at between requests, while waiting, and during reads; then errors are
+    /// `Interrupted`. A write under way is awaited.
+    #[must_use]
+    pub fn cancel(mut self, cancel: Arc<AtomicBool>) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// How long each call is tried.
+    #[must_use]
+    pub fn patience(mut self, patience: Patience) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// Where jitter and elapsed times come from.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Signs in and picks the API version.
+    ///
+    /// # Errors
+    /// `Auth` where the grant is refused, `Unsupported` where no version fits, `Io` where there is no answer.
+    pub fn open(self) -> Result<SalesforceOrg> {
+        let grant = self.grant.ok_or_else(|| {
+            Error::invalid("a connection without a grant")
+                .hint("give client credentials, a refresh token or a token")
+        })?;
+        let local = match &grant {
+            Grant::Token { instance_url, .. } => Host::parse(instance_url)?.is_local(),
+            _ => self.environment.login_host()?.is_local(),
+        };
+        let mut wire = Wire::new(Transport::new(self.cancel, local)?, self.patience, self.clock);
+        let session = SignedIn::open(&self.environment, grant, self.keep, &mut wire)?;
+        let mut caller = Caller { wire, session };
+        let rest = Rest::open(&mut caller)?;
+        tracing::info!(version = %rest.version, "connected");
+        Ok(SalesforceOrg {
+            caller,
+            rest,
+            identity: None,
+        })
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Connect")
+            .field("environment", &self.environment)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A Salesforce org that one is signed in to; made by [`Connect::open`].
+pub struct SalesforceOrg {
+    caller: Caller<SignedIn>,
+    rest: Rest,
+    identity: Option<Identity>,
+}
+
+impl fmt::Debug for SalesforceOrg {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SalesforceOrg")
+            .field("version", &self.rest.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl SalesforceOrg {
+    /// The org's last word on its allowance of API calls; an estimate, and none before the first reply.
+    pub fn usage(&self) -> Option<Usage> {
+        self.caller.wire.limits().usage()
+    }
+
+    /// Every allowance of the org, by name.
+    ///
+    /// # Errors
+    /// As any request.
+    pub fn allowances(&mut self) -> Result<Vec<Allowance>> {
+        self.rest.limits(&mut self.caller)
+    }
+
+    /// The first row of a query that the user may lack the right for; none where the org refuses it.
+    fn row<T: DeserializeOwned>(&mut self, text: &str) -> Result<Option<T>> {
+        match query::small(&mut self.caller, &self.rest, text) {
+            Ok(rows) => Ok(rows.first().and_then(|row| serde_json::from_slice(row).ok())),
+            Err(fault) if fault.is_answer() => {
+                tracing::debug!(%fault, "the org does not say");
+                Ok(None)
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn ask_identity(&mut self) -> Result<Identity> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Organization {
+            name: Option<String>,
+            #[serde(default)]
+            is_sandbox: bool,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct User {
+            name: String,
+        }
+        let known = self.caller.session.identity().map(str::to_owned);
+        let who = self.rest.who(&mut self.caller, known.as_deref())?;
+        let organization: Option<Organization> = self.row("SELECT Id, Name, IsSandbox FROM Organization")?;
+        let user_name = match who.name {
+            Some(name) => name,
+            None => self
+                .row::<User>(&format!("SELECT Id, Name FROM User WHERE Id = '{}'", who.user))?
+                .map_or_else(|| who.user.to_string(), |user| user.name),
+        };
+        let sandbox = organization.as_ref().is_some_and(|o| o.is_sandbox);
+        Ok(Identity {
+            org: who.org,
+            name: organization
+                .and_then(|o| o.name)
+                .unwrap_or_else(|| who.org.to_string()),
+            sandbox,
+            user: who.user,
+            user_name,
+            api_version: self.rest.version.clone(),
+        })
+    }
+}
+
+impl Source for SalesforceOrg {
+    fn identity(&mut self) -> Result<Identity> {
+        if self.identity.is_none() {
+            self.identity = Some(
+                self.ask_identity()
+                    .map_err(|e| e.within("asking who is signed in"))?,
+            );
+        }
+        self.identity.clone().ok_or_else(|| Error::invalid("no identity"))
+    }
+
+    /// By SOAP, to the millisecond; by a reply's date, to the second and rounded down, where SOAP is refused.
+    fn now(&mut self) -> Result<Stamp> {
+        match soap::server_time(&mut self.caller, &self.rest) {
+            Ok(stamp) => Ok(stamp),
+            Err(fault) if fault.is_answer() => Ok(self.rest.date(&mut self.caller)?),
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
+        self.rest.sobjects(&mut self.caller)
+    }
+
+    fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
+        self.rest.describe(&mut self.caller, sobject)
+    }
+
+    fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
+        let span = tracing::info_span!("read", sobject = %read.describe.name, fields = read.fields.len());
+        let _entered = span.enter();
+        query::read(&mut self.caller, &self.rest, read, each)
+    }
+
+    fn count(&mut self, sobject: &str) -> Result<u64> {
+        query::count(&mut self.caller, &self.rest, sobject)
+    }
+
+    fn ids(&mut self, sobject: &str, each: &mut dyn FnMut(RecordId) -> Result<()>) -> Result<()> {
+        query::ids(&mut self.caller, &self.rest, sobject, each)
+    }
+
+    fn calls(&self) -> u64 {
+        self.caller.wire.limits().calls()
+    }
+}
+
+impl Target for SalesforceOrg {
+    fn undelete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {
+        soap::undelete(&mut self.caller, &self.rest, ids)
+    }
+
+    fn create(&mut self, sobject: &str, rows: &[String]) -> Result<Vec<Outcome>> {
+        collections::create(&mut self.caller, &self.rest, sobject, rows)
+    }
+
+    fn update(&mut self, sobject: &str, rows: &[(RecordId, String)]) -> Result<Vec<Outcome>> {
+        collections::update(&mut self.caller, &self.rest, sobject, rows)
+    }
+}

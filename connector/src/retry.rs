@@ -1,0 +1,260 @@
+//! What is asked again, and why: the one loop around every request.
+//!
+//! Key decision: reads and writes differ. A read is repeated after 406, 420, 429 and 5xx, after an empty, cut
+//! off or HTML body, and after one that does not parse, since all of these were seen to pass; with jittered
+//! waits that double, within a number of tries and a total time. A write is repeated only where it is certain
+//! that nothing was done (never sent, or refused as a whole by a limit); otherwise its outcome is unknown.
+//! A session that is over is renewed once and the call replayed once. The daily limit is never waited for.
+
+use std::time::{Duration, Instant};
+
+use halite_engine::base::clock::Clock;
+use halite_engine::base::error::{Error, Result};
+use reqwest::header::HeaderMap;
+
+use crate::error::{Fault, Verdict};
+use crate::limits::Limits;
+use crate::transport::{Call, Host, OnStop, Reply, Secret, Transport};
+
+/// How long one call is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Most tries of one call.
+    pub tries: u32,
+    /// About the first wait; each further one is twice as long.
+    pub first_wait: Duration,
+    /// The longest wait.
+    pub longest_wait: Duration,
+    /// No try begins later than this after the first; below the 15 minutes that the shortest session lives.
+    pub budget: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            tries: 8,
+            first_wait: Duration::from_millis(500),
+            longest_wait: Duration::from_secs(30),
+            budget: Duration::from_secs(300),
+        }
+    }
+}
+
+/// Where to send, and as whom; renewed when it is over.
+pub trait Session: Send {
+    /// The org's own host.
+    fn host(&self) -> &Host;
+    /// The access token.
+    fn token(&self) -> &Secret;
+    /// Signs in anew.
+    fn renew(&mut self, wire: &mut Wire) -> Result<()>;
+}
+
+/// The transport with all that a repeated call needs.
+pub struct Wire {
+    transport: Transport,
+    limits: Limits,
+    patience: Patience,
+    clock: Clock,
+}
+
+/// What became of a write.
+pub enum Written<T> {
+    /// The org's reply.
+    Reply(T),
+    /// It may or may not have been done, and why that is not known.
+    Lost(String),
+}
+
+/// One call being tried.
+struct Trial {
+    start: Instant,
+    tries: u32,
+}
+
+impl Wire {
+    /// A wire without a word said on it yet.
+    pub fn new(transport: Transport, patience: Patience, clock: Clock) -> Self {
+        Self {
+            transport,
+            limits: Limits::default(),
+            patience,
+            clock,
+        }
+    }
+
+    /// What is known of calls so far.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Waits about as long as before try number `tries` of a call.
+    pub fn pause(&self, tries: u32) -> Result<()> {
+        let doubled = self
+            .patience
+            .first_wait
+            .saturating_mul(1 << tries.saturating_sub(1).min(16));
+        let most = doubled.min(self.patience.longest_wait);
+        let jitter = f64::from(u16::from_le_bytes(self.clock.random()?)) / f64::from(u16::MAX);
+        self.transport.wait(most.mul_f64(0.5 + jitter / 2.0))
+    }
+
+    /// One try: counted, sent, noted.
+    fn once(
+        &mut self,
+        host: &Host,
+        call: &Call,
+        token: Option<&Secret>,
+        on_stop: OnStop,
+    ) -> Result<Reply, Fault> {
+        self.transport.check()?;
+        self.limits.count();
+        let reply = self.transport.send(host, call, token, on_stop)?;
+        self.limits.note(&reply.headers);
+        tracing::debug!(call = %call.name(), bytes = reply.body.len(), "replied");
+        Ok(reply)
+    }
+
+    /// Asks without a session, for tokens: repeated as reads are, but a reply under way is awaited, since a new
+    /// refresh token may be in it. `parse` says what a broken body is.
+    pub fn ask<T>(
+        &mut self,
+        host: &Host,
+        call: &Call,
+        parse: &dyn Fn(Reply) -> Result<T, String>,
+    ) -> Result<T, Fault> {
+        let mut trial = self.trial();
+        loop {
+            trial.tries += 1;
+            match self
+                .once(host, call, None, OnStop::Await)
+                .and_then(|reply| parsed(reply, parse))
+            {
+                Ok(value) => return Ok(value),
+                Err(fault) if fault.verdict() == Verdict::Wait && self.may_wait(&trial) => {
+                    self.wait(call, &trial, &fault)?;
+                }
+                Err(fault) => return Err(self.told(call, &trial, fault)),
+            }
+        }
+    }
+
+    fn trial(&self) -> Trial {
+        Trial {
+            start: self.clock.instant(),
+            tries: 0,
+        }
+    }
+
+    fn elapsed(&self, trial: &Trial) -> Duration {
+        self.clock.instant().saturating_duration_since(trial.start)
+    }
+
+    fn may_wait(&self, trial: &Trial) -> bool {
+        trial.tries < self.patience.tries && self.elapsed(trial) < self.patience.budget
+    }
+
+    fn wait(&self, call: &Call, trial: &Trial, fault: &Fault) -> Result<()> {
+        tracing::warn!(call = %call.name(), tries = trial.tries, %fault, "asking again");
+        self.pause(trial.tries)
+    }
+
+    /// Adds what was asked, how often and for how long.
+    fn told(&self, call: &Call, trial: &Trial, fault: Fault) -> Fault {
+        let (tries, time) = (trial.tries, self.elapsed(trial));
+        let times = if tries == 1 {
+            "once".into()
+        } else {
+            format!("{tries} times in {:.1} s", time.as_secs_f64())
+        };
+        fault.within(format!("{} (tried {times})", call.name()))
+    }
+}
+
+/// Calls within a session.
+pub struct Caller<S> {
+    /// The wire that is shared with signing in.
+    pub wire: Wire,
+    /// Who calls.
+    pub session: S,
+}
+
+impl<S: Session> Caller<S> {
+    /// Reads: asks until there is a whole reply that `parse` accepts.
+    ///
+    /// # Errors
+    /// The last fault, with method, path, tries and time.
+    pub fn read<T>(&mut self, call: &Call, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
+        let mut trial = self.wire.trial();
+        let mut renewed = false;
+        loop {
+            trial.tries += 1;
+            let reply = self.wire.once(
+                self.session.host(),
+                call,
+                Some(self.session.token()),
+                OnStop::GiveUp,
+            );
+            let fault = match reply.and_then(|reply| parsed(reply, parse)) {
+                Ok(value) => return Ok(value),
+                Err(fault) => fault,
+            };
+            match fault.verdict() {
+                Verdict::SignIn if !renewed => {
+                    renewed = true;
+                    self.session.renew(&mut self.wire)?;
+                }
+                Verdict::Wait if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
+                _ => return Err(self.wire.told(call, &trial, fault)),
+            }
+        }
+    }
+
+    /// Writes: sent once, and again only where nothing was done.
+    ///
+    /// # Errors
+    /// Only where nothing was done.
+    pub fn write<T>(
+        &mut self,
+        call: &Call,
+        parse: &dyn Fn(Reply) -> Result<T, String>,
+    ) -> Result<Written<T>, Error> {
+        let mut trial = self.wire.trial();
+        let mut renewed = false;
+        loop {
+            trial.tries += 1;
+            let reply = self.wire.once(
+                self.session.host(),
+                call,
+                Some(self.session.token()),
+                OnStop::Await,
+            );
+            let fault = match reply.and_then(|reply| parsed(reply, parse)) {
+                Ok(value) => return Ok(Written::Reply(value)),
+                Err(fault) => fault,
+            };
+            if !fault.nothing_done() {
+                let fault = self.wire.told(call, &trial, fault);
+                tracing::warn!(%fault, "the outcome of a write is unknown");
+                return Ok(Written::Lost(fault.to_string()));
+            }
+            match fault.verdict() {
+                Verdict::SignIn if !renewed => {
+                    renewed = true;
+                    self.session.renew(&mut self.wire)?;
+                }
+                Verdict::Wait if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
+                _ => return Err(self.wire.told(call, &trial, fault).into()),
+            }
+        }
+    }
+}
+
+fn parsed<T>(reply: Reply, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
+    parse(reply).map_err(|why| Fault::broken(why, true))
+}
+
+/// The value of a header that is text.
+pub fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
