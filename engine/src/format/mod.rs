@@ -4,3 +4,6 @@
 
 pub mod codec;
 pub mod describe;
+pub mod page;
+pub mod record;
+pub mod schema;

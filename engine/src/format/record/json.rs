@@ -1,0 +1,206 @@
+//! A tokeniser over the text of one JSON object that copies and allocates nothing.
+//!
+//! Key decision: strings are found by `memchr` and left escaped; nested values are skipped by depth, since only
+//! `attributes` and compounds nest. Strict where bytes would differ (RFC 8259), not a general JSON library.
+
+use crate::base::error::{Error, Result};
+
+/// One value as it stands in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token<'a> {
+    /// `null`
+    Null,
+    /// The inside of a string; `true` if it holds a backslash.
+    Text(&'a [u8], bool),
+    /// A number or `true`/`false`, unchecked.
+    Bare(&'a [u8]),
+    /// An object or array, whole.
+    Nested(&'a [u8]),
+}
+
+/// Walks the members of an object.
+pub struct Members<'a> {
+    text: &'a [u8],
+    at: usize,
+    first: bool,
+}
+
+fn bad(why: &str, at: usize) -> Error {
+    Error::invalid(format!("malformed JSON: {why} at byte {}", at + 1))
+}
+
+impl<'a> Members<'a> {
+    /// Starts behind the opening brace.
+    pub fn new(text: &'a [u8]) -> Result<Self> {
+        let mut members = Self { text, at: 0, first: true };
+        members.blank();
+        members.expect(b'{', "an object was expected")?;
+        Ok(members)
+    }
+
+    /// The next name (inside of the string, escaped as it stands) and value; `None` behind the closing brace.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot return errors this way")]
+    pub fn next(&mut self) -> Result<Option<(&'a [u8], Token<'a>)>> {
+        self.blank();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            self.blank();
+            let more = self.at < self.text.len();
+            return if more { Err(bad("text behind the object", self.at)) } else { Ok(None) };
+        }
+        if !self.first {
+            self.expect(b',', "a comma was expected")?;
+            self.blank();
+        }
+        self.first = false;
+        let (name, _) = self.string()?;
+        self.blank();
+        self.expect(b':', "a colon was expected")?;
+        self.blank();
+        Ok(Some((name, self.value()?)))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn blank(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn expect(&mut self, byte: u8, why: &str) -> Result<()> {
+        if self.peek() != Some(byte) {
+            return Err(bad(why, self.at));
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn value(&mut self) -> Result<Token<'a>> {
+        match self.peek() {
+            Some(b'"') => self.string().map(|(text, escaped)| Token::Text(text, escaped)),
+            Some(b'{' | b'[') => self.nested(),
+            Some(b'n') if self.text[self.at..].starts_with(b"null") => {
+                self.at += 4;
+                Ok(Token::Null)
+            }
+            Some(b't' | b'f' | b'-' | b'0'..=b'9') => {
+                let rest = &self.text[self.at..];
+                let end = rest.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
+                let token = &rest[..end.unwrap_or(rest.len())];
+                self.at += token.len();
+                Ok(Token::Bare(token))
+            }
+            _ => Err(bad("a value was expected", self.at)),
+        }
+    }
+
+    fn string(&mut self) -> Result<(&'a [u8], bool)> {
+        self.expect(b'"', "a string was expected")?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            let rest = &self.text[self.at..];
+            let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
+                return Err(bad("a string that does not end", start));
+            };
+            self.at += found + 1;
+            if rest[found] == b'"' {
+                break;
+            }
+            escaped = true;
+            self.at += 1;
+        }
+        let inside = &self.text[start..self.at - 1];
+        if inside.iter().any(|&b| b < 0x20) {
+            return Err(bad("a control character in a string", start));
+        }
+        Ok((inside, escaped))
+    }
+
+    fn nested(&mut self) -> Result<Token<'a>> {
+        let start = self.at;
+        let mut depth = 0_usize;
+        loop {
+            match self.peek() {
+                Some(b'"') => {
+                    self.string()?;
+                    continue;
+                }
+                Some(b'{' | b'[') => depth += 1,
+                Some(b'}' | b']') => depth -= 1,
+                Some(_) => {}
+                None => return Err(bad("a value that does not end", start)),
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(Token::Nested(&self.text[start..self.at]));
+            }
+        }
+    }
+}
+
+/// Gives the name of every member to `each`, unescaped; for schemas that must be inferred.
+pub fn keys(text: &[u8], mut each: impl FnMut(&str)) -> Result<()> {
+    let text = utf8(text)?;
+    let mut members = Members::new(text.as_bytes())?;
+    let mut buffer = String::new();
+    while let Some((name, _)) = members.next()? {
+        buffer.clear();
+        unescape(name, &mut buffer)?;
+        each(&buffer);
+    }
+    Ok(())
+}
+
+/// The text as UTF-8, or an error that says where it is not.
+pub fn utf8(text: &[u8]) -> Result<&str> {
+    std::str::from_utf8(text).map_err(|e| bad("text that is not UTF-8", e.valid_up_to()))
+}
+
+/// Appends the text that an escaped string stands for.
+///
+/// # Errors
+/// `Invalid` for an unknown escape, or half of a surrogate pair.
+pub fn unescape(inside: &[u8], out: &mut String) -> Result<()> {
+    let mut rest = utf8(inside)?;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        let mut tail = rest[at + 1..].chars();
+        let Some(code) = tail.next() else { return Err(bad("an escape that does not end", at)) };
+        rest = tail.as_str();
+        out.push(match code {
+            '"' | '\\' | '/' => code,
+            'n' => '\n',
+            'r' => '\r',
+            't' => '\t',
+            'b' => '\u{8}',
+            'f' => '\u{c}',
+            'u' => {
+                let (c, after) = unicode(rest).ok_or_else(|| bad("a malformed \\u escape", at))?;
+                rest = after;
+                c
+            }
+            _ => return Err(bad("an unknown escape", at)),
+        });
+    }
+    out.push_str(rest);
+    Ok(())
+}
+
+/// The character of `XXXX`, or of `XXXX\uXXXX` for a surrogate pair, and what follows.
+fn unicode(text: &str) -> Option<(char, &str)> {
+    let unit = |text: &str| {
+        let hex = text.get(..4).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        u32::from_str_radix(hex, 16).ok()
+    };
+    let high = unit(text)?;
+    if !(0xd800..0xdc00).contains(&high) {
+        return Some((char::from_u32(high)?, &text[4..]));
+    }
+    let second = text[4..].strip_prefix("\\u")?;
+    let low = unit(second).filter(|low| (0xdc00..0xe000).contains(low))?;
+    Some((char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))?, &second[4..]))
+}
