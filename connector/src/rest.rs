@@ -189,7 +189,8 @@ impl Rest {
 
 /// Parses a JSON body.
 pub fn json<T: DeserializeOwned>(reply: Reply) -> Result<T, String> {
-    serde_json::from_slice(&reply.body).map_err(|e| format!("JSON that does not parse: {e}"))
+    let Reply { body, .. } = reply;
+    serde_json::from_slice(&body).map_err(|e| format!("JSON that does not parse: {e}"))
 }
 
 /// Checks that a name can stand in a path and in SOQL.

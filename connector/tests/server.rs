@@ -1,6 +1,7 @@
 //! A server that answers with whatever bytes a test gives, and remembers what it was asked.
 //!
-//! Key decision: one reply a connection, from a closure over the request. It is not an HTTP library.
+//! Key decision: one reply a connection, from a closure over the request.
+//! It is not an HTTP library: it reads what the connector sends and no more.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -1,6 +1,7 @@
 //! Writes: one outcome a row, nothing written twice, and unknown where the reply is lost.
 //!
-//! Key decision: what counts is how often the server saw a write. It does not test what an org does with it.
+//! Key decision: what counts is how often the server saw a write.
+//! It does not test what an org does with it.
 
 use halite_engine::base::error::Kind;
 use halite_engine::base::id::RecordId;
@@ -78,7 +79,8 @@ fn edits_name_their_row() {
 fn a_lost_reply_is_unknown_and_not_repeated() {
     let half =
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n[{\"id\":".to_vec();
-    let lost: [Vec<u8>; 7] = [
+    let done = format!(r#"{{"id":"{}","success":true,"errors":[]}}"#, id(1));
+    let lost: [Vec<u8>; 8] = [
         Vec::new(),
         half,
         json(""),
@@ -86,6 +88,7 @@ fn a_lost_reply_is_unknown_and_not_repeated() {
         error(500, "UNKNOWN_EXCEPTION", "x"),
         reply(503, "text/html", "<html>"),
         json("[]"),
+        json(format!("[{done},{done},{done}]")),
     ];
     for bytes in lost {
         let server = Server::start(move |_| bytes.clone());
