@@ -117,7 +117,7 @@ fn a_token_goes_to_no_other_host() {
         let path = format!("{next}/services/data/v67.0/query/01g");
         let server = Server::start(move |asked| match asked.path.contains("SELECT") {
             true => page(2, &[r#"{"Id":"001000000000001"}"#.into()], Some(&path)),
-            false => error(404, "NOT_FOUND", "nothing here"),
+            false => crate::server::error(404, "NOT_FOUND", "nothing here"),
         });
         server.org().ids("Account", &mut |_| Ok(())).unwrap_err();
         assert_eq!(elsewhere.asked().len(), 0, "{next}");
