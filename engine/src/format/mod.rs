@@ -4,6 +4,10 @@
 
 pub mod codec;
 pub mod describe;
+pub mod pack;
 pub mod page;
 pub mod record;
+pub mod root;
+pub mod scan;
 pub mod schema;
+pub mod seal;

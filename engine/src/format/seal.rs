@@ -1,0 +1,601 @@
+//! From plaintext to what may be stored and back: keys, chunk ids, compression, encryption.
+//!
+//! Key decision: one AEAD key a pack (or object) from its random id, so nonces are counters and no birthday
+//! bound applies; whatever is compressed is decoded again before it counts, since compressors have written
+//! what they could not read (restic 4523, 4677). It does no input or output and never shows a secret.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use aes_gcm::aead::{AeadInOut, KeyInit};
+use aes_gcm::{Aes256Gcm, Nonce, Tag};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::base::clock::Clock;
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{ChunkId, PackId};
+use crate::base::limits;
+use crate::format::codec::Reader;
+
+/// The one cipher of format version 1: AES-256-GCM with 12-byte nonces and 16-byte tags.
+pub const CIPHER_AES_256_GCM: u8 = 1;
+/// Bytes that sealing adds to what it seals.
+pub const TAG_BYTES: usize = 16;
+
+/// What nonces are for; keeps the counters of one key apart.
+pub(crate) mod domain {
+    pub(crate) const CHUNK: u8 = 0;
+    pub(crate) const DIRECTORY: u8 = 1;
+    pub(crate) const OBJECT: u8 = 2;
+    pub(crate) const SLOT: u8 = 3;
+}
+
+/// The secret from which every other one is derived. Wiped when dropped, never shown.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct MasterKey([u8; 32]);
+
+impl MasterKey {
+    /// A new random key.
+    pub fn generate(clock: &Clock) -> Result<Self> {
+        clock.random().map(Self)
+    }
+
+    /// A key from its bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for wrapping.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(secret)")
+    }
+}
+
+/// The keys of each purpose, derived from one [`MasterKey`]; shared by `Arc`.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Keys {
+    chunk_id: [u8; 32],
+    record: [u8; 32],
+    pack: [u8; 32],
+    cut: [u8; 32],
+    blob_cut: [u8; 32],
+    digest: [u8; 32],
+    root: [u8; 32],
+    object: [u8; 32],
+    name: [u8; 32],
+}
+
+impl Keys {
+    /// Derives every subkey.
+    pub fn derive(master: &MasterKey) -> Self {
+        let key = |context| blake3::derive_key(context, &master.0);
+        Self {
+            chunk_id: key("halite 2026-11 chunk id v1"),
+            record: key("halite 2026-11 record hash v1"),
+            pack: key("halite 2026-11 pack keys v1"),
+            cut: key("halite 2026-11 page cuts v1"),
+            blob_cut: key("halite 2026-11 blob cuts v1"),
+            digest: key("halite 2026-11 state digest v1"),
+            root: key("halite 2026-11 root mac v1"),
+            object: key("halite 2026-11 object keys v1"),
+            name: key("halite 2026-11 object names v1"),
+        }
+    }
+
+    /// The name of a chunk: keyed BLAKE3 over the kind and the plaintext.
+    pub fn chunk_id(&self, kind: ChunkKind, plain: &[u8]) -> ChunkId {
+        let mut hasher = blake3::Hasher::new_keyed(&self.chunk_id);
+        hasher.update(&[kind as u8]).update(plain);
+        ChunkId(*hasher.finalize().as_bytes())
+    }
+
+    /// The key of record content hashes.
+    pub fn record_key(&self) -> &[u8; 32] {
+        &self.record
+    }
+
+    /// The key of the hash of Ids that decides where pages are cut.
+    pub fn cut_key(&self) -> &[u8; 32] {
+        &self.cut
+    }
+
+    /// The key of the hashes that a state digest sums.
+    pub fn digest_key(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The secret table by which blobs are cut: 256 independent words, since one 64-bit seed is no protection.
+    pub fn blob_cut_table(&self) -> Box<[u64; 256]> {
+        let mut stream = blake3::Hasher::new_keyed(&self.blob_cut).finalize_xof();
+        let mut table = Box::new([0; 256]);
+        for word in table.iter_mut() {
+            let mut bytes = [0; 8];
+            stream.fill(&mut bytes);
+            *word = u64::from_le_bytes(bytes);
+        }
+        table
+    }
+
+    /// A name that only this vault's key holders can tell from random, for objects found by what they are about.
+    pub fn object_name(&self, role: &str, about: &[u8]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.name);
+        hasher
+            .update(&(role.len() as u64).to_le_bytes())
+            .update(role.as_bytes())
+            .update(about);
+        *hasher.finalize().as_bytes()
+    }
+
+    /// The authentication of a root.
+    pub fn root_mac(&self, bytes: &[u8]) -> [u8; 32] {
+        *blake3::keyed_hash(&self.root, bytes).as_bytes()
+    }
+
+    /// The cipher of one pack.
+    pub fn pack_cipher(&self, pack: &PackId) -> PackCipher {
+        PackCipher(Sealer::derived("halite 2026-11 pack key v1", &self.pack, &pack.0))
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(secret)")
+    }
+}
+
+/// The cipher of one pack, keyed from its random id.
+pub struct PackCipher(pub(crate) Sealer);
+
+/// AES-256-GCM under one key; callers choose nonces and never repeat one.
+pub(crate) struct Sealer(Aes256Gcm);
+
+impl Sealer {
+    /// Keyed by `derive_key(context, secret ++ id)`.
+    pub(crate) fn derived(context: &str, secret: &[u8], id: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key(context);
+        let mut key = *hasher.update(secret).update(id).finalize().as_bytes();
+        let sealer = Self(Aes256Gcm::new(&key.into()));
+        key.zeroize();
+        sealer
+    }
+
+    /// Encrypts in place and returns the tag.
+    pub(crate) fn seal(
+        &self,
+        domain: u8,
+        count: u32,
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG_BYTES]> {
+        let tag = self
+            .0
+            .encrypt_inout_detached(&nonce(domain, count), aad, buffer.into());
+        let tag = tag.map_err(|_| Error::new(Kind::Invalid, "too long to be sealed as one piece"))?;
+        Ok(tag.into())
+    }
+
+    /// Decrypts in place; false where anything differs from what was sealed, and then the buffer is unchanged.
+    pub(crate) fn open(
+        &self,
+        domain: u8,
+        count: u32,
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &[u8; TAG_BYTES],
+    ) -> bool {
+        let tag = Tag::from(*tag);
+        self.0
+            .decrypt_inout_detached(&nonce(domain, count), aad, buffer.into(), &tag)
+            .is_ok()
+    }
+}
+
+/// Counter, zeros, and the domain in the last byte.
+fn nonce(domain: u8, count: u32) -> Nonce<aes_gcm::aead::consts::U12> {
+    let mut nonce = [0; 12];
+    nonce[..4].copy_from_slice(&count.to_le_bytes());
+    nonce[11] = domain;
+    nonce.into()
+}
+
+macro_rules! chunk_kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        /// What a chunk holds. The numbers stand on disk and are never used again for something else.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum ChunkKind { $($(#[$doc])* $name = $number,)* }
+
+        impl ChunkKind {
+            /// Every kind, in the order of their numbers.
+            pub const ALL: &[ChunkKind] = &[$(ChunkKind::$name,)*];
+
+            /// The kind of a number on disk.
+            pub fn from_u8(number: u8) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+
+            /// The words for messages.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+chunk_kinds! {
+    /// Ids, snapshots, hashes and stamps of a page.
+    PageKeys = 1, "page keys";
+    /// The fields of a page, by column.
+    PageValues = 2, "page values";
+    /// Formulas and the like, with the time they were read.
+    PageDerived = 3, "page derived values";
+    /// The first part of a run directory.
+    RunHead = 4, "run head";
+    /// A further part of a run directory.
+    RunPart = 5, "run part";
+    /// A piece of a file's body.
+    Blob = 6, "blob piece";
+    /// A describe as the API told it.
+    Describe = 7, "describe";
+    /// The exact field list that versions were read under.
+    Schema = 8, "schema";
+    /// What a snapshot captured.
+    Manifest = 9, "manifest";
+    /// The top of the catalog.
+    CatalogHead = 10, "catalog head";
+    /// A node of the catalog.
+    CatalogNode = 11, "catalog node";
+    /// A list of record Ids.
+    Ids = 12, "id list";
+    /// The pieces of a file's body in order.
+    BlobMap = 13, "blob map";
+    /// An entry of a restore's journal.
+    Journal = 14, "journal entry";
+}
+
+impl fmt::Display for ChunkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How the plaintext of a chunk was made smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Codec {
+    /// As it is.
+    Raw = 0,
+    /// One zstd frame without dictionary.
+    Zstd = 1,
+}
+
+impl Codec {
+    /// The codec of a number on disk.
+    pub fn from_u8(number: u8) -> Option<Self> {
+        match number {
+            0 => Some(Self::Raw),
+            1 => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// A chunk that is named, compressed and proven to decode; what is left is to seal it into a pack.
+#[derive(Clone)]
+pub struct Prepared {
+    /// Its name.
+    pub id: ChunkId,
+    /// What it holds.
+    pub kind: ChunkKind,
+    /// The length of its plaintext.
+    pub raw_len: u32,
+    pub(crate) codec: Codec,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Prepared {
+    /// The bytes it will take in a pack before sealing.
+    pub fn stored_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+/// Makes chunks ready for a pack. Keeps its contexts between chunks: one a thread.
+pub struct Compressor {
+    level: Option<i32>,
+    zstd: zstd::bulk::Compressor<'static>,
+    proof: Vec<u8>,
+}
+
+impl Compressor {
+    /// Compresses at a zstd level; 1 to 3 is for the backup's path, more for upkeep.
+    pub fn new(level: i32) -> Self {
+        Self {
+            level: Some(level),
+            zstd: zstd::bulk::Compressor::default(),
+            proof: Vec::new(),
+        }
+    }
+
+    /// Names and compresses a chunk, and decodes it again to see that it can be read.
+    pub fn prepare(&mut self, keys: &Keys, kind: ChunkKind, plain: &[u8]) -> Result<Prepared> {
+        let raw_len = u32::try_from(plain.len())
+            .ok()
+            .filter(|_| plain.len() <= limits::CHUNK_BYTES_MAX);
+        let raw_len = raw_len.ok_or_else(|| {
+            Error::invalid(format!(
+                "{kind} of {} bytes is above {}",
+                plain.len(),
+                limits::CHUNK_BYTES_MAX
+            ))
+        })?;
+        let id = keys.chunk_id(kind, plain);
+        let (codec, bytes) = self
+            .squeeze(plain)
+            .map_err(|e| Error::io(format_args!("zstd on {kind} {id}"), e))?;
+        if codec == Codec::Zstd {
+            expand_zstd(&bytes, plain.len(), &mut self.proof)
+                .filter(|()| self.proof == plain)
+                .ok_or_else(|| {
+                    Error::corrupt(format_args!("{kind} {id}"), "zstd cannot read what it wrote")
+                })?;
+        }
+        Ok(Prepared {
+            id,
+            kind,
+            raw_len,
+            codec,
+            bytes,
+        })
+    }
+
+    fn squeeze(&mut self, plain: &[u8]) -> std::io::Result<(Codec, Vec<u8>)> {
+        if let Some(level) = self.level {
+            self.zstd.set_compression_level(level)?;
+            self.level = None;
+        }
+        let mut bytes = self.zstd.compress(plain)?;
+        if bytes.len() >= plain.len() {
+            return Ok((Codec::Raw, plain.to_vec()));
+        }
+        bytes.shrink_to_fit();
+        Ok((Codec::Zstd, bytes))
+    }
+}
+
+thread_local! {
+    static DECODER: RefCell<zstd::bulk::Decompressor<'static>> = RefCell::default();
+}
+
+/// Decodes one zstd frame into `out`; `None` unless it gives exactly `raw_len` bytes.
+fn expand_zstd(bytes: &[u8], raw_len: usize, out: &mut Vec<u8>) -> Option<()> {
+    out.clear();
+    out.try_reserve_exact(raw_len).ok()?;
+    // `out` may keep room from before: the length is compared, since only the capacity bounds the decoder.
+    let len = DECODER
+        .with_borrow_mut(|decoder| decoder.decompress_to_buffer(bytes, out))
+        .ok()?;
+    (len == raw_len).then_some(())
+}
+
+/// Decompresses the authentic bytes of a chunk and checks that they are the chunk of that name.
+pub(crate) fn expand(
+    keys: &Keys,
+    id: &ChunkId,
+    kind: ChunkKind,
+    codec: Codec,
+    raw_len: u32,
+    bytes: Vec<u8>,
+) -> Result<Vec<u8>> {
+    let bad = |why: &str| Error::corrupt(format_args!("{kind} {id}"), why);
+    let raw_len = usize::try_from(raw_len)
+        .ok()
+        .filter(|&n| n <= limits::CHUNK_BYTES_MAX);
+    let raw_len = raw_len.ok_or_else(|| bad("its length is above what a chunk may have"))?;
+    let plain = match codec {
+        Codec::Raw if bytes.len() == raw_len => bytes,
+        Codec::Raw => return Err(bad("its length is not the one in its header")),
+        Codec::Zstd => {
+            let mut plain = Vec::new();
+            expand_zstd(&bytes, raw_len, &mut plain)
+                .ok_or_else(|| bad("zstd does not give the length in its header"))?;
+            plain
+        }
+    };
+    if keys.chunk_id(kind, &plain) != *id {
+        return Err(bad("its content is not that of its name"));
+    }
+    Ok(plain)
+}
+
+const OBJECT_MAGIC: &[u8; 8] = b"HALITEOB";
+const OBJECT_VERSION: u16 = 1;
+const OBJECT_HEADER: usize = 44;
+
+/// Seals a thing that stands outside packs. `id` is random and used once; `role` says what the thing is for,
+/// and must be the same when it is opened.
+pub fn seal_object(keys: &Keys, role: &str, id: [u8; 32], plain: &[u8]) -> Result<Vec<u8>> {
+    let mut out = Vec::with_capacity(OBJECT_HEADER + plain.len() + TAG_BYTES);
+    out.extend_from_slice(OBJECT_MAGIC);
+    out.extend_from_slice(&OBJECT_VERSION.to_le_bytes());
+    out.extend_from_slice(&[CIPHER_AES_256_GCM, 0]);
+    out.extend_from_slice(&id);
+    let aad = [b"halite object v1", &out[..], role.as_bytes()].concat();
+    out.extend_from_slice(plain);
+    let tag = object_sealer(keys, &id).seal(domain::OBJECT, 0, &aad, &mut out[OBJECT_HEADER..])?;
+    out.extend_from_slice(&tag);
+    Ok(out)
+}
+
+/// Opens what [`seal_object`] made under the same role and id.
+pub fn open_object(keys: &Keys, role: &str, id: &[u8; 32], bytes: &[u8]) -> Result<Vec<u8>> {
+    if object_id(bytes)? != *id {
+        return Err(Error::corrupt(
+            format_args!("sealed object ({role})"),
+            "it is another object",
+        ));
+    }
+    let (header, rest) = bytes.split_at(OBJECT_HEADER);
+    let Some((body, tag)) = rest.split_last_chunk::<TAG_BYTES>() else {
+        return Err(Error::corrupt(
+            format_args!("sealed object ({role})"),
+            "it is cut short",
+        ));
+    };
+    let aad = [b"halite object v1", header, role.as_bytes()].concat();
+    let mut plain = body.to_vec();
+    if !object_sealer(keys, id).open(domain::OBJECT, 0, &aad, &mut plain, tag) {
+        return Err(Error::corrupt(
+            format_args!("sealed object ({role})"),
+            "its seal is broken",
+        ));
+    }
+    Ok(plain)
+}
+
+/// The id that a sealed object says it has; not authentic until it is opened.
+pub fn object_id(bytes: &[u8]) -> Result<[u8; 32]> {
+    let mut r = Reader::new(bytes, "sealed object");
+    if &r.array::<8>()? != OBJECT_MAGIC {
+        return Err(r.bad("it does not begin with HALITEOB"));
+    }
+    check_format("sealed object", r.u16()?, OBJECT_VERSION, r.u8()?)?;
+    r.u8()?;
+    r.array()
+}
+
+fn object_sealer(keys: &Keys, id: &[u8; 32]) -> Sealer {
+    Sealer::derived("halite 2026-11 object key v1", &keys.object, id)
+}
+
+/// Refuses what a newer build wrote.
+pub(crate) fn check_format(what: &str, version: u16, newest: u16, cipher: u8) -> Result<()> {
+    if version == 0 || version > newest {
+        let message = format!("{what} has format version {version}, this build reads up to {newest}");
+        return Err(Error::new(Kind::Unsupported, message).hint("use a newer halite"));
+    }
+    if cipher != CIPHER_AES_256_GCM {
+        let message = format!("{what} is sealed with cipher {cipher}, which this build does not have");
+        return Err(Error::new(Kind::Unsupported, message).hint("use a newer halite"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keys {
+        Keys::derive(&MasterKey::from_bytes([7; 32]))
+    }
+
+    #[test]
+    fn secrets_do_not_show() {
+        let shown = format!("{:?} {:?}", MasterKey::from_bytes([7; 32]), keys());
+        assert_eq!(shown, "MasterKey(secret) Keys(secret)");
+    }
+
+    #[test]
+    fn the_kind_is_part_of_the_name() {
+        let keys = keys();
+        let ids: std::collections::BTreeSet<_> = ChunkKind::ALL
+            .iter()
+            .map(|&k| keys.chunk_id(k, b"same"))
+            .collect();
+        assert_eq!(ids.len(), ChunkKind::ALL.len());
+        for &kind in ChunkKind::ALL {
+            assert_eq!(ChunkKind::from_u8(kind as u8), Some(kind));
+        }
+        assert_eq!(ChunkKind::from_u8(0).or(ChunkKind::from_u8(15)), None);
+    }
+
+    #[test]
+    fn noise_is_stored_raw_and_rows_are_compressed() {
+        let mut noise = vec![0; 10_000];
+        blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        let mut compressor = Compressor::new(3);
+        let raw = compressor.prepare(&keys(), ChunkKind::Blob, &noise).unwrap();
+        assert_eq!((raw.codec, raw.stored_len()), (Codec::Raw, 10_000));
+        let rows = compressor
+            .prepare(&keys(), ChunkKind::PageValues, &[b'x'; 10_000])
+            .unwrap();
+        assert!(rows.codec == Codec::Zstd && rows.stored_len() < 100);
+        let empty = compressor.prepare(&keys(), ChunkKind::Ids, b"").unwrap();
+        assert_eq!((empty.codec, empty.stored_len()), (Codec::Raw, 0));
+        let long = vec![0; limits::CHUNK_BYTES_MAX + 1];
+        assert_eq!(
+            compressor
+                .prepare(&keys(), ChunkKind::Blob, &long)
+                .err()
+                .unwrap()
+                .kind(),
+            Kind::Invalid
+        );
+    }
+
+    #[test]
+    fn a_bomb_is_bounded_by_the_length_in_the_header() {
+        let keys = keys();
+        let bomb = zstd::bulk::compress(&vec![0; 8 << 20], 3).unwrap();
+        let id = keys.chunk_id(ChunkKind::Blob, &[0; 100]);
+        for raw_len in [100, u32::MAX] {
+            let e = expand(&keys, &id, ChunkKind::Blob, Codec::Zstd, raw_len, bomb.clone()).unwrap_err();
+            assert_eq!(e.kind(), Kind::Corrupt, "{e}");
+        }
+    }
+
+    #[test]
+    fn objects_open_under_their_role_and_id_alone() {
+        let keys = keys();
+        let sealed = seal_object(&keys, "grant", [3; 32], b"token").unwrap();
+        assert_eq!(open_object(&keys, "grant", &[3; 32], &sealed).unwrap(), b"token");
+        assert_eq!(object_id(&sealed).unwrap(), [3; 32]);
+        assert!(open_object(&keys, "journal", &[3; 32], &sealed).is_err());
+        assert!(open_object(&keys, "grant", &[4; 32], &sealed).is_err());
+        let other = Keys::derive(&MasterKey::from_bytes([8; 32]));
+        assert!(open_object(&other, "grant", &[3; 32], &sealed).is_err());
+        for at in 0..sealed.len() {
+            let mut torn = sealed.clone();
+            torn[at] ^= 1;
+            assert!(open_object(&keys, "grant", &[3; 32], &torn).is_err(), "byte {at}");
+            assert!(
+                open_object(&keys, "grant", &[3; 32], &sealed[..at]).is_err(),
+                "cut at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn derivation_is_for_ever() {
+        let keys = keys();
+        let all = [
+            keys.chunk_id,
+            keys.record,
+            keys.pack,
+            keys.cut,
+            keys.blob_cut,
+            keys.digest,
+            keys.root,
+            keys.object,
+            keys.name,
+        ];
+        let distinct: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(distinct.len(), all.len());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&all.concat());
+        hasher.update(&seal_object(&keys, "grant", [3; 32], b"token").unwrap());
+        hasher.update(&keys.chunk_id(ChunkKind::Blob, b"piece").0);
+        hasher.update(&keys.blob_cut_table()[255].to_le_bytes());
+        hasher.update(&keys.object_name("grant", b"00D"));
+        assert_eq!(
+            hasher.finalize().to_hex().as_str(),
+            "6f19cad5c63cfe2173fc8deadd293b3fb6c1335e7777d88e5617c876a162fe82"
+        );
+    }
+}
