@@ -1,13 +1,20 @@
 //! What stands on disk, as pure functions between values and bytes.
 //!
 //! Key decision: no input or output here, so that fuzzing and miri are cheap; `docs/format.md` is the reference.
+//! It does not know where bytes are kept, nor what an operation means.
 
+pub mod catalog;
 pub mod codec;
 pub mod describe;
+pub mod digest;
+pub mod entry;
+pub mod manifest;
 pub mod pack;
 pub mod page;
+pub mod place;
 pub mod record;
 pub mod root;
+pub mod run;
 pub mod scan;
 pub mod schema;
 pub mod seal;

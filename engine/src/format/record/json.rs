@@ -39,7 +39,6 @@ impl<'a> Members<'a> {
     }
 
     /// The next name (inside of the string, escaped as it stands) and value; `None` behind the closing brace.
-    #[expect(clippy::should_implement_trait, reason = "an iterator cannot return errors this way")]
     pub fn next(&mut self) -> Result<Option<(&'a [u8], Token<'a>)>> {
         self.blank();
         if self.peek() == Some(b'}') {
