@@ -1,1 +1,33 @@
 //! A Salesforce org that answers over HTTP, written from the API's documentation.
+//!
+//! ```text
+//! Org ──────── state of an org: schema, rows, recycle bin, clock, settings, faults   org
+//!  │ built from   the built-in sample                                                sample
+//!  │              an SFDX project's definitions and data                             load
+//! Server ───── REST, OAuth, SOAP on 127.0.0.1                                        http
+//!  │ reads with   SOQL: lexer, parser, plan, evaluation                              soql
+//!  │ writes by    the rules of create, update, delete, undelete, roll-ups            write
+//!  └ both obey    object and field definitions                                       schema
+//! ```
+//!
+//! It is strict on purpose: what the real API refuses it refuses, in the same words, and where the real API
+//! promises nothing (order of rows, size of pages, a monotone usage counter) it gives something unhandy.
+//!
+//! Thin or absent: Bulk API, `/composite` and `/composite/batch`, getUpdated and getDeleted, file bodies,
+//! merge, lead conversion, person accounts, sharing and field-level security, aggregate SOQL.
+
+mod error;
+mod http;
+mod id;
+mod load;
+mod org;
+mod sample;
+mod schema;
+mod soql;
+mod write;
+mod xml;
+
+pub use error::ApiError;
+pub use http::Server;
+pub use load::{LoadError, LoadReport};
+pub use org::{Bin, CLIENT_ID, CLIENT_SECRET, Clock, Fault, Org, Record, Settings};

@@ -1,0 +1,200 @@
+//! Up to 200 records in one call, and up to 2,000 read by Id.
+//!
+//! Key decision: one clock step a request, so that its rows share a stamp, as they do in an org. A field
+//! that does not exist, or a value of the wrong JSON type, refuses the whole request (400), since the
+//! request is read before any record is saved; everything else is a record's own result.
+//! Source: REST API guide, "SObject Collections", "Create Multiple Records", "Get Records with sObject
+//! Collections"; SOAP API guide, "create" for the ten chunks.
+//! Not here: `/composite`, `/composite/batch`.
+
+use serde_json::{Value, json};
+
+use super::reply::{Reply, record_error};
+use super::route::Call;
+use crate::error::ApiError;
+use crate::id::normalise;
+use crate::org::State;
+use crate::soql::run::Shown;
+use crate::soql::{parser, plan, run};
+use crate::write;
+
+const MAX_RECORDS: usize = 200;
+const MAX_CHUNKS: usize = 10;
+const MAX_RETRIEVED: usize = 2000;
+
+fn too_many(most: usize) -> ApiError {
+    ApiError::new(
+        "EXCEEDED_ID_LIMIT",
+        format!("record limit reached. cannot submit more than {most} records into this call"),
+    )
+}
+
+/// The records of a body, each with its type.
+fn records(call: &Call<'_>) -> Result<(bool, Vec<(String, Value)>), ApiError> {
+    let body = call.request.json()?;
+    let all_or_none = body.get("allOrNone").and_then(Value::as_bool).unwrap_or(false);
+    let Some(list) = body.get("records").and_then(Value::as_array) else {
+        return Err(ApiError::new("REQUIRED_FIELD_MISSING", "records is required").on("records"));
+    };
+    if list.len() > MAX_RECORDS {
+        return Err(too_many(MAX_RECORDS));
+    }
+    let mut out: Vec<(String, Value)> = Vec::with_capacity(list.len());
+    for record in list {
+        let kind = record
+            .pointer("/attributes/type")
+            .and_then(Value::as_str)
+            .ok_or_else(|| {
+                ApiError::new(
+                    "INVALID_INPUT",
+                    "attributes with a type are required on each record",
+                )
+            })?;
+        out.push((kind.to_owned(), record.clone()));
+    }
+    chunks(out.iter().map(|(kind, _)| kind.as_str()))?;
+    Ok((all_or_none, out))
+}
+
+/// A change of type opens a new chunk, and there are ten at most.
+fn chunks<'a>(kinds: impl Iterator<Item = &'a str>) -> Result<(), ApiError> {
+    let mut count = 0;
+    let mut last = "";
+    for kind in kinds {
+        count += usize::from(!kind.eq_ignore_ascii_case(last));
+        last = kind;
+    }
+    if count > MAX_CHUNKS {
+        return Err(ApiError::new(
+            "LIMIT_EXCEEDED",
+            "Cannot have more than 10 chunks in a single operation. Please rearrange the data to reduce chunking.",
+        ));
+    }
+    Ok(())
+}
+
+/// Runs the records' writes; `Err` is the refusal of the whole request.
+fn run_all<T>(
+    state: &mut State,
+    all_or_none: bool,
+    list: &[T],
+    mut one: impl FnMut(&mut State, &T) -> Result<String, ApiError>,
+) -> Result<Reply, ApiError> {
+    state.begin();
+    let mark = state.mark();
+    let mut results = Vec::with_capacity(list.len());
+    for item in list {
+        let result = state.attempt(|s| one(s, item));
+        if let Err(e) = &result
+            && matches!(e.code, "JSON_PARSER_ERROR" | "INVALID_FIELD" | "NOT_FOUND")
+        {
+            state.undo_to(mark);
+            return Err(e.clone());
+        }
+        results.push(result);
+    }
+    if all_or_none && results.iter().any(Result::is_err) {
+        state.undo_to(mark);
+        for result in &mut results {
+            if result.is_ok() {
+                *result = Err(ApiError::new(
+                    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
+                    "Record rolled back because not all records were valid and the request was using AllOrNone header",
+                ));
+            }
+        }
+    }
+    let shown: Vec<Value> = results
+        .iter()
+        .map(|r| match r {
+            Ok(id) => json!({"id": id, "success": true, "errors": []}),
+            Err(e) => json!({"success": false, "errors": [record_error(e)]}),
+        })
+        .collect();
+    Ok(Reply::json(200, &shown))
+}
+
+/// `POST /composite/sobjects`
+pub(crate) fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let (all_or_none, list) = records(call)?;
+    let user = state.api_user.clone();
+    run_all(state, all_or_none, &list, |s, (kind, values)| {
+        write::create(s, kind, values, &user)
+    })
+}
+
+/// `PATCH /composite/sobjects`
+pub(crate) fn update(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let (all_or_none, list) = records(call)?;
+    let user = state.api_user.clone();
+    run_all(state, all_or_none, &list, |s, (kind, values)| {
+        let mut values = values.clone();
+        let id = values.as_object_mut().and_then(|map| {
+            let key = map.keys().find(|k| k.eq_ignore_ascii_case("id")).cloned()?;
+            map.remove(&key)
+        });
+        let id = id.as_ref().and_then(Value::as_str).unwrap_or_default();
+        if id.is_empty() {
+            return Err(ApiError::new("MISSING_ARGUMENT", "Id not specified in an update call").on("Id"));
+        }
+        let object = s.object(kind)?;
+        let id = normalise(id)
+            .filter(|id| id.starts_with(&object.key_prefix))
+            .ok_or_else(|| {
+                ApiError::new(
+                    "MALFORMED_ID",
+                    format!("{} ID: id value of incorrect type: {id}", object.label),
+                )
+                .on("Id")
+            })?;
+        write::update(s, &id, &values, &user).map(|()| id)
+    })
+}
+
+/// `DELETE /composite/sobjects?ids=a,b&allOrNone=false`
+pub(crate) fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
+    let all_or_none = call.request.param("allOrNone") == Some("true");
+    let ids: Vec<&str> = call
+        .request
+        .param("ids")
+        .map(|i| i.split(',').map(str::trim).filter(|i| !i.is_empty()).collect())
+        .unwrap_or_default();
+    if ids.is_empty() {
+        return Err(ApiError::new("REQUIRED_FIELD_MISSING", "ids is required").on("ids"));
+    }
+    if ids.len() > MAX_RECORDS {
+        return Err(too_many(MAX_RECORDS));
+    }
+    chunks(ids.iter().map(|id| id.get(..3).unwrap_or_default()))?;
+    run_all(state, all_or_none, &ids, |s, id| {
+        write::delete(s, id).map(|()| normalise(id).unwrap_or_else(|| (*id).to_owned()))
+    })
+}
+
+/// `POST /composite/sobjects/X` with `ids` and `fields`: rows in the order of the Ids, null for none.
+pub(crate) fn retrieve(state: &mut State, call: &Call<'_>, name: &str) -> Result<Reply, ApiError> {
+    let object = state.object(name)?;
+    let body = call.request.json()?;
+    let texts = |key: &str| -> Result<Vec<String>, ApiError> {
+        let list = body.get(key).and_then(Value::as_array).filter(|l| !l.is_empty());
+        list.map(|l| l.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .ok_or_else(|| ApiError::new("REQUIRED_FIELD_MISSING", format!("{key} is required")).on(key))
+    };
+    let (ids, fields) = (texts("ids")?, texts("fields")?);
+    if ids.len() > MAX_RETRIEVED {
+        return Err(too_many(MAX_RETRIEVED));
+    }
+    let text = format!("SELECT {} FROM {}", fields.join(","), object.name);
+    let plan = plan::bind(state, &text, parser::parse(&text)?)?;
+    let columns = plan.columns.as_deref().unwrap_or_default();
+    let rows = ids
+        .iter()
+        .map(|id| {
+            normalise(id)
+                .filter(|id| id.starts_with(&object.key_prefix))
+                .and_then(|id| run::show(state, &plan, columns, &id, false, call.version))
+                .unwrap_or(Shown::Plain(Value::Null))
+        })
+        .collect();
+    Ok(Reply::json(200, &Shown::List(rows)))
+}

@@ -1,0 +1,102 @@
+//! What the org offers: versions, resources, limits, record counts.
+//!
+//! Key decision: the usage counter jitters around the true count by a seed, because the real one is not
+//! monotone; `/limits` holds nested per-app objects, as recorded ones do.
+//! Source: REST API guide, "Versions", "Resources by Version", "Limits", "Record Count".
+//! Not here: describes (`describe`).
+
+use serde_json::{Map, Value, json};
+
+use super::reply::Reply;
+use super::route::Call;
+use crate::id::mix;
+use crate::org::State;
+use crate::org::state::Life;
+
+const SEASONS: [&str; 3] = ["Spring", "Summer", "Winter"];
+
+/// `GET /services/data`
+pub(crate) fn versions(state: &mut State) -> Reply {
+    state.called("versions");
+    let (low, high) = state.settings.versions;
+    let list: Vec<Value> = (low..=high)
+        .map(|v| {
+            // v31.0 is Summer '14; three a year.
+            let n = u32::from(v) + 2;
+            let season = SEASONS[(n % 3) as usize];
+            let year = 14 + (n - 33) / 3 + u32::from(season == "Winter");
+            json!({"label": format!("{season} '{year}"), "url": format!("/services/data/v{v}.0"), "version": format!("{v}.0")})
+        })
+        .collect();
+    Reply::json(200, &list)
+}
+
+/// Whether a path's version (`v67.0`) is served.
+pub(crate) fn supported(state: &State, version: &str) -> bool {
+    let number = version.strip_prefix('v').and_then(|v| v.strip_suffix(".0"));
+    let (low, high) = state.settings.versions;
+    number
+        .and_then(|n| n.parse::<u16>().ok())
+        .is_some_and(|n| (low..=high).contains(&n))
+}
+
+/// `GET /services/data/vXX.0`
+pub(crate) fn resources(call: &Call<'_>) -> Reply {
+    let map: Map<String, Value> = ["sobjects", "query", "queryAll", "limits", "composite"]
+        .iter()
+        .map(|r| {
+            (
+                (*r).to_owned(),
+                json!(format!("/services/data/{}/{r}", call.version)),
+            )
+        })
+        .collect();
+    Reply::json(200, &map)
+}
+
+/// The `Sforce-Limit-Info` header: an estimate, now above and now below the truth.
+pub(crate) fn usage(state: &State) -> String {
+    let used: u64 = state.calls.values().sum();
+    let jitter = mix(state.settings.seed, &used.to_string()) % 5;
+    let shown = (used + 2).saturating_sub(jitter);
+    format!("api-usage={shown}/{}", state.settings.daily_requests)
+}
+
+/// `GET /limits`
+pub(crate) fn limits(state: &State) -> Reply {
+    let used: u64 = state.calls.values().sum();
+    let max = state.settings.daily_requests;
+    let of = |max: u64, remaining: u64| json!({"Max": max, "Remaining": remaining});
+    Reply::json(
+        200,
+        &json!({
+            "ConcurrentAsyncGetReportInstances": of(200, 200),
+            "DailyApiRequests": {"Max": max, "Remaining": max.saturating_sub(used),
+                "Halite": {"Max": 0, "Remaining": 0}},
+            "DailyBulkApiBatches": of(15_000, 15_000),
+            "DailyBulkV2QueryJobs": of(10_000, 10_000),
+            "DailyBulkV2QueryFileStorageMB": of(976_562, 976_562),
+            "DataStorageMB": of(1_024, 1_000),
+            "FileStorageMB": of(1_024, 1_000),
+        }),
+    )
+}
+
+/// `GET /limits/recordCount?sObjects=A,B`
+pub(crate) fn counts(state: &State, call: &Call<'_>) -> Reply {
+    let asked = call.request.param("sObjects");
+    let list: Vec<Value> = state
+        .schema
+        .objects()
+        .filter(|o| asked.is_none_or(|a| a.split(',').any(|n| n.trim().eq_ignore_ascii_case(&o.name))))
+        .map(|o| {
+            (
+                &o.name,
+                state.rows(&o.name).filter(|(_, r)| r.life == Life::Live).count(),
+            )
+        })
+        .filter(|(_, n)| *n > 0)
+        .map(|(name, count)| json!({"count": count, "name": name}))
+        .collect();
+    Reply::json(200, &json!({"sObjects": list}))
+}

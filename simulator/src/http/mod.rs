@@ -1,0 +1,22 @@
+//! The org over HTTP: REST, OAuth and the SOAP calls that REST has no match for.
+//!
+//! Key decision: one handler takes every request apart by method and path segments, under the org's lock;
+//! a reply is a plain value until the very end, so that faults can be played on it.
+//! Source: REST API guide; SOAP API guide.
+//! Not here: what the calls do (`write`, `soql`).
+
+mod auth;
+mod collections;
+mod describe;
+mod discovery;
+mod query;
+mod records;
+mod reply;
+mod request;
+mod route;
+mod server;
+pub(crate) mod session;
+mod soap;
+mod wire;
+
+pub use server::Server;

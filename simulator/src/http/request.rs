@@ -1,0 +1,104 @@
+//! A request taken apart: method, decoded path segments, query, headers, body.
+//!
+//! Key decision: read once and owned, so that every handler is a plain function of it and the org.
+//! Not here: choosing the handler (`route`).
+
+use axum::body::Bytes;
+use axum::http::HeaderMap;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use crate::error::ApiError;
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub method: String,
+    pub segments: Vec<String>,
+    pub query: Vec<(String, String)>,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    /// Scheme and host as the client wrote it, for URLs in replies.
+    pub base: String,
+}
+
+impl Request {
+    pub fn new(method: &str, path: &str, query: &str, headers: HeaderMap, body: Bytes) -> Self {
+        let host = headers
+            .get("host")
+            .and_then(|h| h.to_str().ok())
+            .unwrap_or("localhost");
+        Self {
+            method: method.to_owned(),
+            segments: path.split('/').filter(|s| !s.is_empty()).map(decode).collect(),
+            query: pairs(query.as_bytes()),
+            base: format!("http://{host}"),
+            headers,
+            body,
+        }
+    }
+
+    /// A query parameter.
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.query
+            .iter()
+            .find(|(k, _)| k == name)
+            .map(|(_, v)| v.as_str())
+    }
+
+    /// A header as text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|h| h.to_str().ok())
+    }
+
+    /// The bearer token.
+    pub fn token(&self) -> Option<&str> {
+        let value = self.header("authorization")?;
+        value
+            .strip_prefix("Bearer ")
+            .or_else(|| value.strip_prefix("OAuth "))
+            .map(str::trim)
+    }
+
+    /// The form fields of the body.
+    pub fn form(&self) -> Vec<(String, String)> {
+        pairs(&self.body)
+    }
+
+    /// The JSON of the body.
+    pub fn json(&self) -> Result<Value, ApiError> {
+        let kind = self.header("content-type").unwrap_or_default();
+        if !kind.starts_with("application/json") {
+            return Err(ApiError::new(
+                "UNSUPPORTED_MEDIA_TYPE",
+                format!("Content-Type header specified in HTTP request is not supported: {kind}"),
+            )
+            .status(415));
+        }
+        serde_json::from_slice(&self.body).map_err(|e| {
+            ApiError::new(
+                "JSON_PARSER_ERROR",
+                format!("{e} [line:{}, column:{}]", e.line(), e.column()),
+            )
+        })
+    }
+}
+
+fn pairs(text: &[u8]) -> Vec<(String, String)> {
+    form_urlencoded::parse(text).into_owned().collect()
+}
+
+/// Decodes `%XX` in a path segment; a plus is a plus.
+fn decode(segment: &str) -> String {
+    let kept = segment.replace('+', "%2B");
+    form_urlencoded::parse(kept.as_bytes())
+        .next()
+        .map(|(k, v)| {
+            if v.is_empty() {
+                k.into_owned()
+            } else {
+                format!("{k}={v}")
+            }
+        })
+        .unwrap_or_default()
+}

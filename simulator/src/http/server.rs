@@ -1,0 +1,174 @@
+//! The server: its thread, its port, and the faults played on requests.
+//!
+//! Key decision: a thread with a small runtime of its own, so that blocking tests and async ones use it
+//! alike; dropping the handle ends it.
+//! Not here: what a request means (`route`).
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{ConnectInfo, State};
+use axum::http::{Response, StatusCode};
+use tokio::sync::oneshot;
+
+use super::reply::Reply;
+use super::request::Request;
+use super::route;
+use super::wire::{Door, Knife};
+use crate::org::{Fault, Org, http_date};
+
+/// Largest request body read, in bytes.
+const MAX_BODY: usize = 64 << 20;
+
+/// A running server of an org. Dropping it closes the port.
+#[derive(Debug)]
+pub struct Server {
+    addr: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Serves an org on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// The port or the thread cannot be had.
+    pub fn start(org: Org) -> io::Result<Self> {
+        Self::start_on(org, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+    }
+
+    /// Serves an org on an address; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// The address or the thread cannot be had.
+    pub fn start_on(org: Org, addr: SocketAddr) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind(addr)?;
+        listener.set_nonblocking(true)?;
+        let addr = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let serve = async move {
+            let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+                return;
+            };
+            let app = Router::new().fallback(handle).with_state(org);
+            let service = app.into_make_service_with_connect_info::<Knife>();
+            tokio::select! {
+                _ = axum::serve(Door(listener), service) => {}
+                _ = stopped => {}
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("simulated-org".into())
+            .spawn(move || {
+                runtime.block_on(serve);
+                runtime.shutdown_background();
+            })?;
+        Ok(Self {
+            addr,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Base URL, without a slash at the end: login host and API host in one.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Address it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // The thread may have ended already.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn handle(
+    State(org): State<Org>,
+    ConnectInfo(knife): ConnectInfo<Knife>,
+    request: axum::extract::Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let target = parts.uri.path_and_query().map_or("/", |t| t.as_str()).to_owned();
+    let Ok(body) = to_bytes(body, MAX_BODY).await else {
+        return send(&org, Reply::text(413, "text/html", "<h1>Payload Too Large</h1>"));
+    };
+    let request = Request::new(
+        parts.method.as_str(),
+        parts.uri.path(),
+        parts.uri.query().unwrap_or_default(),
+        parts.headers,
+        body,
+    );
+    let fault = org.lock().faults.take(&target);
+    let answer = || route::answer(&mut org.lock(), &request, &target);
+    let reply = match fault {
+        None => answer(),
+        Some(Fault::Error {
+            status,
+            code,
+            message,
+        }) => Reply::json(
+            status,
+            &serde_json::json!([{"message": message, "errorCode": code}]),
+        ),
+        Some(Fault::Html(status)) => Reply::text(
+            status,
+            "text/html; charset=UTF-8",
+            "<html><head><title>Down for maintenance</title></head><body><p>Please try again later.</p></body></html>",
+        ),
+        Some(Fault::Empty(status)) => Reply::none(status),
+        Some(Fault::HalfBody) => {
+            let reply = answer();
+            knife.cut_body_after(reply.body.len() / 2);
+            reply
+        }
+        Some(Fault::Delay(time)) => {
+            tokio::time::sleep(time).await;
+            answer()
+        }
+        Some(Fault::Drop) => {
+            knife.cut_now();
+            Reply::none(200)
+        }
+        Some(Fault::AppliedButLost) => {
+            let reply = answer();
+            knife.cut_now();
+            reply
+        }
+    };
+    send(&org, reply)
+}
+
+fn send(org: &Org, reply: Reply) -> Response<Body> {
+    let mut response = Response::builder()
+        .status(reply.status)
+        .header("Date", http_date(org.clock().now()));
+    if !reply.body.is_empty() {
+        response = response.header("Content-Type", reply.content_type);
+    }
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    response.body(Body::from(reply.body)).unwrap_or_else(|_| {
+        let mut broken = Response::new(Body::empty());
+        *broken.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        broken
+    })
+}

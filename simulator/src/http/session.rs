@@ -1,0 +1,57 @@
+//! Access and refresh tokens.
+//!
+//! Key decision: tokens are opaque texts in the look of the real ones, numbered, valid until a test ends
+//! them; there is no sliding timeout, since no test should depend on one.
+//! Source: Help, "OAuth 2.0 Tokens".
+//! Not here: the token endpoint (`auth`).
+
+use std::collections::BTreeSet;
+
+/// All tokens of an org.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    access: BTreeSet<String>,
+    refresh: BTreeSet<String>,
+    made: u64,
+}
+
+impl Sessions {
+    fn text(&mut self) -> String {
+        self.made += 1;
+        let a = crate::id::mix(7, &self.made.to_string());
+        let b = crate::id::mix(11, &self.made.to_string());
+        format!("{}{}", crate::id::base62(a, 11), crate::id::base62(b, 11))
+    }
+
+    /// A new access token of an org.
+    pub fn open(&mut self, org: &str) -> String {
+        let token = format!("{}!AQ8A.{}", org.get(..15).unwrap_or(org), self.text());
+        self.access.insert(token.clone());
+        token
+    }
+
+    /// A new refresh token.
+    pub fn offline(&mut self) -> String {
+        let token = format!("5Aep861.{}", self.text());
+        self.refresh.insert(token.clone());
+        token
+    }
+
+    pub fn valid(&self, token: &str) -> bool {
+        self.access.contains(token)
+    }
+
+    pub fn may_refresh(&self, token: &str) -> bool {
+        self.refresh.contains(token)
+    }
+
+    /// Ends a token of either kind; whether there was one.
+    pub fn revoke(&mut self, token: &str) -> bool {
+        self.access.remove(token) | self.refresh.remove(token)
+    }
+
+    /// Ends all access tokens; refresh tokens stay.
+    pub fn expire(&mut self) {
+        self.access.clear();
+    }
+}

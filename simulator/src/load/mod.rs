@@ -1,0 +1,77 @@
+//! An org out of an SFDX project: object definitions, then data.
+//!
+//! Key decision: what the project gets wrong never stops a load; each thing left out is a line of the report.
+//! All records of all files are laid side by side first, their references tied to one another, and only then
+//! created, parents before children, so that the order of files does not matter.
+//! Source: Salesforce DX developer guide, "Project Structure"; CLI reference, "data import tree".
+//! Not here: the rules of creating (`write`).
+
+mod csv_data;
+mod definitions;
+mod files;
+mod place;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::org::State;
+use crate::org::birth;
+use crate::schema::{recorded, standard};
+
+/// Why a project cannot be loaded at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The directory, or something in it, cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// What could not be read.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A value given as a describe is none.
+    #[error("not a describe: {0}")]
+    Describe(String),
+}
+
+/// What a load did, and what it left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Rows created, by object.
+    pub rows: BTreeMap<String, usize>,
+    /// Objects that the project defines or adds fields to.
+    pub objects: Vec<String>,
+    /// Files whose data were loaded.
+    pub files: Vec<PathBuf>,
+    /// Lines for people: what was left out and why, each with its file.
+    pub skipped: Vec<String>,
+}
+
+impl LoadReport {
+    fn skip(&mut self, path: &Path, why: impl std::fmt::Display) {
+        self.skipped.push(format!("{}: {why}", path.display()));
+    }
+}
+
+/// Loads a project.
+pub(crate) fn project(dir: &Path, describes: &[Value]) -> Result<(State, LoadReport), LoadError> {
+    let mut report = LoadReport::default();
+    let mut state = State::new(standard::schema());
+    for describe in describes {
+        state
+            .schema
+            .insert(recorded::object(describe).map_err(LoadError::Describe)?);
+    }
+    let files = files::all(dir)?;
+    definitions::read(&mut state.schema, &files, &mut report)?;
+    birth::populate(&mut state);
+    let mut records = tree::read(&state.schema, &files, &mut report)?;
+    if records.is_empty() {
+        records = csv_data::read(&state.schema, &files, &mut report)?;
+    }
+    place::all(&mut state, records, &mut report);
+    Ok((state, report))
+}

@@ -1,0 +1,157 @@
+//! The org: a cheap handle on everything it is, for tests and for the server.
+//!
+//! Key decision: one lock around one state. Requests are short and deterministic, so that a run is the same
+//! whatever the threads do.
+//! Not here: HTTP (`http`), the rules of writes (`write`).
+
+pub(crate) mod birth;
+mod clock;
+mod faults;
+mod settings;
+pub(crate) mod state;
+mod truth;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+pub use clock::Clock;
+pub(crate) use clock::{http_date, stamp};
+pub use faults::Fault;
+pub use settings::{CLIENT_ID, CLIENT_SECRET, Settings};
+pub(crate) use state::State;
+pub use truth::{Bin, Record};
+
+use crate::load::{LoadError, LoadReport};
+
+/// A Salesforce org in memory. Clones are handles on the same org.
+#[derive(Debug, Clone)]
+pub struct Org {
+    state: Arc<Mutex<State>>,
+    clock: Clock,
+}
+
+impl Org {
+    /// An org with standard objects, three users, their profiles, and no business rows.
+    pub fn empty() -> Self {
+        Self::of(birth::state())
+    }
+
+    /// The built-in sample org: some hundred records of every kind a backup must survive, always the same.
+    pub fn sample() -> Self {
+        Self::of(crate::sample::state())
+    }
+
+    /// An org out of an SFDX project: its object definitions and its tree or CSV data.
+    ///
+    /// What the project's data get wrong (unknown fields, missing references, missing required values) is
+    /// left out and listed in the report.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn load(dir: &Path) -> Result<(Self, LoadReport), LoadError> {
+        Self::load_with(dir, &[])
+    }
+
+    /// As [`Org::load`], with recorded describe replies taking the place of built-in standard objects.
+    ///
+    /// # Errors
+    /// The directory cannot be read, or a describe is none.
+    pub fn load_with(dir: &Path, describes: &[Value]) -> Result<(Self, LoadReport), LoadError> {
+        let (state, report) = crate::load::project(dir, describes)?;
+        Ok((Self::of(state), report))
+    }
+
+    /// This org, with an object defined by a recorded describe reply. Rows that are there stay.
+    ///
+    /// # Errors
+    /// The value is no describe.
+    pub fn with_describe(self, describe: &Value) -> Result<Self, LoadError> {
+        let object = crate::schema::recorded::object(describe).map_err(LoadError::Describe)?;
+        self.lock().schema.insert(object);
+        Ok(self)
+    }
+
+    pub(crate) fn of(state: State) -> Self {
+        let clock = state.clock.clone();
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            clock,
+        }
+    }
+
+    /// The state, also after a panic of another holder (its journal is undone by the next write).
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The org's clock.
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    /// Changes the settings.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.lock().settings);
+    }
+
+    /// Scripts a fault for the next `times` requests whose path and query contain `contains`.
+    pub fn fault(&self, contains: &str, times: u32, fault: Fault) {
+        self.lock().faults.push(contains, times, fault);
+    }
+
+    /// Takes back every fault not yet used.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Ends every session: the tokens given out so far answer 401 from now on.
+    pub fn expire_sessions(&self) {
+        self.lock().sessions.expire();
+    }
+
+    /// A token that is valid now, without a call.
+    pub fn access_token(&self) -> String {
+        let mut state = self.lock();
+        let org = state.org_id.clone();
+        state.sessions.open(&org)
+    }
+
+    /// A refresh token that is valid now, without a call.
+    pub fn refresh_token(&self) -> String {
+        self.lock().sessions.offline()
+    }
+
+    /// Makes every query locator given out so far invalid.
+    pub fn expire_locators(&self) {
+        self.lock().cursors.clear();
+    }
+
+    /// API calls so far by kind: `token`, `versions`, `limits`, `describeGlobal`, `describe`, `query`,
+    /// `queryMore`, `retrieve`, `create`, `update`, `upsert`, `delete`, `collections`, `soap.undelete`, ...
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.lock().calls.clone()
+    }
+
+    /// Starts counting API calls at zero again.
+    pub fn reset_calls(&self) {
+        self.lock().calls.clear();
+    }
+
+    /// The org's 18-character Id.
+    pub fn org_id(&self) -> String {
+        self.lock().org_id.clone()
+    }
+
+    /// The Id of the user behind the API.
+    pub fn api_user(&self) -> String {
+        self.lock().api_user.clone()
+    }
+
+    /// The Id of the user who makes the changes of [`Org::create`] and its like.
+    pub fn ui_user(&self) -> String {
+        self.lock().ui_user.clone()
+    }
+}

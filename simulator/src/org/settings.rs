@@ -1,0 +1,87 @@
+//! What may differ between orgs, and what the documentation leaves open.
+//!
+//! Key decision: each behaviour of the real API that no public page settles is a switch here, set to the
+//! likelier value, so that a test can show that nothing rests on it.
+//! Not here: faults (`faults`), which are scripted per request.
+
+use std::time::Duration;
+
+/// The settings of an org. Change them with [`crate::Org::configure`].
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Supported API versions, lowest and highest.
+    pub versions: (u16, u16),
+    /// Connected app: consumer key.
+    pub client_id: String,
+    /// Connected app: consumer secret.
+    pub client_secret: String,
+    /// A new refresh token is sent with each refresh, and the old one dies.
+    pub rotate_refresh_tokens: bool,
+    /// How far each write transaction moves the clock, before it takes its stamp.
+    pub step: Duration,
+    /// Rows a page at most (1 to 2,000); pages vary below it.
+    pub page_size: usize,
+    /// Every page but the last holds exactly `page_size` rows.
+    pub even_pages: bool,
+    /// Life of a query locator.
+    pub locator_life: Duration,
+    /// Allowance of API requests a day. Used up, every call answers 403 `REQUEST_LIMIT_EXCEEDED`.
+    pub daily_requests: u64,
+    /// The user may set audit fields on insert ("Set Audit Fields upon Record Creation").
+    pub audit_fields: bool,
+    /// The user has "Query All Files": `ContentDocumentLink` may be queried without a filter.
+    pub query_all_files: bool,
+    /// The user has "Update Records with Inactive Owners".
+    pub inactive_owners: bool,
+    /// The org is a sandbox.
+    pub sandbox: bool,
+    /// A soft delete moves the row's `SystemModstamp` (expected, unverified).
+    pub delete_stamps: bool,
+    /// A delete by cascade moves the child's `SystemModstamp` (not guaranteed by any page).
+    pub cascade_stamps: bool,
+    /// An undelete moves `SystemModstamp` (expected, unverified).
+    pub undelete_stamps: bool,
+    /// Emptying a lookup because its target went moves the holder's `SystemModstamp` (unverified).
+    pub clear_stamps: bool,
+    /// A recalculated roll-up moves the parent's `LastModifiedDate` too (unverified).
+    pub rollup_modifies: bool,
+    /// Line ends in text become `\n` on write (unverified in detail).
+    pub normalise_newlines: bool,
+    /// `CampaignMemberStatus` rows appear with each new campaign, as in a real org.
+    pub auto_rows: bool,
+    /// Seed of the order of rows where none is asked for, of page sizes and of the usage counter.
+    pub seed: u64,
+}
+
+/// Consumer key that an org accepts unless told otherwise.
+pub const CLIENT_ID: &str = "3MVG9.halite.simulator";
+/// Consumer secret that an org accepts unless told otherwise.
+pub const CLIENT_SECRET: &str = "simulator-secret";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            versions: (31, 67),
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: CLIENT_SECRET.to_owned(),
+            rotate_refresh_tokens: false,
+            step: Duration::from_secs(1),
+            page_size: 120,
+            even_pages: false,
+            locator_life: Duration::from_secs(2 * 24 * 3600),
+            daily_requests: 5_000_000,
+            audit_fields: false,
+            query_all_files: true,
+            inactive_owners: false,
+            sandbox: true,
+            delete_stamps: true,
+            cascade_stamps: true,
+            undelete_stamps: true,
+            clear_stamps: true,
+            rollup_modifies: false,
+            normalise_newlines: true,
+            auto_rows: false,
+            seed: 1,
+        }
+    }
+}

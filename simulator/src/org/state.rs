@@ -1,0 +1,247 @@
+//! The org's memory: schema, rows, and the journal that undoes a failed write.
+//!
+//! Key decision: rows are maps without nulls, and every change of a row goes through `put`, which keeps the
+//! row as it was in a journal; a refused record is undone by playing the journal back. `backrefs` names
+//! everything that ever pointed at an Id: a superset, checked against the row when used.
+//! Not here: what a write means (`write`), what a query means (`soql`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::clock::{Clock, stamp};
+use super::faults::Faults;
+use super::settings::Settings;
+use crate::error::ApiError;
+use crate::http::session::Sessions;
+use crate::schema::{ObjectDef, Schema};
+use crate::soql::cursor::Cursors;
+
+/// Where a row stands between life and nothing; a row that is gone is simply absent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Live,
+    /// In the recycle bin: `IsDeleted`, and undelete brings it back.
+    Bin,
+    /// Out of the bin: still seen by queryAll, never to come back.
+    Purged,
+}
+
+/// One row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Row {
+    /// Values by API name; null is absence.
+    pub values: BTreeMap<String, Value>,
+    pub life: Life,
+    /// Number of the delete that took the row, and the row whose delete that was.
+    pub deleted_by: Option<(u64, String)>,
+    /// Lookups of other rows that were emptied when this one went: (row, field).
+    pub cleared: Vec<(String, String)>,
+}
+
+impl Row {
+    /// Text of a field; empty when null.
+    pub fn text(&self, field: &str) -> &str {
+        self.values.get(field).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    pub fn set(&mut self, field: &str, value: Value) {
+        if value.is_null() {
+            self.values.remove(field);
+        } else {
+            self.values.insert(field.to_owned(), value);
+        }
+    }
+}
+
+/// Everything an org is.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub schema: Schema,
+    pub tables: BTreeMap<String, BTreeMap<String, Row>>,
+    pub backrefs: BTreeMap<String, BTreeSet<String>>,
+    pub clock: Clock,
+    pub settings: Settings,
+    pub faults: Faults,
+    pub sessions: Sessions,
+    pub cursors: Cursors,
+    /// API calls by kind.
+    pub calls: BTreeMap<String, u64>,
+    pub org_id: String,
+    /// The user behind the API, and the one who clicks in the UI.
+    pub api_user: String,
+    pub ui_user: String,
+    pub deletes: u64,
+    counters: BTreeMap<String, u64>,
+    journal: Vec<(String, String, Option<Row>)>,
+}
+
+impl State {
+    pub fn new(schema: Schema) -> Self {
+        Self {
+            schema,
+            tables: BTreeMap::new(),
+            backrefs: BTreeMap::new(),
+            clock: Clock::default(),
+            settings: Settings::default(),
+            faults: Faults::default(),
+            sessions: Sessions::default(),
+            cursors: Cursors::default(),
+            calls: BTreeMap::new(),
+            org_id: crate::id::make("00D", 1),
+            api_user: crate::id::make("005", 1),
+            ui_user: crate::id::make("005", 2),
+            deletes: 0,
+            counters: BTreeMap::new(),
+            journal: Vec::new(),
+        }
+    }
+
+    /// The object of that name, or the error of a path that names none.
+    pub fn object(&self, name: &str) -> Result<Arc<ObjectDef>, ApiError> {
+        self.schema.object(name).cloned().ok_or_else(ApiError::not_found)
+    }
+
+    /// The row of an 18-character Id, whatever its state.
+    pub fn row(&self, id: &str) -> Option<&Row> {
+        let object = self.schema.by_id(id)?;
+        self.tables.get(&object.name)?.get(id)
+    }
+
+    /// The row of an Id while it is live.
+    pub fn live(&self, id: &str) -> Option<&Row> {
+        self.row(id).filter(|r| r.life == Life::Live)
+    }
+
+    /// Rows of an object, in order of Id.
+    pub fn rows(&self, object: &str) -> impl Iterator<Item = (&String, &Row)> {
+        self.tables.get(object).into_iter().flatten()
+    }
+
+    /// Sets or (with `None`) removes a row, remembering what was there.
+    pub fn put(&mut self, object: &str, id: &str, row: Option<Row>) {
+        if let (Some(row), Some(def)) = (&row, self.schema.object(object)) {
+            for field in def.fields.iter().filter(|f| !f.reference_to.is_empty()) {
+                if let Some(target) = row.values.get(&field.name).and_then(Value::as_str) {
+                    let holders = self.backrefs.entry(target.to_owned()).or_default();
+                    holders.insert(id.to_owned());
+                }
+            }
+        }
+        let table = self.tables.entry(object.to_owned()).or_default();
+        let before = match row {
+            Some(row) => table.insert(id.to_owned(), row),
+            None => table.remove(id),
+        };
+        self.journal.push((object.to_owned(), id.to_owned(), before));
+    }
+
+    /// Changes a row in place; false when there is none.
+    pub fn edit(&mut self, id: &str, change: impl FnOnce(&mut Row)) -> bool {
+        let (Some(object), Some(row)) = (self.schema.by_id(id).cloned(), self.row(id)) else {
+            return false;
+        };
+        let mut row = row.clone();
+        change(&mut row);
+        self.put(&object.name, id, Some(row));
+        true
+    }
+
+    /// Starts a write transaction: the clock steps, and old undo records go.
+    pub fn begin(&mut self) {
+        self.journal.clear();
+        let step = self.settings.step;
+        self.clock.advance(step);
+    }
+
+    /// Runs one record's write; what it did is undone if it fails.
+    pub fn attempt<T>(
+        &mut self,
+        write: impl FnOnce(&mut Self) -> Result<T, ApiError>,
+    ) -> Result<T, ApiError> {
+        let mark = self.mark();
+        let result = write(self);
+        if result.is_err() {
+            self.undo_to(mark);
+        }
+        result
+    }
+
+    /// A point of the transaction that `undo_to` can return to.
+    pub fn mark(&self) -> usize {
+        self.journal.len()
+    }
+
+    pub fn undo_to(&mut self, mark: usize) {
+        while self.journal.len() > mark {
+            if let Some((object, id, before)) = self.journal.pop() {
+                let table = self.tables.entry(object).or_default();
+                match before {
+                    Some(row) => table.insert(id, row),
+                    None => table.remove(&id),
+                };
+            }
+        }
+    }
+
+    /// The stamp of the running transaction.
+    pub fn stamp(&self) -> String {
+        stamp(self.clock.now())
+    }
+
+    /// A new Id under a key prefix.
+    pub fn new_id(&mut self, prefix: &str) -> String {
+        crate::id::make(prefix, self.count(prefix) + 0x1000)
+    }
+
+    /// The next number of a named series, from 1.
+    pub fn count(&mut self, series: &str) -> u64 {
+        let n = self.counters.entry(series.to_owned()).or_default();
+        *n += 1;
+        *n
+    }
+
+    /// Notes an API call of that kind.
+    pub fn called(&mut self, kind: &str) {
+        *self.calls.entry(kind.to_owned()).or_default() += 1;
+    }
+
+    /// A row as the API shows it: every field, compound ones and formulas computed, nulls spelled out.
+    pub fn shown(&self, object: &ObjectDef, id: &str, row: &Row) -> Map<String, Value> {
+        object
+            .fields
+            .iter()
+            .map(|f| (f.name.clone(), crate::soql::value::of(self, object, f, id, row)))
+            .collect()
+    }
+
+    /// Inserts a row as it is, outside the rules; for what an org is born with.
+    pub fn seed_row(&mut self, object: &str, id: &str, values: Value) {
+        let stamp = self.stamp();
+        let Value::Object(values) = values else { return };
+        let mut values: BTreeMap<String, Value> = values.into_iter().filter(|(_, v)| !v.is_null()).collect();
+        values.insert("Id".into(), json!(id));
+        let Some(def) = self.schema.object(object).cloned() else {
+            return;
+        };
+        for (field, value) in [
+            ("CreatedDate", &stamp),
+            ("LastModifiedDate", &stamp),
+            ("SystemModstamp", &stamp),
+            ("CreatedById", &self.api_user),
+            ("LastModifiedById", &self.api_user),
+        ] {
+            if def.has(field) {
+                values.entry(field.into()).or_insert_with(|| json!(value));
+            }
+        }
+        let row = Row {
+            values,
+            life: Life::Live,
+            deleted_by: None,
+            cleared: Vec::new(),
+        };
+        self.put(&def.name, id, Some(row));
+    }
+}

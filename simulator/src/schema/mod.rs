@@ -1,0 +1,103 @@
+//! What the org's objects look like: fields, flags, references, record types.
+//!
+//! Key decision: one plain definition (`ObjectDef`, `Field`) whatever it came from: the built-in table
+//! of standard objects, an SFDX project's metadata files or a recorded describe. Everything that a
+//! describe says and a write obeys is read from it, so the two cannot disagree.
+//! Not here: rows (`org`), the JSON of a describe reply (`http::describe`).
+
+pub(crate) mod field;
+pub(crate) mod formula;
+pub(crate) mod object;
+pub(crate) mod recorded;
+pub(crate) mod sfdx;
+mod sfdx_field;
+pub(crate) mod standard;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) use field::{Field, Kind, OnDelete};
+pub(crate) use object::ObjectDef;
+
+/// All objects of an org, found by name without regard to case.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Schema {
+    objects: BTreeMap<String, Arc<ObjectDef>>,
+    prefixes: BTreeMap<String, String>,
+    next_custom: u64,
+    /// Child object (lower case) to the roll-ups that read it: (parent object, parent field index).
+    rollups: BTreeMap<String, Vec<(String, usize)>>,
+}
+
+impl Schema {
+    /// The object of that API name, any case.
+    pub fn object(&self, name: &str) -> Option<&Arc<ObjectDef>> {
+        self.objects.get(&name.to_ascii_lowercase())
+    }
+
+    /// Every object, by name.
+    pub fn objects(&self) -> impl Iterator<Item = &Arc<ObjectDef>> {
+        self.objects.values()
+    }
+
+    /// The object whose rows carry Ids of this prefix.
+    pub fn by_id(&self, id: &str) -> Option<&Arc<ObjectDef>> {
+        self.prefixes
+            .get(id.get(..3)?)
+            .and_then(|name| self.objects.get(name))
+    }
+
+    /// Adds or replaces an object; one without key prefix gets the next free one.
+    pub fn insert(&mut self, mut object: ObjectDef) {
+        let key = object.name.to_ascii_lowercase();
+        if let Some(old) = self.objects.get(&key) {
+            object.key_prefix.clone_from(&old.key_prefix);
+        }
+        if object.key_prefix.is_empty() {
+            object.key_prefix = self.free_prefix(&object.name);
+        }
+        self.prefixes.insert(object.key_prefix.clone(), key.clone());
+        self.objects.insert(key, Arc::new(object));
+        self.index_rollups();
+    }
+
+    fn free_prefix(&mut self, name: &str) -> String {
+        let letter = if name.ends_with("__mdt") { 'm' } else { 'a' };
+        loop {
+            let prefix = format!("{letter}{}", crate::id::base62(self.next_custom, 2));
+            self.next_custom += 1;
+            if !self.prefixes.contains_key(&prefix) {
+                return prefix;
+            }
+        }
+    }
+
+    fn index_rollups(&mut self) {
+        let mut found: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
+        for object in self.objects.values() {
+            for (i, field) in object.fields.iter().enumerate() {
+                if let Some(rollup) = &field.rollup {
+                    let child = rollup.child.to_ascii_lowercase();
+                    found.entry(child).or_default().push((object.name.clone(), i));
+                }
+            }
+        }
+        self.rollups = found;
+    }
+
+    /// The roll-up fields that a save of this child object recalculates.
+    pub fn rollups_over(&self, child: &str) -> &[(String, usize)] {
+        self.rollups
+            .get(&child.to_ascii_lowercase())
+            .map_or(&[], Vec::as_slice)
+    }
+
+    /// The reference fields of other objects that point at this one: (child object, field).
+    pub fn children_of(&self, parent: &str) -> Vec<(&ObjectDef, &Field)> {
+        self.objects
+            .values()
+            .flat_map(|o| o.fields.iter().map(move |f| (o.as_ref(), f)))
+            .filter(|(_, f)| f.reference_to.iter().any(|t| t.eq_ignore_ascii_case(parent)))
+            .collect()
+    }
+}

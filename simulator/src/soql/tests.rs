@@ -1,0 +1,1 @@
+//! SOQL against the sample org.

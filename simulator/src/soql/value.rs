@@ -1,0 +1,109 @@
+//! What a field of a row reads as: stored, compound or computed.
+//!
+//! Key decision: compound fields and formulas are made when read, from the row's stored parts; a row that
+//! was never told a checkbox reads false, because a boolean is never null.
+//! Source: SOAP API guide, "Compound Fields"; REST API guide, "Get Field Values".
+//! Not here: fields of other rows (`eval`).
+
+use serde_json::{Map, Value, json};
+
+use crate::org::State;
+use crate::org::state::{Life, Row};
+use crate::schema::formula::Val;
+use crate::schema::{Field, Kind, ObjectDef};
+
+/// The value of a field as the API sends it.
+pub(crate) fn of(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -> Value {
+    match field.kind {
+        _ if field.name == "IsDeleted" => json!(row.life != Life::Live),
+        Kind::Address => address(field, row),
+        Kind::Location => location(field, row),
+        _ if field.formula.is_some() => formula(state, object, field, row),
+        Kind::Base64 if row.values.contains_key(&field.name) => json!(format!(
+            "/services/data/v{}.0/sobjects/{}/{id}/{}",
+            state.settings.versions.1, object.name, field.name
+        )),
+        _ if object.name == "UserPermissionAccess" && field.kind == Kind::Boolean => {
+            json!(permission(state, &field.name))
+        }
+        Kind::Boolean => row.values.get(&field.name).cloned().unwrap_or(json!(false)),
+        _ => row.values.get(&field.name).cloned().unwrap_or(Value::Null),
+    }
+}
+
+/// The running user's rights, by the org's settings.
+fn permission(state: &State, name: &str) -> bool {
+    match name {
+        "PermissionsQueryAllFiles" => state.settings.query_all_files,
+        "PermissionsCreateAuditFields" => state.settings.audit_fields,
+        "PermissionsUpdateWithInactiveOwner" => state.settings.inactive_owners,
+        "PermissionsBulkApiHardDelete" => false,
+        _ => true,
+    }
+}
+
+fn address(field: &Field, row: &Row) -> Value {
+    let stem = field.name.strip_suffix("Address").unwrap_or_default();
+    let parts = [
+        ("city", "City"),
+        ("country", "Country"),
+        ("geocodeAccuracy", "GeocodeAccuracy"),
+        ("latitude", "Latitude"),
+        ("longitude", "Longitude"),
+        ("postalCode", "PostalCode"),
+        ("state", "State"),
+        ("street", "Street"),
+    ];
+    let map: Map<String, Value> = parts
+        .iter()
+        .map(|(key, suffix)| {
+            let part = row.values.get(&format!("{stem}{suffix}"));
+            ((*key).to_owned(), part.cloned().unwrap_or(Value::Null))
+        })
+        .collect();
+    if map.values().all(Value::is_null) {
+        Value::Null
+    } else {
+        Value::Object(map)
+    }
+}
+
+fn location(field: &Field, row: &Row) -> Value {
+    let stem = field.name.trim_end_matches("__c");
+    let part = |name: &str| row.values.get(&format!("{stem}__{name}__s")).cloned();
+    match (part("Latitude"), part("Longitude")) {
+        (None, None) => Value::Null,
+        (lat, lon) => json!({"latitude": lat, "longitude": lon}),
+    }
+}
+
+fn formula(state: &State, object: &ObjectDef, field: &Field, row: &Row) -> Value {
+    let Some(formula) = &field.formula else {
+        return Value::Null;
+    };
+    let today = state.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let read = |name: &str| {
+        let Some(source) = object.field(name).filter(|f| f.formula.is_none()) else {
+            return Val::Null;
+        };
+        match row.values.get(&source.name) {
+            Some(Value::String(s)) if source.kind == Kind::Date => s.parse().map_or(Val::Null, Val::Day),
+            Some(Value::String(s)) => Val::Text(s.clone()),
+            Some(Value::Bool(b)) => Val::Bool(*b),
+            Some(Value::Number(n)) => n.as_f64().map_or(Val::Null, Val::Num),
+            _ => Val::Null,
+        }
+    };
+    match formula.eval(today, &read) {
+        Val::Null => Value::Null,
+        Val::Text(t) if t.is_empty() => Value::Null,
+        Val::Text(t) => json!(t),
+        Val::Num(n) if field.kind == Kind::Int => json!(n.trunc()),
+        Val::Num(n) => {
+            let rounded = format!("{n:.*}", field.scale as usize);
+            json!(rounded.parse::<f64>().unwrap_or(n))
+        }
+        Val::Bool(b) => json!(b),
+        Val::Day(d) => json!(d.to_string()),
+    }
+}

@@ -1,0 +1,19 @@
+//! What writing means: create, update, delete, undelete and what they set off.
+//!
+//! Key decision: one record at a time, inside a transaction that the caller began; a failed record is undone
+//! by `State::attempt`, so a rule may refuse half-way.
+//! Source: SOAP API guide, "create", "update", "delete", "undelete"; Object Reference, "System Fields".
+//! Not here: requests of many records and their replies (`http::collections`).
+
+mod check;
+mod coerce;
+mod delete;
+mod derive;
+mod rollup;
+mod save;
+mod undelete;
+
+pub(crate) use coerce::{coerce, instant};
+pub(crate) use delete::{delete, expire, expire_purged, purge};
+pub(crate) use save::{create, create_loaded, update, upsert};
+pub(crate) use undelete::undelete;

@@ -1,0 +1,1 @@
+//! Rules of writing, seen through the org's own handle.

@@ -1,0 +1,125 @@
+//! A small XML tree: metadata files and SOAP envelopes are read into it whole.
+//!
+//! Key decision: elements by local name, text concatenated, attributes dropped save `xsi:type`-free
+//! needs; the documents are small and none needs streaming. Malformed XML is an error, never a panic.
+//! Not here: writing XML (the SOAP replies are short templates in `http::soap`).
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+/// One element: its local name, its own text and its child elements.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Element {
+    pub name: String,
+    pub text: String,
+    pub children: Vec<Element>,
+}
+
+impl Element {
+    /// First child of that name.
+    pub fn child(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|c| c.name == name)
+    }
+
+    /// Every child of that name.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Element> {
+        self.children.iter().filter(move |c| c.name == name)
+    }
+
+    /// Trimmed text of the first child of that name, if it is not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.child(name).map(|c| c.text.trim()).filter(|t| !t.is_empty())
+    }
+
+    /// Whether the child of that name says `true`.
+    pub fn flag(&self, name: &str) -> bool {
+        self.get(name) == Some("true")
+    }
+}
+
+/// Reads a document; the error is a line for people.
+pub(crate) fn parse(text: &str) -> Result<Element, String> {
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    let mut stack = vec![Element::default()];
+    loop {
+        let event = reader.read_event().map_err(|e| e.to_string())?;
+        match event {
+            Event::Start(tag) => stack.push(named(&tag)),
+            Event::Empty(tag) => attach(&mut stack, named(&tag))?,
+            Event::End(_) => {
+                let done = stack.pop().ok_or("unbalanced end tag")?;
+                attach(&mut stack, done)?;
+            }
+            Event::Text(t) => push_text(&mut stack, &t.xml10_content()),
+            Event::CData(t) => push_text(&mut stack, &t.xml10_content()),
+            Event::GeneralRef(r) => {
+                let c = match r.resolve_char_ref().map_err(|e| e.to_string())? {
+                    Some(c) => c,
+                    None => named_entity(&r.xml_content(quick_xml::XmlVersion::Implicit1_0))?,
+                };
+                push_text(&mut stack, c.encode_utf8(&mut [0; 4]));
+            }
+            Event::Eof => break,
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+        }
+    }
+    let root = match stack.pop() {
+        Some(root) if stack.is_empty() => root,
+        _ => return Err("element not closed".into()),
+    };
+    root.children
+        .into_iter()
+        .next()
+        .ok_or_else(|| "no element".into())
+}
+
+fn named(tag: &quick_xml::events::BytesStart<'_>) -> Element {
+    Element {
+        name: tag.local_name().as_ref().to_owned(),
+        ..Element::default()
+    }
+}
+
+fn attach(stack: &mut [Element], done: Element) -> Result<(), String> {
+    stack.last_mut().ok_or("unbalanced end tag")?.children.push(done);
+    Ok(())
+}
+
+fn push_text(stack: &mut [Element], text: &str) {
+    if let Some(top) = stack.last_mut() {
+        top.text.push_str(text);
+    }
+}
+
+fn named_entity(name: &str) -> Result<char, String> {
+    Ok(match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "apos" => '\'',
+        other => return Err(format!("unknown entity &{other};")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_text_entities_and_namespaces() {
+        let doc =
+            parse("<?xml version=\"1.0\"?><a:R xmlns:a='x'><b>1 &amp; &#50;</b><c/><b>3</b></a:R>").unwrap();
+        assert_eq!(doc.name, "R");
+        assert_eq!(doc.get("b"), Some("1 & 2"));
+        assert_eq!(doc.all("b").count(), 2);
+        assert_eq!(doc.get("c"), None);
+    }
+
+    #[test]
+    fn refuses_the_malformed() {
+        for bad in ["", "<a>", "<a></b>", "<a>&nope;</a>", "plain"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
