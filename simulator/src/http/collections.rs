@@ -185,7 +185,7 @@ pub(crate) fn retrieve(state: &mut State, call: &Call<'_>, name: &str) -> Result
         return Err(too_many(MAX_RETRIEVED));
     }
     let text = format!("SELECT {} FROM {}", fields.join(","), object.name);
-    let plan = plan::bind(state, &text, parser::parse(&text)?)?;
+    let plan = plan::bind(state, &text, &parser::parse(&text)?)?;
     let columns = plan.columns.as_deref().unwrap_or_default();
     let rows = ids
         .iter()

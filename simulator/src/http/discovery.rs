@@ -13,7 +13,7 @@ use crate::id::mix;
 use crate::org::State;
 use crate::org::state::Life;
 
-const SEASONS: [&str; 3] = ["Spring", "Summer", "Winter"];
+const SEASONS: [&str; 3] = ["Summer", "Winter", "Spring"];
 
 /// `GET /services/data`
 pub(crate) fn versions(state: &mut State) -> Reply {
@@ -21,10 +21,10 @@ pub(crate) fn versions(state: &mut State) -> Reply {
     let (low, high) = state.settings.versions;
     let list: Vec<Value> = (low..=high)
         .map(|v| {
-            // v31.0 is Summer '14; three a year.
-            let n = u32::from(v) + 2;
+            // v31.0 is Summer '14; three releases a year, and Winter bears the next year's number.
+            let n = u32::from(v.saturating_sub(31));
             let season = SEASONS[(n % 3) as usize];
-            let year = 14 + (n - 33) / 3 + u32::from(season == "Winter");
+            let year = 14 + n.div_ceil(3);
             json!({"label": format!("{season} '{year}"), "url": format!("/services/data/v{v}.0"), "version": format!("{v}.0")})
         })
         .collect();

@@ -27,7 +27,7 @@ pub(crate) fn start(state: &mut State, call: &Call<'_>, all: bool) -> Result<Rep
         .request
         .param("q")
         .ok_or_else(|| ApiError::new("MALFORMED_QUERY", "A query string has to be specified"))?;
-    let plan = plan::bind(state, text, parser::parse(text)?)?;
+    let plan = plan::bind(state, text, &parser::parse(text)?)?;
     let ids = run::find(state, &plan, all);
     if plan.columns.is_none() {
         return Ok(Reply::json(

@@ -220,26 +220,23 @@ fn tie(
     sources: &[Source],
     report: &mut LoadReport,
 ) {
-    for at in 0..out.len() {
-        for (field, name) in std::mem::take(&mut out[at].named) {
-            let own = out[at].source;
-            let found = names.get(&name.to_ascii_lowercase()).and_then(|list| {
-                list.iter()
-                    .min_by_key(|(source, _)| distance(sources, own, *source))
-            });
-            match found.filter(|(source, _)| distance(sources, own, *source) < FAR) {
-                Some((_, target)) => out[at].links.push((field, *target)),
-                None => {
-                    report.skip(
-                        &out[at].path,
-                        format_args!(
-                            "{} skipped: {field} names @{name}, which is not there",
-                            out[at].object
-                        ),
-                    );
-                    out[at].links.push((field, usize::MAX));
-                }
+    for record in out {
+        for (field, name) in std::mem::take(&mut record.named) {
+            let near = |source: usize| distance(sources, record.source, source);
+            let found = names
+                .get(&name.to_ascii_lowercase())
+                .and_then(|list| list.iter().min_by_key(|(source, _)| near(*source)))
+                .filter(|(source, _)| near(*source) < FAR);
+            if found.is_none() {
+                let object = &record.object;
+                report.skip(
+                    &record.path,
+                    format_args!("{object} skipped: {field} names @{name}, which is not there"),
+                );
             }
+            record
+                .links
+                .push((field, found.map_or(usize::MAX, |(_, target)| *target)));
         }
     }
 }

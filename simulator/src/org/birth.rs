@@ -56,7 +56,7 @@ pub(crate) fn populate(state: &mut State) {
         json!({"Name": "Standard Price Book",
         "IsActive": true, "IsStandard": true}),
     );
-    state.seed_row("UserPermissionAccess", &make("0Ux", 1), json!({}));
+    state.seed_row("UserPermissionAccess", &make("0up", 1), json!({}));
 }
 
 fn user(n: u64, first: &str, last: &str, alias: &str, active: bool) -> Value {

@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::org::State;
 use crate::schema::field::{Choice, Rollup};
 use crate::schema::formula::Formula;
+use crate::schema::object::record_type;
 use crate::schema::sfdx::{add_field, custom_object};
 use crate::schema::{Field, Kind, ObjectDef, OnDelete};
 
@@ -17,11 +18,24 @@ pub(crate) fn define(state: &mut State) {
     for object in [mine(), shaft(), shipment(), crystal()] {
         state.schema.insert(object);
     }
-    let account = state.schema.object("Account").map(|a| a.as_ref().clone());
-    if let Some(mut account) = account {
-        add_field(&mut account, external("Customer_Number__c"));
-        add_field(&mut account, multi("Interests__c"));
-        state.schema.insert(account);
+    for (name, fields) in [
+        (
+            "Account",
+            vec![
+                external("Customer_Number__c"),
+                multi("Interests__c"),
+                record_type(),
+            ],
+        ),
+        ("Case", vec![record_type()]),
+    ] {
+        let Some(mut object) = state.schema.object(name).map(|o| o.as_ref().clone()) else {
+            continue;
+        };
+        for field in fields {
+            add_field(&mut object, field);
+        }
+        state.schema.insert(object);
     }
 }
 

@@ -153,6 +153,11 @@ pub(crate) fn address(prefix: &str) -> Vec<Field> {
     ]
 }
 
+/// The reference to a row's record type, on objects that have any.
+pub(crate) fn record_type() -> Field {
+    Field::reference("RecordTypeId", &["RecordType"], "RecordType")
+}
+
 /// The audit fields at the end of nearly every object.
 pub(crate) fn audit() -> Vec<Field> {
     let user = |name: &str, way: &str| Field {

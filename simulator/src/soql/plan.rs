@@ -60,7 +60,7 @@ const NAME_FIELDS: [&str; 12] = [
 const MAX_HOPS: usize = 5;
 
 /// Binds a query.
-pub(crate) fn bind(state: &State, text: &str, query: Query) -> Result<Plan, ApiError> {
+pub(crate) fn bind(state: &State, text: &str, query: &Query) -> Result<Plan, ApiError> {
     let binder = Binder { state, text };
     if query.all_rows {
         return Err(ApiError::new(

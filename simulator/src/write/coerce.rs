@@ -253,8 +253,8 @@ fn restricted(field: &Field, text: &str) -> Result<(), ApiError> {
 mod tests {
     use super::*;
 
-    fn take(field: &Field, value: Value) -> Result<Value, &'static str> {
-        coerce(field, &value, &Settings::default()).map_err(|e| e.code)
+    fn take(field: &Field, value: impl Into<Value>) -> Result<Value, &'static str> {
+        coerce(field, &value.into(), &Settings::default()).map_err(|e| e.code)
     }
 
     #[test]
