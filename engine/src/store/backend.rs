@@ -103,13 +103,17 @@ pub fn pack_of_name(name: &str) -> Option<PackId> {
 pub fn check_name(name: &str) -> Result<()> {
     let plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"._-".contains(&c);
     let part = |part: &str| {
-        part.bytes().all(plain) && part.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) && !part.ends_with('.')
+        part.bytes().all(plain)
+            && part.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric)
+            && !part.ends_with('.')
     };
     let own = ["root", "tmp"].contains(&name.split(['/', '.']).next().unwrap_or_default());
     if name.len() <= NAME_BYTES_MAX && !own && name.split('/').all(part) {
         return Ok(());
     }
-    Err(Error::invalid(format!("`{name}` cannot be the name of an object")))
+    Err(Error::invalid(format!(
+        "`{name}` cannot be the name of an object"
+    )))
 }
 
 /// Refuses prefixes that are not the beginning of a name.
@@ -125,14 +129,19 @@ pub(crate) fn check_len(name: &str, len: usize) -> Result<()> {
     if len <= OBJECT_BYTES_MAX {
         return Ok(());
     }
-    Err(Error::invalid(format!("{name} has {len} bytes, above the {OBJECT_BYTES_MAX} of an object")))
+    Err(Error::invalid(format!(
+        "{name} has {len} bytes, above the {OBJECT_BYTES_MAX} of an object"
+    )))
 }
 
 pub(crate) fn check_root_len(len: usize) -> Result<()> {
     if len <= ROOT_BYTES_MAX {
         return Ok(());
     }
-    Err(Error::corrupt("root", format_args!("it has {len} bytes, above {ROOT_BYTES_MAX}")))
+    Err(Error::corrupt(
+        "root",
+        format_args!("it has {len} bytes, above {ROOT_BYTES_MAX}"),
+    ))
 }
 
 pub(crate) fn taken(name: &str) -> Error {
@@ -144,7 +153,10 @@ pub(crate) fn absent(name: &str) -> Error {
 }
 
 pub(crate) fn cut_short(name: &str, offset: u64, len: usize, size: u64) -> Error {
-    Error::corrupt(name, format_args!("bytes {offset}+{len} were asked for, it has {size}"))
+    Error::corrupt(
+        name,
+        format_args!("bytes {offset}+{len} were asked for, it has {size}"),
+    )
 }
 
 #[cfg(test)]
@@ -158,8 +170,14 @@ mod tests {
             check_name(good).unwrap();
         }
         let long = "a".repeat(201);
-        let bad = ["", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/.b", "A", "a b", "a\\b", "a\0", "é", "a.", "c:"];
-        for bad in bad.iter().chain(&["root", "root/x", "root.lock", "tmp/x", "tmp", &long]) {
+        let bad = [
+            "", "/", "a/", "/a", "a//b", ".", "..", "a/../b", "a/.b", "A", "a b", "a\\b", "a\0", "é", "a.",
+            "c:",
+        ];
+        for bad in bad
+            .iter()
+            .chain(&["root", "root/x", "root.lock", "tmp/x", "tmp", &long])
+        {
             assert_eq!(check_name(bad).unwrap_err().kind(), Kind::Invalid, "{bad:?}");
         }
         for prefix in ["", "packs/", "packs/a", "packs"] {
@@ -173,7 +191,11 @@ mod tests {
         let pack = PackId([0xab; 32]);
         assert_eq!(pack_of_name(&pack_name(&pack)), Some(pack));
         let hex = "ab".repeat(32);
-        for name in [format!("packs/aa/{hex}"), hex.clone(), format!("packs/ab/{}", hex.to_uppercase())] {
+        for name in [
+            format!("packs/aa/{hex}"),
+            hex.clone(),
+            format!("packs/ab/{}", hex.to_uppercase()),
+        ] {
             assert_eq!(pack_of_name(&name), None, "{name}");
         }
     }

@@ -74,7 +74,10 @@ impl Faulty {
             space: None,
             log: Vec::new(),
         };
-        Self { live, state: Mutex::new(state) }
+        Self {
+            live,
+            state: Mutex::new(state),
+        }
     }
 
     /// Makes the `nth` mutating call from now (1 is the next) fail.
@@ -151,18 +154,35 @@ impl Faulty {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn read<T>(&self, verb: &'static str, name: &str, len: fn(&T) -> u64, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn read<T>(
+        &self,
+        verb: &'static str,
+        name: &str,
+        len: fn(&T) -> u64,
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         if self.state().crashed {
             return Err(dead());
         }
         let result = act();
         let bytes = result.as_ref().map_or(0, len);
-        self.state().log.push(Call { verb, name: name.into(), bytes, ok: result.is_ok() });
+        self.state().log.push(Call {
+            verb,
+            name: name.into(),
+            bytes,
+            ok: result.is_ok(),
+        });
         result
     }
 
     /// Runs a mutating call under the plan. The lock is not held while it runs, so that calls do race.
-    fn mutate<T>(&self, verb: &'static str, name: &str, bytes: u64, act: impl FnOnce() -> Result<T>) -> Result<T> {
+    fn mutate<T>(
+        &self,
+        verb: &'static str,
+        name: &str,
+        bytes: u64,
+        act: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
         let fault = {
             let mut state = self.state();
             if state.crashed {
@@ -170,7 +190,9 @@ impl Faulty {
             }
             state.mutations += 1;
             let at = state.mutations;
-            let full = state.space.is_some_and(|space| verb != "delete" && self.live.bytes() + bytes > space);
+            let full = state
+                .space
+                .is_some_and(|space| verb != "delete" && self.live.bytes() + bytes > space);
             let planned = state.plan.remove(&at);
             if planned == Some(Fault::Crash) {
                 state.crashed = true;
@@ -183,11 +205,20 @@ impl Faulty {
         };
         let result = match fault {
             None => act(),
-            Some(Fault::After) => act().and_then(|_| Err(Error::new(Kind::Io, format!("{verb} {name}: the reply was lost")))),
+            Some(Fault::After) => {
+                act().and_then(|_| Err(Error::new(Kind::Io, format!("{verb} {name}: the reply was lost"))))
+            }
             Some(Fault::Full) => Err(Error::new(Kind::Quota, format!("{verb} {name}: no space left"))),
-            Some(Fault::Before | Fault::Crash) => Err(Error::new(Kind::Io, format!("{verb} {name}: it failed"))),
+            Some(Fault::Before | Fault::Crash) => {
+                Err(Error::new(Kind::Io, format!("{verb} {name}: it failed")))
+            }
         };
-        self.state().log.push(Call { verb, name: name.into(), bytes, ok: result.is_ok() });
+        self.state().log.push(Call {
+            verb,
+            name: name.into(),
+            bytes,
+            ok: result.is_ok(),
+        });
         result
     }
 }
@@ -214,11 +245,21 @@ impl Backend for Faulty {
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {
-        self.read("get", name, |bytes: &Vec<u8>| bytes.len() as u64, || self.live.get(name))
+        self.read(
+            "get",
+            name,
+            |bytes: &Vec<u8>| bytes.len() as u64,
+            || self.live.get(name),
+        )
     }
 
     fn get_range(&self, name: &str, offset: u64, len: usize) -> Result<Vec<u8>> {
-        self.read("range", name, |bytes: &Vec<u8>| bytes.len() as u64, || self.live.get_range(name, offset, len))
+        self.read(
+            "range",
+            name,
+            |bytes: &Vec<u8>| bytes.len() as u64,
+            || self.live.get_range(name, offset, len),
+        )
     }
 
     fn size(&self, name: &str) -> Result<u64> {
@@ -241,11 +282,18 @@ impl Backend for Faulty {
     }
 
     fn root(&self) -> Result<Option<Vec<u8>>> {
-        self.read("root", "root", |root: &Option<Vec<u8>>| root.as_ref().map_or(0, |r| r.len() as u64), || self.live.root())
+        self.read(
+            "root",
+            "root",
+            |root: &Option<Vec<u8>>| root.as_ref().map_or(0, |r| r.len() as u64),
+            || self.live.root(),
+        )
     }
 
     fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
-        self.mutate("swap", "root", new.len() as u64, || self.live.swap_root(expected, new))
+        self.mutate("swap", "root", new.len() as u64, || {
+            self.live.swap_root(expected, new)
+        })
     }
 
     fn describe(&self) -> String {
@@ -298,7 +346,10 @@ mod tests {
             assert!(store.get("a").is_err());
             store.crash_image().get("a").is_ok()
         };
-        assert_eq!((0..32).map(back).collect::<std::collections::BTreeSet<_>>(), [false, true].into());
+        assert_eq!(
+            (0..32).map(back).collect::<std::collections::BTreeSet<_>>(),
+            [false, true].into()
+        );
         let store = Faulty::new(1);
         store.put_new("a", b"old").unwrap();
         store.delete("a").unwrap();

@@ -18,12 +18,19 @@ pub struct Latched<B> {
 impl<B: Backend> Latched<B> {
     /// Not latched yet.
     pub fn new(inner: B) -> Self {
-        Self { inner, first: Mutex::new(None) }
+        Self {
+            inner,
+            first: Mutex::new(None),
+        }
     }
 
     /// What failed first, if anything did.
     pub fn failure(&self) -> Option<String> {
-        self.first.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, message)| message.clone())
+        self.first
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+            .map(|(_, message)| message.clone())
     }
 
     /// The backend below.
@@ -34,8 +41,11 @@ impl<B: Backend> Latched<B> {
     /// Writes, unless a write failed before; remembers the first failure.
     fn write<T>(&self, what: &str, act: impl FnOnce() -> Result<T>) -> Result<T> {
         let refused = |(kind, message): &(Kind, String)| {
-            Error::new(*kind, format!("{what} was not tried after an earlier failure: {message}"))
-                .hint("open the vault again; what was published before is safe")
+            Error::new(
+                *kind,
+                format!("{what} was not tried after an earlier failure: {message}"),
+            )
+            .hint("open the vault again; what was published before is safe")
         };
         if let Some(first) = self.first.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
             return Err(refused(first));
@@ -106,7 +116,11 @@ mod tests {
         store.inner().fail_at(1, Fault::Before);
         assert!(store.put_new("c", b"1").is_err());
         let first = store.failure().unwrap();
-        for e in [store.put_new("d", b"1"), store.delete("a"), store.swap_root(None, b"r").map(drop)] {
+        for e in [
+            store.put_new("d", b"1"),
+            store.delete("a"),
+            store.swap_root(None, b"r").map(drop),
+        ] {
             let e = e.unwrap_err();
             assert!(e.message().contains(&first), "{e}");
         }

@@ -32,12 +32,18 @@ impl Memory {
     /// Another one with the same content, which goes its own way from here.
     pub fn fork(&self) -> Self {
         let state = self.state().clone();
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self {
+            state: Arc::new(Mutex::new(state)),
+        }
     }
 
     /// How many bytes are stored, the root left out.
     pub fn bytes(&self) -> u64 {
-        self.state().objects.values().map(|bytes| bytes.len() as u64).sum()
+        self.state()
+            .objects
+            .values()
+            .map(|bytes| bytes.len() as u64)
+            .sum()
     }
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -46,7 +52,11 @@ impl Memory {
 
     fn object(&self, name: &str) -> Result<Arc<[u8]>> {
         check_name(name)?;
-        self.state().objects.get(name).cloned().ok_or_else(|| absent(name))
+        self.state()
+            .objects
+            .get(name)
+            .cloned()
+            .ok_or_else(|| absent(name))
     }
 }
 
@@ -70,7 +80,9 @@ impl Backend for Memory {
         let bytes = self.object(name)?;
         let start = usize::try_from(offset).ok();
         let range = start.and_then(|start| bytes.get(start..start.checked_add(len)?));
-        range.map(<[u8]>::to_vec).ok_or_else(|| cut_short(name, offset, len, bytes.len() as u64))
+        range
+            .map(<[u8]>::to_vec)
+            .ok_or_else(|| cut_short(name, offset, len, bytes.len() as u64))
     }
 
     fn size(&self, name: &str) -> Result<u64> {
@@ -80,8 +92,14 @@ impl Backend for Memory {
     fn list(&self, prefix: &str) -> Result<Vec<String>> {
         check_prefix(prefix)?;
         let state = self.state();
-        let names = state.objects.range::<str, _>(prefix..).map(|(name, _)| name);
-        Ok(names.take_while(|name| name.starts_with(prefix)).cloned().collect())
+        let names = state
+            .objects
+            .range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
+            .map(|(name, _)| name);
+        Ok(names
+            .take_while(|name| name.starts_with(prefix))
+            .cloned()
+            .collect())
     }
 
     fn delete(&self, name: &str) -> Result<()> {

@@ -189,7 +189,7 @@ fn chunks_and_packs_cannot_be_swapped() {
 #[test]
 fn a_newer_pack_is_refused_as_such() {
     let (bytes, _) = pack_of(&small());
-    let mut newer = bytes.clone();
+    let mut newer = bytes;
     newer[8] = 2;
     let version = newer.len() - FOOTER_BYTES + 12;
     newer[version] = 2;
@@ -270,7 +270,7 @@ fn old_frames_stay_readable() {
     ];
     let keys = keys();
     let id = keys.chunk_id(ChunkKind::PageValues, &[b'x'; 200]);
-    let plain = crate::format::seal::expand(
+    let plain = expand(
         &keys,
         &id,
         ChunkKind::PageValues,
