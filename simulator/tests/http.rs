@@ -1,4 +1,7 @@
 //! The org over HTTP, driven by a plain client.
+//!
+//! Key decision: one binary, a module for each part of the API; the client knows nothing but a URL and a token.
+//! Not here: tests of one rule: those stand beside the rule.
 
 #![allow(
     clippy::unwrap_used,

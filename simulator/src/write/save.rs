@@ -359,7 +359,3 @@ pub(crate) fn touch(def: &ObjectDef, row: &mut Row, stamp: &Value, user: &str) {
         }
     }
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;

@@ -1,4 +1,7 @@
 //! Tokens, versions, limits and the paths that are none.
+//!
+//! Key decision: errors are compared whole, since OAuth's have another shape than REST's.
+//! Not here: rights of a user: the simulated user may do everything.
 
 use halite_simulator::{CLIENT_ID, CLIENT_SECRET};
 use serde_json::{Value, json};

@@ -1,4 +1,7 @@
 //! Scripted failures, as a client sees them.
+//!
+//! Key decision: a broken connection must look broken to a real HTTP client, so one is used.
+//! Not here: retrying, which is the client's own affair.
 
 use std::time::Duration;
 

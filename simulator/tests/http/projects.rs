@@ -1,4 +1,7 @@
 //! SFDX projects: real sample orgs, and small ones with faults planted in them.
+//!
+//! Key decision: counts of the real ones are written down here, so that a row lost in loading fails a test.
+//! Not here: objects' definitions one by one (`schema`).
 
 use std::collections::BTreeMap;
 use std::fs;

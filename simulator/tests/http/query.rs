@@ -1,4 +1,7 @@
 //! SOQL over REST: what it finds, how it pages, what it refuses.
+//!
+//! Key decision: refusals are checked by code and by the words a client would look for.
+//! Not here: the grammar's corners (`soql::tests`).
 
 use std::collections::BTreeSet;
 use std::time::Duration;

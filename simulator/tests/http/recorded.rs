@@ -1,4 +1,7 @@
-//! Our replies beside recorded ones: the same keys.
+//! Our replies beside recorded ones: the same keys, the same rights.
+//!
+//! Key decision: every difference is listed at once, so that a wrong table is mended in one go.
+//! Not here: values, which differ from org to org.
 
 use std::collections::BTreeSet;
 use std::fs;

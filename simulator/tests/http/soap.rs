@@ -1,4 +1,7 @@
 //! Undelete and the recycle bin.
+//!
+//! Key decision: the reply is compared byte for byte up to its end, because element order is part of the contract.
+//! Not here: what an undelete does to other rows (`write::tests`).
 
 use halite_simulator::Bin;
 use serde_json::json;

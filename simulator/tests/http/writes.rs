@@ -1,4 +1,7 @@
 //! Writes over REST: single, many at once, and every refusal.
+//!
+//! Key decision: one table of refusals, each with the code that the API gives.
+//! Not here: rules that need no HTTP (`write::tests`).
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,7 @@
-//! A client for the tests, with no knowledge of the simulator beyond its URL.
+//! A client for the tests.
+//!
+//! Key decision: no knowledge of the simulator beyond its URL: JSON in, JSON out.
+//! Not here: a connector: nothing is retried.
 
 use std::path::PathBuf;
 
