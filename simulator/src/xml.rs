@@ -1,7 +1,7 @@
 //! A small XML tree: metadata files and SOAP envelopes are read into it whole.
 //!
-//! Key decision: elements by local name, text concatenated, attributes dropped save `xsi:type`-free
-//! needs; the documents are small and none needs streaming. Malformed XML is an error, never a panic.
+//! Key decision: elements by local name with their text, attributes dropped: no document read here says
+//! anything in an attribute. Documents are small, and none needs streaming. Malformed XML is an error.
 //! Not here: writing XML (the SOAP replies are short templates in `http::soap`).
 
 use quick_xml::Reader;

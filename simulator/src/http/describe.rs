@@ -12,6 +12,7 @@ use super::route::Call;
 use crate::error::ApiError;
 use crate::org::State;
 use crate::schema::{Field, Kind, ObjectDef, OnDelete};
+use crate::write;
 
 /// `GET /sobjects`
 pub(crate) fn global(state: &State, call: &Call<'_>) -> Reply {
@@ -48,7 +49,7 @@ pub(crate) fn object(state: &State, call: &Call<'_>, name: &str) -> Result<Reply
     let fields: Vec<Value> = object
         .fields
         .iter()
-        .map(|f| Value::Object(field(&object, f)))
+        .map(|f| Value::Object(field(state, &object, f)))
         .collect();
     out.insert("fields".into(), Value::Array(fields));
     Ok(Reply::json(200, &out))
@@ -159,9 +160,12 @@ fn children(state: &State, object: &ObjectDef, out: &mut Map<String, Value>) {
 }
 
 /// One field of a describe.
-fn field(object: &ObjectDef, f: &Field) -> Map<String, Value> {
-    if let Some(recorded) = &f.recorded {
-        return recorded.clone();
+fn field(state: &State, object: &ObjectDef, f: &Field) -> Map<String, Value> {
+    let open = state.settings.audit_fields && write::AUDIT.contains(&f.name.as_str());
+    let createable = f.createable || open;
+    if let Some(mut recorded) = f.recorded.clone() {
+        recorded.insert("createable".into(), json!(createable));
+        return recorded;
     }
     let text = f.kind.is_text();
     let plain = !f.kind.is_compound() && f.kind != Kind::Base64;
@@ -174,7 +178,7 @@ fn field(object: &ObjectDef, f: &Field) -> Map<String, Value> {
         "aggregatable": plain && f.filterable(), "aiPredictionField": false, "autoNumber": f.auto_number.is_some(),
         "byteLength": byte_length(f), "calculated": f.calculated, "calculatedFormula": f.formula_text,
         "cascadeDelete": f.on_delete == OnDelete::Cascade, "caseSensitive": f.case_sensitive,
-        "compoundFieldName": f.compound, "controllerName": null, "createable": f.createable,
+        "compoundFieldName": f.compound, "controllerName": null, "createable": createable,
         "custom": f.custom(), "defaultValue": default_value(f), "defaultValueFormula": null,
         "defaultedOnCreate": f.defaulted, "dependentPicklist": false, "deprecatedAndHidden": false,
         "digits": if f.kind == Kind::Int { 8 } else { 0 }, "displayLocationInDecimal": f.kind == Kind::Location,

@@ -88,17 +88,24 @@ fn pairs(text: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(text).into_owned().collect()
 }
 
-/// Decodes `%XX` in a path segment; a plus is a plus.
+/// Decodes `%XX` in a path segment; a plus is a plus there, and so are the signs of a form.
 fn decode(segment: &str) -> String {
-    let kept = segment.replace('+', "%2B");
+    let kept = segment
+        .replace('+', "%2B")
+        .replace('&', "%26")
+        .replace('=', "%3D");
     form_urlencoded::parse(kept.as_bytes())
-        .next()
-        .map(|(k, v)| {
-            if v.is_empty() {
-                k.into_owned()
-            } else {
-                format!("{k}={v}")
-            }
-        })
-        .unwrap_or_default()
+        .map(|(text, _)| text.into_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_keep_their_signs() {
+        assert_eq!(decode("a+b&c=d%2Fe%20f"), "a+b&c=d/e f");
+        assert_eq!(decode(""), "");
+    }
 }

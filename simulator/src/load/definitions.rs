@@ -3,12 +3,13 @@
 //! Key decision: object files first, then field files: a field of an object that has no file of its own and
 //! is no standard object still makes that object, since projects often keep only what they changed.
 //! Source: Metadata API guide, "CustomObject", "CustomField", "RecordType".
-//! Not here: the XML of one definition (`schema::sfdx`).
+//! Not here: the XML of one definition (`schema::sfdx`), rows that come with definitions (`metadata`).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{LoadError, LoadReport, files};
+use crate::schema::object::record_type;
 use crate::schema::{ObjectDef, Schema, sfdx};
 use crate::xml;
 
@@ -46,6 +47,15 @@ pub(crate) fn read(schema: &mut Schema, all: &[PathBuf], report: &mut LoadReport
             .entry(name.clone())
             .or_insert_with(|| base(schema, &name, None));
         sfdx::add_field(object, field);
+    }
+    for path in all.iter().filter(|p| files::named(p, ".recordType-meta.xml")) {
+        if let Some(name) = path.ancestors().nth(2).and_then(Path::file_name) {
+            let name = name.to_string_lossy().into_owned();
+            let object = objects
+                .entry(name.clone())
+                .or_insert_with(|| base(schema, &name, None));
+            object.put(record_type());
+        }
     }
     for (name, object) in objects {
         report.objects.push(name);

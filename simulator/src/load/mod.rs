@@ -9,6 +9,7 @@
 mod csv_data;
 mod definitions;
 mod files;
+mod metadata;
 mod place;
 mod tree;
 
@@ -68,6 +69,7 @@ pub(crate) fn project(dir: &Path, describes: &[Value]) -> Result<(State, LoadRep
     let files = files::all(dir)?;
     definitions::read(&mut state.schema, &files, &mut report)?;
     birth::populate(&mut state);
+    metadata::read(&mut state, &files, &mut report)?;
     let mut records = tree::read(&state.schema, &files, &mut report)?;
     if records.is_empty() {
         records = csv_data::read(&state.schema, &files, &mut report)?;

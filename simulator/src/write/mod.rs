@@ -15,7 +15,7 @@ mod undelete;
 
 pub(crate) use coerce::{coerce, instant};
 pub(crate) use delete::{delete, expire, expire_purged, purge};
-pub(crate) use save::{create, create_loaded, update, upsert};
+pub(crate) use save::{AUDIT, create, create_loaded, update, upsert};
 pub(crate) use undelete::undelete;
 
 #[cfg(test)]

@@ -17,7 +17,8 @@ use crate::id::normalise;
 use crate::org::state::{Life, Row, State};
 use crate::schema::{Field, Kind, ObjectDef};
 
-const AUDIT: [&str; 4] = [
+/// What "Set Audit Fields upon Record Creation" opens on insert.
+pub(crate) const AUDIT: [&str; 4] = [
     "CreatedDate",
     "CreatedById",
     "LastModifiedDate",

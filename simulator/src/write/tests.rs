@@ -136,6 +136,47 @@ fn a_detail_does_not_return_without_its_master() {
 }
 
 #[test]
+fn a_required_lookup_into_nothing_forbids_the_undelete() {
+    let org = Org::sample();
+    let mine = org.rows("Mine__c")[0]["Id"].as_str().unwrap().to_owned();
+    let mut last = String::new();
+    for shipment in org
+        .rows("Shipment__c")
+        .iter()
+        .filter(|r| r["Mine__c"] == json!(mine))
+    {
+        last = shipment["Id"].as_str().unwrap().to_owned();
+        org.delete(&last).unwrap();
+    }
+    org.delete(&mine).unwrap();
+    assert_eq!(code(org.undelete(&last)), "UNDELETE_FAILED");
+    org.undelete(&mine).unwrap();
+    org.undelete(&last).unwrap();
+}
+
+#[test]
+fn a_junction_waits_for_its_other_master() {
+    let org = Org::empty();
+    let (a, b) = (account(&org, "a"), account(&org, "b"));
+    let contact = org
+        .create("Contact", &json!({"LastName": "x", "AccountId": b}))
+        .unwrap();
+    let junction = org
+        .create(
+            "AccountContactRelation",
+            &json!({"AccountId": a, "ContactId": contact}),
+        )
+        .unwrap();
+    org.delete(&a).unwrap();
+    org.delete(&contact).unwrap();
+    org.undelete(&a).unwrap();
+    assert_eq!(org.bin(&junction), Bin::InBin);
+    org.undelete(&contact).unwrap();
+    org.undelete(&junction).unwrap();
+    assert_eq!(org.bin(&junction), Bin::Live);
+}
+
+#[test]
 fn a_unique_value_taken_since_forbids_the_undelete() {
     let org = Org::sample();
     let row = org.rows("Account").into_iter().next_back().unwrap();

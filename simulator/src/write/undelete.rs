@@ -14,7 +14,7 @@ use super::{check, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::state::{Life, Row, State};
-use crate::schema::{ObjectDef, OnDelete};
+use crate::schema::{Field, ObjectDef};
 
 /// Brings a row back.
 pub(crate) fn undelete(state: &mut State, id: &str) -> Result<(), ApiError> {
@@ -37,11 +37,14 @@ pub(crate) fn undelete(state: &mut State, id: &str) -> Result<(), ApiError> {
         Some((batch, root)) if row.life == Life::Bin && root == id => *batch,
         _ => return Err(failed("Entity is not in the recycle bin")),
     };
-    let back: Vec<String> = companions(state, batch)
+    let mut back: Vec<String> = companions(state, batch)
         .into_iter()
         .filter(|c| state.row(c).is_some_and(|r| r.life == Life::Bin))
         .collect();
-    masters_live(state, &def, &row, &back)?;
+    if let Some(field) = orphaned(state, &row, &def, &back) {
+        return Err(failed("The parent record of this record is deleted").on(&field));
+    }
+    leave_orphans(state, id, &mut back);
     let stamp = state.stamp();
     for one in &back {
         revive(state, one, &stamp);
@@ -59,19 +62,31 @@ fn failed(message: &str) -> ApiError {
     ApiError::new("UNDELETE_FAILED", message)
 }
 
-/// A detail comes back only under masters that are there.
-fn masters_live(state: &State, def: &ObjectDef, row: &Row, back: &[String]) -> Result<(), ApiError> {
-    for field in def
-        .fields
-        .iter()
-        .filter(|f| f.on_delete == OnDelete::Cascade && !f.nillable)
-    {
-        let master = row.text(&field.name);
-        if !master.is_empty() && state.live(master).is_none() && !back.iter().any(|b| b == master) {
-            return Err(failed("The parent record of this record is deleted").on(&field.name));
-        }
+/// The first required reference of a row that would lead to nothing once these rows are back.
+fn orphaned(state: &State, row: &Row, def: &ObjectDef, back: &[String]) -> Option<String> {
+    let required = |f: &&Field| !f.nillable && !f.reference_to.is_empty();
+    let lost = def.fields.iter().filter(required).find(|f| {
+        let to = row.text(&f.name);
+        !to.is_empty() && state.live(to).is_none() && !back.iter().any(|b| b == to)
+    });
+    lost.map(|f| f.name.clone())
+}
+
+/// Companions whose other master is deleted stay in the bin, from now on by themselves.
+fn leave_orphans(state: &mut State, root: &str, back: &mut Vec<String>) {
+    loop {
+        let orphan = back.iter().position(|id| {
+            let (Some(def), Some(row)) = (state.schema.by_id(id), state.row(id)) else {
+                return false;
+            };
+            id != root && orphaned(state, row, def, back).is_some()
+        });
+        let Some(at) = orphan else { return };
+        let id = back.remove(at);
+        state.deletes += 1;
+        let alone = (state.deletes, id.clone());
+        state.edit(&id, |row| row.deleted_by = Some(alone));
     }
-    Ok(())
 }
 
 fn revive(state: &mut State, id: &str, stamp: &str) {

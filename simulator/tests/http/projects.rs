@@ -236,7 +236,8 @@ fn metadata_types_are_queried_and_events_are_not() {
         return;
     };
     let s = Session::on(Org::load(&dir).unwrap().0);
-    assert_eq!(s.query("SELECT DeveloperName FROM Disabled_For__mdt").0, 200);
+    let (status, page) = s.query("SELECT DeveloperName FROM Bucketed_Picklist_Value__mdt");
+    assert_eq!((status, &page["totalSize"]), (200, &json!(5)), "{page}");
     assert_eq!(
         s.query("SELECT Id FROM Log__e").1[0]["errorCode"],
         json!("INVALID_TYPE")
@@ -249,5 +250,30 @@ fn metadata_types_are_queried_and_events_are_not() {
         )
         .1[0]["errorCode"],
         json!("INVALID_TYPE_FOR_OPERATION")
+    );
+}
+
+#[test]
+fn record_types_come_with_their_objects() {
+    let dir = tempfile::tempdir().unwrap();
+    write(
+        dir.path(),
+        "o/objects/X__c/recordTypes/Big.recordType-meta.xml",
+        "<RecordType><fullName>Big</fullName><active>true</active><label>Big &amp; round</label></RecordType>",
+    );
+    let s = Session::on(Org::load(dir.path()).unwrap().0);
+    let id = s
+        .query("SELECT Id FROM RecordType WHERE SobjectType = 'X__c' AND Name = 'Big & round'")
+        .1["records"][0]["Id"]
+        .clone();
+    assert!(id.is_string());
+    assert_eq!(
+        s.send("POST", "/sobjects/X__c", &json!({"RecordTypeId": id})).0,
+        201
+    );
+    let infos = s.get("/sobjects/X__c/describe").1["recordTypeInfos"].clone();
+    assert_eq!(
+        (&infos[0]["developerName"], &infos[1]["master"]),
+        (&json!("Big"), &json!(true))
     );
 }

@@ -287,6 +287,13 @@ fn audit_fields_only_with_the_permission() {
         "INVALID_FIELD_FOR_INSERT_UPDATE"
     );
     s.org.configure(|c| c.audit_fields = true);
+    let described = s.get("/sobjects/Account/describe").1;
+    let created = described["fields"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["name"] == "CreatedDate");
+    assert_eq!(created.unwrap()["createable"], json!(true));
     let (status, made) = s.send("POST", "/sobjects/Account", &body);
     let row = s.org.row(made["id"].as_str().unwrap()).unwrap();
     assert_eq!(
