@@ -1,5 +1,16 @@
 //! What one does with a vault: capture, look, compare, restore.
 //!
 //! Key decision: operations are functions over a vault, not methods of one type that knows every verb.
+//! None of them prints, and none of them speaks to Salesforce but through [`org`].
 
+pub mod capture;
+pub mod diff;
+pub mod export;
+pub mod history;
+pub mod import;
+mod ingest;
 pub mod org;
+mod publish;
+pub mod report;
+pub mod restore;
+pub mod state;

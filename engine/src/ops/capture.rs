@@ -1,0 +1,243 @@
+//! Backup: the state of an org, as it was in the interval [U, E], as a snapshot.
+//!
+//! Key decision: U is the org's clock before the first read; an increment reads from the last U less an overlap
+//! and has no upper bound; what the org counts is compared with what the snapshot holds, and where they differ the
+//! sObject is read whole. It knows no API: rows come from a [`Source`].
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{OrgId, RecordId, SnapshotId};
+use crate::base::stamp::Stamp;
+use crate::format::describe::Describe;
+use crate::format::manifest::Captured;
+use crate::format::page::VersionKind;
+use crate::format::record::Mode;
+use crate::format::schema::{Role, Schema};
+use crate::format::seal::ChunkKind;
+use crate::ops::ingest::{Ingest, Rules, Target};
+use crate::ops::org::{Read, SObjectInfo, Scope, Source};
+use crate::ops::publish::{Done, Draft, next_number, publish};
+use crate::ops::report::{Report, SObjectReport};
+use crate::vault::open::Vault;
+use crate::vault::writer::Writer;
+
+/// How to back up.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// Only these sObjects.
+    pub only: Option<Vec<String>>,
+    /// Read everything, not only what changed.
+    pub full: bool,
+    /// How far behind the last U an increment begins, in milliseconds.
+    pub overlap_millis: i64,
+    /// Bytes of rows to hold before pages are written.
+    pub memory: usize,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self { only: None, full: false, overlap_millis: 15 * 60_000, memory: 48 << 20 }
+    }
+}
+
+/// Ids asked for in one reading.
+const IDS_AT_ONCE: usize = 2000;
+
+/// Captures a snapshot; `progress` hears of each sObject when it is done.
+///
+/// # Errors
+/// Nothing is published then. An sObject that alone cannot be read is not an error: the report says why.
+pub fn backup(
+    vault: &Vault,
+    source: &mut dyn Source,
+    options: &BackupOptions,
+    progress: &mut dyn FnMut(&SObjectReport),
+) -> Result<Report> {
+    vault.refresh()?;
+    let calls = source.calls();
+    let identity = source.identity()?;
+    let from = source.now()?;
+    let mut capture = Capture {
+        vault,
+        org: identity.org,
+        number: next_number(vault, identity.org)?,
+        from,
+        options,
+        writer: Writer::new(vault),
+    };
+    let mut sobjects = Vec::new();
+    for info in capture.chosen(source.sobjects()?)? {
+        let done = match capture.one(source, &info) {
+            Ok(done) => done,
+            Err(error) if stops_everything(error.kind()) => {
+                capture.writer.discard();
+                return Err(error.within(info.name));
+            }
+            Err(error) => skipped(&info.name, error.to_string()),
+        };
+        progress(&SObjectReport::from(&done.captured));
+        sobjects.push(done);
+    }
+    let until = source.now()?;
+    let (org, number, writer) = (capture.org, capture.number, capture.writer);
+    let name = SnapshotId(vault.clock.random()?);
+    let source_name = format!("rest {}", identity.api_version);
+    let draft = Draft { org, number, name, from, until, source: source_name, sobjects };
+    let (info, bytes) = publish(vault, writer, &draft)?;
+    Ok(Report::of(&info, draft.sobjects.iter().map(|d| &d.captured), bytes, source.calls() - calls))
+}
+
+/// Errors that are not about one sObject.
+fn stops_everything(kind: Kind) -> bool {
+    !matches!(kind, Kind::Denied | Kind::Invalid | Kind::NotFound | Kind::Unsupported)
+}
+
+fn skipped(name: &str, why: String) -> Done {
+    let captured = Captured { name: name.to_owned(), skipped: Some(why), ..Captured::default() };
+    Done { captured, runs: Vec::new(), schema: None, read_from: Stamp::NONE, key_prefix: [0; 3] }
+}
+
+struct Capture<'v, 'o> {
+    vault: &'v Vault,
+    org: OrgId,
+    number: u64,
+    from: Stamp,
+    options: &'o BackupOptions,
+    writer: Writer<'v>,
+}
+
+impl<'v> Capture<'v, '_> {
+    /// The sObjects asked for; one that does not exist is an error.
+    fn chosen(&self, all: Vec<SObjectInfo>) -> Result<Vec<SObjectInfo>> {
+        let Some(only) = &self.options.only else { return Ok(all) };
+        if let Some(unknown) = only.iter().find(|name| all.iter().all(|info| info.name != **name)) {
+            return Err(Error::new(Kind::NotFound, format!("the org has no sObject {unknown}"))
+                .hint("correct the name, or give the user the right to see it"));
+        }
+        Ok(all.into_iter().filter(|info| only.contains(&info.name)).collect())
+    }
+
+    fn one(&mut self, source: &mut dyn Source, info: &SObjectInfo) -> Result<Done> {
+        if let Some(why) = &info.unreadable {
+            return Ok(skipped(&info.name, why.clone()));
+        }
+        let text = source.describe(&info.name)?;
+        let describe = Describe::parse(&text)?;
+        let schema = Arc::new(Schema::of(&describe)?);
+        let catalog = self.vault.catalog();
+        let before = catalog.object(self.org, &info.name)?;
+        let (number, fresh, same_fields) = match &before {
+            None => (1, true, false),
+            Some(before) => {
+                let entry = catalog.schema(self.org, &info.name, before.schema)?;
+                let known = entry.describe.map(|d| d.id) == Some(self.vault.keys.chunk_id(ChunkKind::Describe, &text));
+                let fields = Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
+                if known && fields { (before.schema, false, true) } else { (before.schema + 1, true, fields) }
+            }
+        };
+        let stamped = schema.has(Role::SystemModstamp) || schema.has(Role::LastModifiedDate);
+        let since = before.as_ref().map_or(Stamp::NONE, |b| b.read_from).minus_millis(self.options.overlap_millis);
+        let increment = !self.options.full && same_fields && stamped && since.is_some();
+        let job = Job { describe: &describe, schema: &schema, number, source };
+        let (captured, runs) = self.read(job, increment.then_some(since))?;
+        let key_prefix = describe.key_prefix.as_deref().and_then(|p| p.as_bytes().try_into().ok()).unwrap_or_default();
+        let schema = fresh.then(|| (Arc::clone(&schema), Some(text)));
+        Ok(Done { captured, runs, schema, read_from: self.from, key_prefix })
+    }
+
+    /// Reads an increment, and the whole sObject where that cannot be trusted.
+    fn read(
+        &mut self,
+        mut job: Job<'_>,
+        since: Option<Stamp>,
+    ) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
+        if let Some(since) = since {
+            match self.increment(&mut job, since) {
+                Ok((captured, runs)) if captured.counted == Some(captured.live) => return Ok((captured, runs)),
+                Ok((captured, _)) => {
+                    let Captured { name, live, counted, .. } = &captured;
+                    tracing::info!(name, live, counted, "the org counts another number of records: reading all of them");
+                }
+                Err(error) if error.kind() == Kind::Quota && !job.source_failed(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.everything(&mut job)
+    }
+
+    fn ingest<'a>(&'a mut self, job: &Job<'_>, full: bool) -> Result<Ingest<'a, 'v>> {
+        let catalog = self.vault.catalog();
+        let name = job.schema.sobject();
+        let target = Target {
+            vault: self.vault,
+            snapshot: self.number,
+            schema_number: job.number,
+            schema: Arc::clone(job.schema),
+            runs: catalog.runs(self.org, name)?,
+            before: catalog.object(self.org, name)?,
+            read: self.from,
+        };
+        let rules = Rules { mode: Mode::KeepRaw, full, once: false, memory: self.options.memory };
+        Ok(Ingest::new(target, rules, &mut self.writer))
+    }
+
+    fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
+        let mut ingest = self.ingest(job, false)?;
+        job.read(Scope::Since(since), &mut ingest)?;
+        let (runs, mut captured) = ingest.finish()?;
+        captured.counted = Some(job.source.count(job.schema.sobject())?);
+        Ok((captured, runs))
+    }
+
+    fn everything(&mut self, job: &mut Job<'_>) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
+        let mut ingest = self.ingest(job, true)?;
+        job.read(Scope::All, &mut ingest)?;
+        let missing = ingest.missing()?;
+        for ids in missing.chunks(IDS_AT_ONCE) {
+            let came = job.read(Scope::Ids(ids), &mut ingest)?;
+            ingest.bury(ids.iter().copied().filter(|id| !came.contains(id)), VersionKind::Vanished);
+        }
+        let (runs, mut captured) = ingest.finish()?;
+        captured.counted = Some(job.source.count(job.schema.sobject())?);
+        Ok((captured, runs))
+    }
+}
+
+/// The reading of one sObject.
+struct Job<'j> {
+    describe: &'j Describe,
+    schema: &'j Arc<Schema>,
+    number: u32,
+    source: &'j mut dyn Source,
+}
+
+#[derive(Deserialize)]
+struct OnlyId {
+    #[serde(rename = "Id")]
+    id: String,
+}
+
+impl Job<'_> {
+    /// Reads into `ingest`; when asked by Ids, returns those that came.
+    fn read(&mut self, scope: Scope<'_>, ingest: &mut Ingest<'_, '_>) -> Result<Vec<RecordId>> {
+        let fields = self.schema.selected();
+        let (mut row, mut came) = (0, Vec::new());
+        let by_id = matches!(scope, Scope::Ids(_));
+        self.source.read(Read { describe: self.describe, fields: &fields, scope }, &mut |text| {
+            row += 1;
+            if by_id && let Ok(OnlyId { id }) = serde_json::from_slice(text) {
+                came.extend(RecordId::parse(id.as_bytes()));
+            }
+            ingest.json(row, text)
+        })?;
+        Ok(came)
+    }
+
+    /// Whether a quota error came from the org and not from our own bound on memory.
+    fn source_failed(&self, error: &Error) -> bool {
+        error.next_step() != Some("read the whole sObject")
+    }
+}

@@ -1,0 +1,239 @@
+//! A snapshot from files: `DIR/<sObject>.ndjson` or `.csv`, with `<sObject>.describe.json` beside it or inferred.
+//!
+//! Key decision: the files are the whole state of the sObjects that are there; any line that is wrong refuses the
+//! whole import, with file and line, since a file can be corrected. sObjects without a file are carried forward.
+//! It never touches the files.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{OrgId, RecordId, SnapshotId};
+use crate::base::limits;
+use crate::base::stamp::Stamp;
+use crate::format::describe::Describe;
+use crate::format::page::VersionKind;
+use crate::format::record::{Mode, json_keys};
+use crate::format::schema::Schema;
+use crate::format::seal::ChunkKind;
+use crate::ops::ingest::{Ingest, Rules, Target};
+use crate::ops::publish::{Done, Draft, next_number, publish};
+use crate::ops::report::{Report, SObjectReport};
+use crate::vault::open::Vault;
+use crate::vault::writer::Writer;
+
+/// Bytes of rows to hold before pages are written.
+const MEMORY: usize = 48 << 20;
+
+/// Imports the folder `dir` as the state of `org` at `as_of`; with `delta`, as changes only, Ids that went in
+/// `<sObject>.deleted`, one a line.
+///
+/// # Errors
+/// `Invalid`, with file and line; nothing is published then.
+pub fn import(
+    vault: &Vault,
+    org: OrgId,
+    as_of: Stamp,
+    dir: &Path,
+    delta: bool,
+    progress: &mut dyn FnMut(&SObjectReport),
+) -> Result<Report> {
+    vault.refresh()?;
+    if let Some(newest) = vault.snapshots(org)?.last().filter(|s| s.from >= as_of) {
+        let message = format!("{as_of} is not later than {}, the newest snapshot of org {org}", newest.from);
+        return Err(Error::invalid(message).hint("give a later --as-of"));
+    }
+    let files = files(dir)?;
+    let number = next_number(vault, org)?;
+    let mut import = Import { vault, org, as_of, number, delta, writer: Writer::new(vault) };
+    let mut sobjects = Vec::new();
+    for file in files {
+        match import.one(&file) {
+            Ok(done) => {
+                progress(&SObjectReport::from(&done.captured));
+                sobjects.push(done);
+            }
+            Err(error) => {
+                import.writer.discard();
+                return Err(error.within(file.display()));
+            }
+        }
+    }
+    let name = SnapshotId(vault.clock.random()?);
+    let draft = Draft { org, number, name, from: as_of, until: as_of, source: "import".to_owned(), sobjects };
+    let (info, bytes) = publish(vault, import.writer, &draft)?;
+    Ok(Report::of(&info, draft.sobjects.iter().map(|d| &d.captured), bytes, 0))
+}
+
+/// The data files, one an sObject, sorted.
+fn files(dir: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in dir.read_dir().map_err(|e| Error::io(dir.display(), e))? {
+        let path = entry.map_err(|e| Error::io(dir.display(), e))?.path();
+        if matches!(path.extension().and_then(|e| e.to_str()), Some("ndjson" | "csv" | "deleted")) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    let deleted = |path: &PathBuf| path.extension().is_some_and(|e| e == "deleted");
+    let stems: BTreeSet<_> = found.iter().filter(|p| !deleted(p)).map(|p| p.with_extension("")).collect();
+    if stems.len() != found.iter().filter(|p| !deleted(p)).count() {
+        return Err(Error::invalid(format!("{}: an sObject has two files", dir.display())).hint("keep one of them"));
+    }
+    found.retain(|path| !(deleted(path) && stems.contains(&path.with_extension(""))));
+    if found.is_empty() {
+        let message = format!("{}: no <sObject>.ndjson or <sObject>.csv", dir.display());
+        return Err(Error::new(Kind::NotFound, message).hint("name the folder that holds the files"));
+    }
+    Ok(found)
+}
+
+struct Import<'v> {
+    vault: &'v Vault,
+    org: OrgId,
+    as_of: Stamp,
+    number: u64,
+    delta: bool,
+    writer: Writer<'v>,
+}
+
+impl Import<'_> {
+    fn one(&mut self, path: &Path) -> Result<Done> {
+        let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
+        let beside = path.with_extension("describe.json");
+        let describe = match std::fs::read(&beside) {
+            Ok(text) => Some((Describe::parse(&text).map_err(|e| e.within(beside.display()))?, text)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(Error::io(beside.display(), e)),
+        };
+        let schema = match &describe {
+            Some((describe, _)) if describe.name != name => {
+                return Err(Error::invalid(format!("the describe beside it is of {}", describe.name)));
+            }
+            Some((describe, _)) => Schema::of(describe)?,
+            None => Schema::inferred(&name, columns(path)?)?,
+        };
+        let schema = Arc::new(schema);
+        let catalog = self.vault.catalog();
+        let before = catalog.object(self.org, &name)?;
+        let text = describe.as_ref().map(|(_, text)| text.clone());
+        let (schema_number, fresh) = match &before {
+            None => (1, true),
+            Some(before) => {
+                let entry = catalog.schema(self.org, &name, before.schema)?;
+                let id = text.as_ref().map(|text| self.vault.keys.chunk_id(ChunkKind::Describe, text));
+                let fields = Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
+                let same = fields && entry.describe.map(|d| d.id) == id;
+                (before.schema + u32::from(!same), !same)
+            }
+        };
+        let target = Target {
+            vault: self.vault,
+            snapshot: self.number,
+            schema_number,
+            schema: Arc::clone(&schema),
+            runs: catalog.runs(self.org, &name)?,
+            before,
+            read: self.as_of,
+        };
+        let rules = Rules { mode: Mode::Refuse, full: true, once: true, memory: MEMORY };
+        let mut ingest = Ingest::new(target, rules, &mut self.writer);
+        let prefix = feed(path, &mut ingest)?;
+        let missing = ingest.missing()?;
+        if self.delta {
+            ingest.bury(deleted(&path.with_extension("deleted"))?, VersionKind::Deleted);
+        } else {
+            ingest.bury(missing, VersionKind::Vanished);
+        }
+        let (runs, captured) = ingest.finish()?;
+        let given = describe.and_then(|(d, _)| d.key_prefix?.as_bytes().try_into().ok());
+        let schema = fresh.then_some((schema, text));
+        Ok(Done { captured, runs, schema, read_from: Stamp::NONE, key_prefix: given.or(prefix).unwrap_or_default() })
+    }
+}
+
+fn open(path: &Path) -> Result<BufReader<File>> {
+    Ok(BufReader::with_capacity(1 << 20, File::open(path).map_err(|e| Error::io("opening it", e))?))
+}
+
+/// Gives every line of a file to `each`, numbered from 1, without its end.
+fn lines(path: &Path, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    let mut reader = open(path)?;
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        let mut limited = std::io::Read::take(&mut reader, limits::RECORD_BYTES_MAX as u64 + 2);
+        let read = limited.read_until(b'\n', &mut line).map_err(|e| Error::io(format_args!("line {number}"), e))?;
+        if read == 0 {
+            break;
+        }
+        let text = line.trim_ascii();
+        if !text.is_empty() {
+            each(number, text)?;
+        }
+    }
+    Ok(())
+}
+
+/// The columns of a file that nobody described.
+fn columns(path: &Path) -> Result<Vec<String>> {
+    let mut names = BTreeSet::new();
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("csv") => {
+            let mut reader = csv::Reader::from_reader(open(path)?);
+            names.extend(reader.headers().map_err(csv_error)?.iter().map(str::to_owned));
+        }
+        Some("ndjson") => lines(path, |number, text| {
+            let add = |name: &str| {
+                if !names.contains(name) && name != "attributes" {
+                    names.insert(name.to_owned());
+                }
+            };
+            json_keys(text, add).map_err(|e| e.within(format_args!("line {number}")))
+        })?,
+        _ => {}
+    }
+    names.insert("Id".to_owned());
+    Ok(names.into_iter().collect())
+}
+
+/// Feeds a file; returns the first characters of its Ids if all CSV rows share them, for sObjects without describe.
+fn feed(path: &Path, ingest: &mut Ingest<'_, '_>) -> Result<Option<[u8; 3]>> {
+    match path.extension().and_then(|e| e.to_str()) {
+        Some("ndjson") => lines(path, |number, text| ingest.json(number, text))?,
+        Some("csv") => {
+            let mut reader = csv::Reader::from_reader(open(path)?);
+            let headers = reader.headers().map_err(csv_error)?.clone();
+            ingest.columns(&headers.iter().collect::<Vec<_>>())?;
+            let mut record = csv::StringRecord::new();
+            while reader.read_record(&mut record).map_err(csv_error)? {
+                let line = record.position().map_or(0, csv::Position::line);
+                ingest.csv(line, &record)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(None)
+}
+
+fn csv_error(error: csv::Error) -> Error {
+    let line = error.position().map_or(1, csv::Position::line);
+    Error::invalid(format!("line {line}: {error}")).hint("correct the file; nothing was imported")
+}
+
+/// The Ids of a `.deleted` file; none if there is no such file.
+fn deleted(path: &Path) -> Result<Vec<RecordId>> {
+    let mut ids = Vec::new();
+    if path.exists() {
+        lines(path, |number, text| {
+            let id = RecordId::parse(text);
+            let bad = || Error::invalid(format!("{} line {number}: not a Salesforce Id", path.display()));
+            ids.push(id.ok_or_else(bad)?);
+            Ok(())
+        })?;
+    }
+    Ok(ids)
+}

@@ -1,0 +1,229 @@
+//! Rows of one sObject on their way into a snapshot: canonicalised, sorted, compared, paged.
+//!
+//! Key decision: rows are buffered to a fixed bound, sorted by Id and compared with the state before by its key
+//! parts alone; only what changed is written. Input in order of Ids becomes one run; input that is not, and that
+//! passes the bound, becomes several runs of one snapshot. It never publishes: that is [`super::publish`].
+
+mod flush;
+mod pages;
+mod seen;
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
+use crate::base::stamp::Stamp;
+use crate::format::entry::{ObjectEntry, RunEntry};
+use crate::format::manifest::Captured;
+use crate::format::page::VersionKind;
+use crate::format::record::{Canon, Mode, Rows};
+use crate::format::schema::Schema;
+use crate::vault::open::Vault;
+use crate::vault::run::StateCursor;
+use crate::vault::writer::Writer;
+
+pub use flush::RunPages;
+
+/// Raw text is canonicalised when this much has come together.
+const RAW_BYTES: usize = 8 << 20;
+
+/// What rows are taken into.
+pub struct Target<'a> {
+    /// The vault.
+    pub vault: &'a Vault,
+    /// Number of the snapshot to be.
+    pub snapshot: u64,
+    /// Number of the schema.
+    pub schema_number: u32,
+    /// The schema.
+    pub schema: Arc<Schema>,
+    /// The live runs of the sObject.
+    pub runs: Vec<RunEntry>,
+    /// How the snapshot before left it.
+    pub before: Option<ObjectEntry>,
+    /// When the rows are read.
+    pub read: Stamp,
+}
+
+/// How rows are taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// What to do with refused values.
+    pub mode: Mode,
+    /// Whether every record is going to be read: then absence means something.
+    pub full: bool,
+    /// Whether an Id that comes twice is an error.
+    pub once: bool,
+    /// Bytes of rows to hold before pages are written.
+    pub memory: usize,
+}
+
+/// Takes the rows of one sObject.
+pub struct Ingest<'a, 'v> {
+    target: Target<'a>,
+    rules: Rules,
+    writer: &'a mut Writer<'v>,
+    raw: Vec<u8>,
+    ends: Vec<(usize, u64)>,
+    direct: Option<(Canon, Rows)>,
+    batches: Vec<Rows>,
+    held: usize,
+    /// Rows below this Id are settled.
+    settled: Option<RecordId>,
+    seen: seen::Seen,
+    runs: Vec<RunPages>,
+    buried: Vec<(RecordId, VersionKind)>,
+    /// Counts so far.
+    pub captured: Captured,
+}
+
+impl<'a, 'v> Ingest<'a, 'v> {
+    /// Begins with nothing.
+    pub fn new(target: Target<'a>, rules: Rules, writer: &'a mut Writer<'v>) -> Self {
+        let before = target.before.as_ref();
+        let captured = Captured {
+            name: target.schema.sobject().to_owned(),
+            schema: target.schema_number,
+            live: before.map_or(0, |b| b.live),
+            content: before.map(|b| b.content).unwrap_or_default(),
+            stamps_digest: before.map(|b| b.stamps).unwrap_or_default(),
+            ..Captured::default()
+        };
+        Self {
+            target,
+            rules,
+            writer,
+            raw: Vec::new(),
+            ends: Vec::new(),
+            direct: None,
+            batches: Vec::new(),
+            held: 0,
+            settled: None,
+            seen: seen::Seen::default(),
+            runs: Vec::new(),
+            buried: Vec::new(),
+            captured,
+        }
+    }
+
+    /// Takes the JSON text of a row; `line` stands in errors.
+    pub fn json(&mut self, line: u64, text: &[u8]) -> Result<()> {
+        self.raw.extend_from_slice(text);
+        self.ends.push((self.raw.len(), line));
+        if self.raw.len() >= RAW_BYTES { self.digest() } else { Ok(()) }
+    }
+
+    /// Names the columns of CSV rows.
+    pub fn columns(&mut self, names: &[&str]) -> Result<()> {
+        let mut canon = self.canon();
+        canon.columns(names)?;
+        self.direct = Some((canon, Rows::default()));
+        Ok(())
+    }
+
+    /// Takes a CSV row.
+    pub fn csv<'r>(&mut self, line: u64, values: impl IntoIterator<Item = &'r str>) -> Result<()> {
+        let Some((canon, rows)) = &mut self.direct else { return Err(Error::invalid("a CSV row without columns")) };
+        canon.csv(values, rows).map_err(|e| e.within(format_args!("line {line}")))?;
+        if rows.arena.len() < RAW_BYTES {
+            return Ok(());
+        }
+        let full = std::mem::take(rows);
+        self.hold(vec![full])
+    }
+
+    fn canon(&self) -> Canon {
+        Canon::new(Arc::clone(&self.target.schema), self.target.vault.keys.record_key(), self.rules.mode)
+    }
+
+    /// Canonicalises the raw text on all cores.
+    fn digest(&mut self) -> Result<()> {
+        let pieces = rayon::current_num_threads() * 2;
+        let per = self.ends.len().div_ceil(pieces).max(1);
+        let (raw, ends) = (&self.raw, &self.ends);
+        let work: Vec<usize> = (0..ends.len()).step_by(per).collect();
+        let batches = work.into_par_iter().map(|from| {
+            let mut canon = self.canon();
+            let mut rows = Rows::default();
+            let mut start = from.checked_sub(1).map_or(0, |before| ends[before].0);
+            for &(end, line) in &ends[from..ends.len().min(from + per)] {
+                canon.json(&raw[start..end], &mut rows).map_err(|e| e.within(format_args!("line {line}")))?;
+                start = end;
+            }
+            Ok(rows)
+        });
+        let batches = batches.collect::<Result<Vec<_>>>()?;
+        self.raw.clear();
+        self.ends.clear();
+        self.hold(batches)
+    }
+
+    fn hold(&mut self, batches: Vec<Rows>) -> Result<()> {
+        for batch in batches {
+            self.captured.read += batch.rows.len() as u64;
+            self.captured.refused += batch.refused;
+            self.held += batch.bytes();
+            self.batches.push(batch);
+        }
+        if self.held < self.rules.memory {
+            return Ok(());
+        }
+        if !self.rules.full {
+            return Err(Error::new(Kind::Quota, "more changes than memory is set aside for").hint("read the whole sObject"));
+        }
+        self.flush(false)
+    }
+
+    /// Takes what is still held back.
+    fn drain(&mut self) -> Result<()> {
+        self.digest()?;
+        if let Some((_, rows)) = &mut self.direct {
+            let rest = std::mem::take(rows);
+            self.hold(vec![rest])?;
+        }
+        self.flush(true)
+    }
+
+    /// After all rows: the Ids that were live before and did not come. Fails if an Id came twice and may not.
+    pub fn missing(&mut self) -> Result<Vec<RecordId>> {
+        self.drain()?;
+        let mut came = self.seen.merged();
+        let mut before = StateCursor::open(self.target.vault, &self.target.runs, self.target.snapshot)?;
+        let (mut missing, mut next) = (Vec::new(), came.next()?);
+        let mut step = |next: &mut Option<RecordId>| -> Result<()> {
+            let last = next.take();
+            *next = came.next()?;
+            if self.rules.once && next.is_some() && *next == last {
+                let id = last.map(|id| id.to_string()).unwrap_or_default();
+                return Err(Error::invalid(format!("{}: the Id {id} comes twice", self.target.schema.sobject())));
+            }
+            Ok(())
+        };
+        while let Some(version) = before.next(false)? {
+            while next.is_some_and(|id| id < version.key.id) {
+                step(&mut next)?;
+            }
+            if version.key.kind.is_live() && next != Some(version.key.id) {
+                missing.push(version.key.id);
+            }
+        }
+        while next.is_some() {
+            step(&mut next)?;
+        }
+        Ok(missing)
+    }
+
+    /// Says that records are gone, and how.
+    pub fn bury(&mut self, ids: impl IntoIterator<Item = RecordId>, kind: VersionKind) {
+        self.buried.extend(ids.into_iter().map(|id| (id, kind)));
+    }
+
+    /// Writes the rest and returns the runs and the counts.
+    pub fn finish(mut self) -> Result<(Vec<RunPages>, Captured)> {
+        self.rules.once = false;
+        self.drain()?;
+        Ok((self.runs, self.captured))
+    }
+}

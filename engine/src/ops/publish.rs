@@ -1,0 +1,141 @@
+//! From what was captured to a snapshot: directories, schemas, manifest and catalog entries in one commit.
+//!
+//! Key decision: the commit refuses if another capture of this org came first or a pack that was relied on is no
+//! longer live: a loser compares anew, it never re-attaches. It writes no pages: those are durable before.
+
+use std::sync::Arc;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{OrgId, SnapshotId};
+use crate::base::stamp::Stamp;
+use crate::format::entry::{ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix};
+use crate::format::manifest::{Captured, Manifest};
+use crate::format::run::{PartEntry, RunHead};
+use crate::format::schema::Schema;
+use crate::format::seal::ChunkKind;
+use crate::ops::ingest::RunPages;
+use crate::vault::catalog::SnapshotInfo;
+use crate::vault::commit::Edit;
+use crate::vault::open::Vault;
+use crate::vault::writer::Writer;
+
+/// A snapshot about to be.
+pub struct Draft {
+    /// The org.
+    pub org: OrgId,
+    /// Its number: one more than the newest.
+    pub number: u64,
+    /// Its random name.
+    pub name: SnapshotId,
+    /// U.
+    pub from: Stamp,
+    /// E.
+    pub until: Stamp,
+    /// What read it.
+    pub source: String,
+    /// Each sObject that was looked at.
+    pub sobjects: Vec<Done>,
+}
+
+/// What one sObject adds.
+pub struct Done {
+    /// Counts and digests, or why it was not read.
+    pub captured: Captured,
+    /// Its new runs.
+    pub runs: Vec<RunPages>,
+    /// A schema that is new, with the describe it came from.
+    pub schema: Option<(Arc<Schema>, Option<Vec<u8>>)>,
+    /// Where the next increment begins.
+    pub read_from: Stamp,
+    /// First characters of its Ids.
+    pub key_prefix: [u8; 3],
+}
+
+/// The number that the next snapshot of an org gets.
+pub fn next_number(vault: &Vault, org: OrgId) -> Result<u64> {
+    Ok(vault.snapshots(org)?.last().map_or(1, |s| s.number + 1))
+}
+
+/// Makes everything durable, then visible.
+///
+/// # Errors
+/// `Busy`: another capture of this org was published meanwhile; nothing is visible then.
+pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(SnapshotInfo, u64)> {
+    let synced = writer.sync();
+    let result = synced.and_then(|()| {
+        let (packs, reused, bytes) = writer.written();
+        let (packs, reused) = (packs.to_vec(), reused.clone());
+        let catalog = vault.commit(&packs, &mut |edit| {
+            let newest = edit.before.snapshots(draft.org)?.last().map_or(0, |s| s.number);
+            if newest + 1 != draft.number {
+                let message = format!("another capture of org {} was published meanwhile", draft.org);
+                return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
+            }
+            if let Some(gone) = reused.iter().find(|pack| !edit.before.has_pack(pack)) {
+                let message = format!("pack {gone} was collected while this capture relied on it");
+                return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
+            }
+            enter(edit, draft, vault.clock.now())
+        })?;
+        Ok((catalog, bytes))
+    });
+    match result {
+        Ok((catalog, bytes)) => {
+            let all = catalog.snapshots(draft.org)?;
+            let info = all.into_iter().find(|s| s.name == draft.name);
+            let info = info.ok_or_else(|| Error::corrupt("catalog", "the new snapshot is not in it"))?;
+            Ok((info, bytes))
+        }
+        Err(error) => {
+            writer.discard();
+            Err(error)
+        }
+    }
+}
+
+/// Writes the entries of a snapshot.
+fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
+    let org = Some(draft.org);
+    for done in draft.sobjects.iter().filter(|done| done.captured.skipped.is_none()) {
+        let captured = &done.captured;
+        if let Some((schema, describe)) = &done.schema {
+            let schema = edit.put(ChunkKind::Schema, &schema.encode())?;
+            let describe = describe.as_ref().map(|text| edit.put(ChunkKind::Describe, text)).transpose()?;
+            let key = of_sobject(prefix::SCHEMA, &captured.name, &[u64::from(captured.schema)]);
+            edit.node(org).put(key, SchemaEntry { schema, describe }.encode());
+        }
+        for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.parts.is_empty())) {
+            let head = directory(edit, &captured.name, run)?;
+            let entry = RunEntry { low: draft.number, high: draft.number, rows: run.rows, head };
+            let key = of_sobject(prefix::RUN, &captured.name, &[draft.number, draft.number, ordinal]);
+            edit.node(org).put(key, entry.encode());
+        }
+        let entry = ObjectEntry {
+            schema: captured.schema,
+            snapshot: draft.number,
+            live: captured.live,
+            read_from: done.read_from,
+            content: captured.content,
+            stamps: captured.stamps_digest,
+            key_prefix: done.key_prefix,
+        };
+        edit.node(org).put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());
+    }
+    let sobjects = draft.sobjects.iter().map(|done| done.captured.clone()).collect();
+    let Draft { org: of, number, name, from, until, source, .. } = draft;
+    let (number, name, from, until, source) = (*number, *name, *from, *until, source.clone());
+    let manifest = Manifest { org: *of, name, number, from, until, source: source.clone(), sobjects };
+    let manifest = edit.put(ChunkKind::Manifest, &manifest.encode())?;
+    let entry = SnapshotEntry { name, from, until, taken, source, manifest };
+    edit.node(org).put(numbered(prefix::SNAPSHOT, number), entry.encode());
+    Ok(())
+}
+
+fn directory(edit: &mut Edit<'_>, sobject: &str, run: &RunPages) -> Result<crate::format::place::MetaRef> {
+    let mut parts = Vec::with_capacity(run.parts.len());
+    for (first, last, bytes) in &run.parts {
+        parts.push(PartEntry { first: *first, last: *last, part: edit.put(ChunkKind::RunPart, bytes)? });
+    }
+    let head = RunHead { sobject: sobject.to_owned(), rows: run.rows, parts };
+    edit.put(ChunkKind::RunHead, &head.encode())
+}

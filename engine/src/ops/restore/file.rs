@@ -1,0 +1,252 @@
+//! Plans as files: a header line, then a line for each operation, newer record and impossible record.
+//!
+//! Key decision: a plan may have been edited by hand, so reading checks all that can be checked without the org
+//! and names the line; what does not fit is refused whole. It never repairs a plan.
+
+use std::collections::{HashMap, HashSet};
+use std::io::{BufRead, Write};
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::error::{Error, Result};
+use crate::base::limits::RECORD_BYTES_MAX;
+use crate::ops::restore::fields::{id_of, plain};
+use crate::ops::restore::plan::{Action, FORMAT, Header, Impossible, Newer, Operation, Plan, VERSION};
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Header(Header),
+    Operation(Box<Operation>),
+    Newer(Newer),
+    Impossible(Impossible),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Out<'a> {
+    Header(&'a Header),
+    Operation(&'a Operation),
+    Newer(&'a Newer),
+    Impossible(&'a Impossible),
+}
+
+impl Plan {
+    /// Writes the plan as JSON lines.
+    ///
+    /// # Errors
+    /// `Io` if writing fails.
+    pub fn write(&self, mut to: impl Write) -> Result<()> {
+        let operations = self.operations.iter().map(Out::Operation);
+        let rest = self
+            .newer
+            .iter()
+            .map(Out::Newer)
+            .chain(self.impossible.iter().map(Out::Impossible));
+        for line in std::iter::once(Out::Header(&self.header))
+            .chain(operations)
+            .chain(rest)
+        {
+            let mut text = serde_json::to_vec(&line)
+                .map_err(|e| Error::invalid(format!("a plan that is not JSON: {e}")))?;
+            text.push(b'\n');
+            to.write_all(&text).map_err(|e| Error::io("the plan", e))?;
+        }
+        to.flush().map_err(|e| Error::io("the plan", e))
+    }
+
+    /// Reads a plan and checks it.
+    ///
+    /// # Errors
+    /// `Invalid`, naming the line, for all that is not a plan that could be carried out; `Unsupported` for a newer
+    /// version; `Io` if reading fails.
+    pub fn read(mut from: impl BufRead) -> Result<Plan> {
+        let (mut header, mut number, mut check) = (None, 0, Check::default());
+        let (mut operations, mut newer, mut impossible) = (Vec::new(), Vec::new(), Vec::new());
+        let mut text = String::new();
+        while next_line(&mut from, &mut text, number + 1)? {
+            number += 1;
+            if text.trim().is_empty() {
+                continue;
+            }
+            let at = |e: Error| e.within(format_args!("line {number}"));
+            match (line(&text).map_err(at)?, header.is_some()) {
+                (Line::Header(found), false) => {
+                    known(&found).map_err(at)?;
+                    header = Some(found);
+                }
+                (Line::Header(_), true) => return Err(at(Error::invalid("a second header"))),
+                (_, false) => return Err(at(Error::invalid("a plan begins with its header"))),
+                (Line::Operation(operation), true) => {
+                    check.operation(&operation).map_err(at)?;
+                    operations.push(*operation);
+                }
+                (Line::Newer(record), true) => newer.push(record),
+                (Line::Impossible(record), true) => impossible.push(record),
+            }
+        }
+        let header = header.ok_or_else(|| Error::invalid("an empty file is not a restore plan"))?;
+        Ok(Plan {
+            header,
+            operations,
+            newer,
+            impossible,
+        })
+    }
+}
+
+/// The longest line: two states of a record, escaped once more.
+const LINE_BYTES_MAX: u64 = 4 * RECORD_BYTES_MAX as u64;
+
+fn next_line(from: &mut impl BufRead, text: &mut String, number: u32) -> Result<bool> {
+    text.clear();
+    let within = format!("line {number} of the plan");
+    let mut limited = std::io::Read::take(from, LINE_BYTES_MAX);
+    let read = limited.read_line(text).map_err(|e| match e.kind() {
+        std::io::ErrorKind::InvalidData => Error::invalid(format!("line {number}: not UTF-8")),
+        _ => Error::io(within, e),
+    })?;
+    if read as u64 == LINE_BYTES_MAX {
+        return Err(Error::invalid(format!(
+            "line {number}: longer than {LINE_BYTES_MAX} bytes"
+        )));
+    }
+    Ok(read > 0)
+}
+
+fn line(text: &str) -> Result<Line> {
+    serde_json::from_str(text.trim()).map_err(|e| Error::invalid(format!("column {}: {e}", e.column())))
+}
+
+fn known(header: &Header) -> Result<()> {
+    if header.format != FORMAT {
+        return Err(Error::invalid(format!("`{}` is not `{FORMAT}`", header.format)));
+    }
+    if header.version != VERSION {
+        let kind = crate::base::error::Kind::Unsupported;
+        return Err(Error::new(
+            kind,
+            format!("plan version {}; this build reads {VERSION}", header.version),
+        ));
+    }
+    Ok(())
+}
+
+/// What the lines before have said.
+#[derive(Default)]
+struct Check {
+    count: u32,
+    level: u32,
+    seen: HashSet<(String, [u8; 15], Action)>,
+    /// Level at which the plan brings a record back.
+    back: HashMap<[u8; 15], u32>,
+}
+
+impl Check {
+    fn operation(&mut self, op: &Operation) -> Result<()> {
+        self.count += 1;
+        if op.number != self.count {
+            return Err(
+                Error::invalid(format!("operation number {}, expected {}", op.number, self.count))
+                    .hint("number the operations 1, 2, 3, ... in the order of the lines"),
+            );
+        }
+        if op.level < self.level {
+            return Err(Error::invalid(format!(
+                "level {} after level {}",
+                op.level, self.level
+            )));
+        }
+        self.level = op.level;
+        let key = *op.id.as_bytes();
+        if op.sobject.is_empty()
+            || op
+                .sobject
+                .bytes()
+                .any(|b| !b.is_ascii_alphanumeric() && b != b'_')
+        {
+            return Err(Error::invalid(format!(
+                "`{}` is not an sObject's name",
+                op.sobject
+            )));
+        }
+        if !self.seen.insert((op.sobject.clone(), key, op.action)) {
+            return Err(Error::invalid(format!(
+                "a second {} of {} {}",
+                op.action, op.sobject, op.id
+            )));
+        }
+        values(op)?;
+        self.references(op)?;
+        if op.action != Action::Edit && self.back.insert(key, op.level).is_some() {
+            return Err(Error::invalid(format!("{} is brought back twice", op.id)));
+        }
+        if op.action != Action::Edit && self.seen.contains(&(op.sobject.clone(), key, Action::Edit)) {
+            return Err(Error::invalid(format!(
+                "{} is edited before it is brought back",
+                op.id
+            )));
+        }
+        Ok(())
+    }
+
+    fn references(&self, op: &Operation) -> Result<()> {
+        let mut named = HashSet::new();
+        for reference in &op.references {
+            let (field, to) = (&reference.field, reference.to);
+            if !named.insert(field) {
+                return Err(Error::invalid(format!("the reference {field} is named twice")));
+            }
+            if op.fields.get(field).and_then(|value| id_of(value)) != Some(to) {
+                return Err(Error::invalid(format!(
+                    "the reference {field} names {to}, the field another value"
+                )));
+            }
+            match self.back.get(to.as_bytes()) {
+                Some(&level) if level < op.level => {}
+                Some(_) => {
+                    return Err(Error::invalid(format!(
+                        "{field} points at {to} of the same level"
+                    )));
+                }
+                None => {
+                    return Err(Error::invalid(format!(
+                        "{field} points at {to}, which no line before brings back"
+                    ))
+                    .hint("put the parent's line first, or leave the reference out of both lists"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn values(op: &Operation) -> Result<()> {
+    if op.action == Action::Edit && op.fields.is_empty() {
+        return Err(Error::invalid(format!("an edit of {} without fields", op.id)));
+    }
+    if op.compare != (op.action == Action::Undelete) {
+        return Err(Error::invalid(
+            "`compare` belongs to an undelete, and to nothing else",
+        ));
+    }
+    if op.action != Action::Edit && !op.before.is_empty() {
+        return Err(Error::invalid("`before` belongs to an edit"));
+    }
+    if let Some(name) = op.before.keys().find(|name| !op.fields.contains_key(*name)) {
+        return Err(Error::invalid(format!(
+            "`before` names {name}, `fields` does not"
+        )));
+    }
+    for (name, value) in &op.fields {
+        if name.is_empty() || name.eq_ignore_ascii_case("Id") || name == "attributes" {
+            return Err(Error::invalid(format!("the field `{name}` cannot be set")));
+        }
+        if !plain(value) {
+            return Err(Error::invalid(format!(
+                "the value of {name} is not a text, number, boolean or null"
+            )));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! Restore: the difference between then and now, turned into operations, and carried out.
+//!
+//! Key decision: a plan is plain values in a file that people can read and edit; planning asks two states of the
+//! org and never the org itself, applying asks the org before each write. It deletes nothing.
+
+pub mod apply;
+pub mod fields;
+mod file;
+pub mod graph;
+pub mod journal;
+mod look;
+pub mod plan;
+pub mod planner;
+pub mod view;
+
+#[cfg(test)]
+mod tests;

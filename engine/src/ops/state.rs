@@ -1,0 +1,222 @@
+//! An org as it was at a snapshot: every record, one record, and the describes of the time.
+//!
+//! Key decision: records are put together from key and value parts only when asked for, one at a time, as canonical
+//! JSON with keys in byte order; nothing is held but one page a run. It does not write anything anywhere.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{OrgId, RecordId};
+use crate::base::stamp::Stamp;
+use crate::format::describe::Describe;
+use crate::format::entry::RunEntry;
+use crate::format::manifest::Manifest;
+use crate::format::page::{KeyRow, VersionKind};
+use crate::format::record::CellKind;
+use crate::format::schema::{Role, Schema};
+use crate::format::seal::ChunkKind;
+use crate::vault::catalog::{Catalog, SnapshotInfo};
+use crate::vault::open::Vault;
+use crate::vault::run::{StateCursor, Values, versions};
+
+/// A record as a snapshot saw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its Id.
+    pub id: RecordId,
+    /// The whole record: `{"AccountId":"..","Id":"..",..}`, nulls left out.
+    pub json: String,
+    /// The snapshot that saw this version first.
+    pub snapshot: u64,
+}
+
+/// An org at a snapshot. Reads take no lock; the catalog it began with stays.
+pub struct State<'v> {
+    vault: &'v Vault,
+    catalog: Arc<Catalog>,
+    snapshot: SnapshotInfo,
+    schemas: RefCell<HashMap<(String, u32), Arc<Schema>>>,
+}
+
+impl<'v> State<'v> {
+    /// The state at that snapshot.
+    pub fn at(vault: &'v Vault, snapshot: &SnapshotInfo) -> Self {
+        Self { vault, catalog: vault.catalog(), snapshot: snapshot.clone(), schemas: RefCell::default() }
+    }
+
+    /// The snapshot.
+    pub fn snapshot(&self) -> &SnapshotInfo {
+        &self.snapshot
+    }
+
+    /// The sObjects that had been captured by then, in order of their names.
+    pub fn sobjects(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for (name, object) in self.catalog.objects(self.snapshot.org)? {
+            let runs = self.runs(&name)?;
+            let early = |n: u32| self.catalog.schema(self.snapshot.org, &name, n).is_ok();
+            if object.snapshot <= self.snapshot.number || !runs.is_empty() && early(1) {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    fn runs(&self, sobject: &str) -> Result<Vec<RunEntry>> {
+        let mut runs = self.catalog.runs(self.snapshot.org, sobject)?;
+        runs.retain(|run| run.low <= self.snapshot.number);
+        Ok(runs)
+    }
+
+    /// What the snapshot says of itself.
+    pub fn manifest(&self) -> Result<Manifest> {
+        let entry = self.catalog.snapshot_entry(self.snapshot.org, self.snapshot.number)?;
+        Manifest::decode(&self.vault.meta(ChunkKind::Manifest, &entry.manifest)?)
+    }
+
+    /// The newest describe of an sObject; if its records were imported without one, a describe of its columns.
+    pub fn describe(&self, sobject: &str) -> Result<Describe> {
+        let object = self.catalog.object(self.snapshot.org, sobject)?.ok_or_else(|| self.unknown(sobject))?;
+        match self.catalog.schema(self.snapshot.org, sobject, object.schema)?.describe {
+            Some(describe) => Describe::parse(&self.vault.meta(ChunkKind::Describe, &describe)?),
+            None => Err(Error::new(Kind::NotFound, format!("{sobject} was imported without a describe"))
+                .hint("import it with `<sObject>.describe.json` beside the data")),
+        }
+    }
+
+    fn unknown(&self, sobject: &str) -> Error {
+        Error::new(Kind::NotFound, format!("org {} has no sObject {sobject} in this vault", self.snapshot.org))
+            .hint("`halite snapshots` tells what was captured")
+    }
+
+    /// The schema of that number.
+    pub(crate) fn schema(&self, sobject: &str, number: u32) -> Result<Arc<Schema>> {
+        if let Some(schema) = self.schemas.borrow().get(&(sobject.to_owned(), number)) {
+            return Ok(Arc::clone(schema));
+        }
+        let entry = self.catalog.schema(self.snapshot.org, sobject, number)?;
+        let schema = Arc::new(Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)?);
+        self.schemas.borrow_mut().insert((sobject.to_owned(), number), Arc::clone(&schema));
+        Ok(schema)
+    }
+
+    /// Gives every live record of an sObject to `each`, in order of Ids.
+    pub fn each(&self, sobject: &str, each: &mut dyn FnMut(&Record) -> Result<()>) -> Result<()> {
+        if self.catalog.object(self.snapshot.org, sobject)?.is_none() {
+            return Err(self.unknown(sobject));
+        }
+        let mut cursor = StateCursor::open(self.vault, &self.runs(sobject)?, self.snapshot.number)?;
+        let mut record = Record { id: RecordId::MIN, json: String::new(), snapshot: 0 };
+        while let Some(version) = cursor.next(true)? {
+            if version.key.kind.is_live() {
+                self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?;
+                each(&record)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The version of a record in force, tombstones included; `None` if it was never seen by then.
+    pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
+        let all = versions(self.vault, &self.runs(sobject)?, id)?;
+        let Some(version) = all.into_iter().find(|v| v.key.snapshot <= self.snapshot.number) else { return Ok(None) };
+        if !version.key.kind.is_live() {
+            return Ok(Some((version.key, None)));
+        }
+        let mut record = Record { id, json: String::new(), snapshot: 0 };
+        self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?;
+        Ok(Some((version.key, Some(record))))
+    }
+
+    /// One live record.
+    pub fn get(&self, sobject: &str, id: RecordId) -> Result<Option<Record>> {
+        Ok(self.version(sobject, id)?.and_then(|(_, record)| record))
+    }
+
+    /// How a record is gone, if it is known to be.
+    pub fn gone(&self, sobject: &str, id: RecordId) -> Result<Option<VersionKind>> {
+        Ok(self.version(sobject, id)?.map(|(key, _)| key.kind).filter(|kind| !kind.is_live()))
+    }
+
+    /// The sObject that a record is of: by the first characters of its Id, else by looking.
+    pub fn sobject_of(&self, id: RecordId) -> Result<Option<String>> {
+        sobject_of(self.vault, &self.catalog, self.snapshot.org, id)
+    }
+
+    fn fill(&self, sobject: &str, key: &KeyRow, values: Option<&Values>, record: &mut Record) -> Result<()> {
+        let Some(values) = values else {
+            return Err(Error::corrupt(format_args!("{sobject} {}", key.id), "a live version without values"));
+        };
+        let schema = self.schema(sobject, key.schema)?;
+        let mut bytes = std::mem::take(&mut record.json).into_bytes();
+        bytes.clear();
+        render(key, values, schema.has(Role::Deleted), &mut bytes);
+        let text = String::from_utf8(bytes);
+        record.json = text.map_err(|_| Error::corrupt(format_args!("{sobject} {}", key.id), "text that is not UTF-8"))?;
+        (record.id, record.snapshot) = (key.id, key.snapshot);
+        Ok(())
+    }
+}
+
+/// See [`State::sobject_of`].
+pub(crate) fn sobject_of(vault: &Vault, catalog: &Catalog, org: OrgId, id: RecordId) -> Result<Option<String>> {
+    let objects = catalog.objects(org)?;
+    let (mut fits, others): (Vec<_>, Vec<_>) = objects.into_iter().partition(|(_, o)| o.key_prefix == id.prefix());
+    fits.extend(others.into_iter().filter(|(_, o)| o.key_prefix == [0; 3]));
+    for (name, _) in fits {
+        if !versions(vault, &catalog.runs(org, &name)?, id)?.is_empty() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
+
+/// Writes the whole record: stored fields, derived fields and key columns, in byte order of their names.
+pub(crate) fn render(key: &KeyRow, values: &Values, is_deleted: bool, out: &mut Vec<u8>) {
+    let mut heads: [Option<(&str, CellKind, Vec<u8>)>; 5] = [
+        Some(("Id", CellKind::Id, key.id.to_18().to_vec())),
+        is_deleted.then(|| ("IsDeleted", CellKind::Bare, b"false".to_vec())),
+        key.modified_by.map(|id| ("LastModifiedById", CellKind::Id, id.to_18().to_vec())),
+        stamp("LastModifiedDate", key.modified),
+        stamp("SystemModstamp", key.system),
+    ];
+    let mut heads = heads.iter_mut().filter_map(Option::take).peekable();
+    let content = &values.content;
+    let mut stored = content.columns.iter().filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?))).peekable();
+    let derived = values.derived.as_deref();
+    let columns = derived.into_iter().flat_map(|(_, part)| &part.columns);
+    let mut computed = columns.filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?))).peekable();
+    out.push(b'{');
+    loop {
+        let names = [heads.peek().map(|h| h.0), stored.peek().map(|s| s.0.as_str()), computed.peek().map(|c| c.0.as_str())];
+        let Some(name) = names.into_iter().flatten().min() else { break };
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        out.push(b'"');
+        crate::format::record::escape(name, out);
+        out.extend_from_slice(b"\":");
+        if names[0] == Some(name) {
+            if let Some((_, kind, bytes)) = heads.next() {
+                kind.write(out, &bytes);
+            }
+        } else if names[1] == Some(name) {
+            if let Some((_, span)) = stored.next() {
+                span.kind.write(out, content.bytes(&span));
+            }
+        } else if let (Some((_, span)), Some((_, part))) = (computed.next(), derived) {
+            span.kind.write(out, part.bytes(&span));
+        }
+    }
+    out.push(b'}');
+}
+
+fn stamp(name: &'static str, stamp: Stamp) -> Option<(&'static str, CellKind, Vec<u8>)> {
+    stamp.is_some().then(|| {
+        let mut text = Vec::with_capacity(24);
+        stamp.write(&mut text);
+        (name, CellKind::DateTime, text)
+    })
+}

@@ -1,0 +1,164 @@
+//! Publication: metadata twice in two packs, then the root by compare-and-swap.
+//!
+//! Key decision: the change is a function over the catalog, run again on whatever root won a race, so a writer of
+//! another org rebases and a writer of the same org finds out. Packs of data are durable before this begins. It
+//! never repeats a swap blindly: after an error the root itself is asked whether the new catalog stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{OrgId, PackId};
+use crate::base::limits;
+use crate::format::catalog::{Head, Node};
+use crate::format::entry::{PackEntry, named, prefix};
+use crate::format::pack::{DirEntry, PackBuilder, PackRole, read_directory};
+use crate::format::place::MetaRef;
+use crate::format::root::Root;
+use crate::format::seal::{ChunkKind, Compressor};
+use crate::store::backend::pack_name;
+use crate::vault::catalog::Catalog;
+use crate::vault::open::Vault;
+
+/// How often a lost race is run again.
+const TRIES: usize = 64;
+
+/// A catalog being changed.
+pub struct Edit<'v> {
+    vault: &'v Vault,
+    nodes: BTreeMap<Option<OrgId>, Node>,
+    touched: BTreeSet<Option<OrgId>>,
+    open: Option<(PackBuilder, PackBuilder)>,
+    packs: Vec<PackId>,
+    compressor: Compressor,
+    /// The catalog that this one is to replace.
+    pub before: std::sync::Arc<Catalog>,
+}
+
+impl<'v> Edit<'v> {
+    fn new(vault: &'v Vault, before: std::sync::Arc<Catalog>) -> Self {
+        let nodes = before.nodes.clone();
+        let compressor = Compressor::new(vault.level);
+        Self { vault, nodes, touched: BTreeSet::new(), open: None, packs: Vec::new(), compressor, before }
+    }
+
+    /// The node of an org, or the vault's own, to be changed.
+    pub fn node(&mut self, org: Option<OrgId>) -> &mut Node {
+        self.touched.insert(org);
+        self.nodes.entry(org).or_default()
+    }
+
+    /// Stores a chunk of metadata twice.
+    pub fn put(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<MetaRef> {
+        if self.open.as_ref().is_some_and(|(one, _)| one.len() > limits::PACK_BYTES_TARGET) {
+            self.close()?;
+        }
+        let (keys, clock) = (&self.vault.keys, &self.vault.clock);
+        if self.open.is_none() {
+            let ids = [PackId(clock.random()?), PackId(clock.random()?)];
+            self.packs.extend(ids);
+            let build = |id| PackBuilder::new(keys, id, PackRole::Metadata);
+            self.open = Some((build(ids[0]), build(ids[1])));
+        }
+        let chunk = self.compressor.prepare(keys, kind, bytes)?;
+        let Some((one, two)) = &mut self.open else { return Err(Error::invalid("no pack is open")) };
+        Ok(MetaRef { id: chunk.id, at: [one.append(&chunk)?, two.append(&chunk)?] })
+    }
+
+    fn close(&mut self) -> Result<()> {
+        for pack in self.open.take().map(|(one, two)| [one, two]).into_iter().flatten() {
+            let name = pack_name(&pack.id());
+            self.vault.backend.put_new(&name, &pack.finish()?)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the nodes that changed and the head; returns the catalog that the new root will name.
+    fn finish(mut self) -> Result<(Catalog, Vec<PackId>)> {
+        let version = self.before.root.version + 1;
+        let mut head = Head { version, nodes: self.before.head.nodes.clone() };
+        if self.open.is_none() {
+            // Opens the packs of this commit, so that they can be listed before the nodes are written.
+            self.put(ChunkKind::CatalogNode, &Node::default().encode_base())?;
+        }
+        for pack in self.packs.clone() {
+            let entry = PackEntry { role: PackRole::Metadata, since: version };
+            self.node(None).put(named(prefix::PACK, &pack.0), entry.encode());
+        }
+        let known = self.packs.len();
+        for org in self.touched.clone() {
+            let node = self.nodes.entry(org).or_default();
+            let fresh = !head.nodes.contains_key(&org);
+            let rebased = fresh || node.wants_base();
+            if rebased {
+                node.rebase();
+            }
+            let (base, overlay) = (node.encode_base(), node.encode_overlay());
+            let base = match head.nodes.get(&org) {
+                Some((base, _)) if !rebased => *base,
+                _ => self.put(ChunkKind::CatalogNode, &base)?,
+            };
+            let overlay = self.put(ChunkKind::CatalogNode, &overlay)?;
+            head.nodes.insert(org, (base, overlay));
+        }
+        let at = self.put(ChunkKind::CatalogHead, &head.encode())?;
+        if self.packs.len() != known {
+            return Err(Error::new(Kind::Quota, "the catalog has outgrown a pack").hint("drop snapshots or split the vault"));
+        }
+        self.close()?;
+        let before = &self.before.root;
+        let predecessor = if before.version == 0 { [0; 32] } else { before.hash() };
+        let (vault, epoch) = (before.vault, before.epoch);
+        let root = Root { vault, version, epoch, catalog: at.id, locations: at.at, predecessor };
+        let root_bytes = root.encode(&self.vault.keys);
+        Ok((Catalog { root, root_bytes, head, nodes: self.nodes }, self.packs))
+    }
+}
+
+impl Vault {
+    /// Publishes a change: `new` packs become live together with what `edit` does to the catalog.
+    /// `edit` is run again on the newer catalog if another commit came first; it may refuse then.
+    pub(crate) fn commit(
+        &self,
+        new: &[PackId],
+        edit: &mut dyn FnMut(&mut Edit<'_>) -> Result<()>,
+    ) -> Result<std::sync::Arc<Catalog>> {
+        for _ in 0..TRIES {
+            let mut change = Edit::new(self, self.catalog());
+            edit(&mut change)?;
+            let since = change.before.root.version + 1;
+            for pack in new {
+                let entry = PackEntry { role: PackRole::Data, since };
+                change.node(None).put(named(prefix::PACK, &pack.0), entry.encode());
+            }
+            let expected = (change.before.root.version > 0).then(|| change.before.root_bytes.clone());
+            let (catalog, packs) = change.finish()?;
+            let swapped = self.backend.swap_root(expected.as_deref(), &catalog.root_bytes);
+            if self.settled(swapped, &catalog)? {
+                self.adopt(catalog);
+                return Ok(self.catalog());
+            }
+            // No root has ever named these packs.
+            packs.iter().for_each(|pack| drop(self.backend.delete(&pack_name(pack))));
+            self.refresh()?;
+        }
+        Err(Error::new(Kind::Busy, format!("{}: {TRIES} commits lost the race for the root", self.backend.describe())))
+    }
+
+    /// Whether the swap took place; an ambiguous answer is settled by looking.
+    fn settled(&self, swapped: Result<bool>, catalog: &Catalog) -> Result<bool> {
+        match swapped {
+            Ok(swapped) => Ok(swapped),
+            Err(error) => {
+                let now = self.backend.root().ok().flatten();
+                if now.as_deref() == Some(&catalog.root_bytes) { Ok(true) } else { Err(error.within("publishing the root")) }
+            }
+        }
+    }
+
+    /// The directory of a pack.
+    pub(crate) fn directory(&self, pack: &PackId) -> Result<Vec<DirEntry>> {
+        let name = pack_name(pack);
+        let size = self.backend.size(&name)?;
+        read_directory(&self.keys, pack, size, |offset, len| self.backend.get_range(&name, offset, len))
+    }
+}

@@ -1,0 +1,246 @@
+//! Making and opening a vault.
+//!
+//! Key decision: what it is and which format it has is said in clear text by the object `vault`, so that "not a
+//! vault" and "a newer format" are told before a passphrase is asked. Opening writes nothing and takes no lock.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use zeroize::Zeroizing;
+
+use crate::base::clock::Clock;
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{ChunkId, OrgId, PackId};
+use crate::base::stamp::Stamp;
+use crate::format::catalog::{Head, Node};
+use crate::format::entry::{named, prefix};
+use crate::format::pack::Location;
+use crate::format::root::Root;
+use crate::format::seal::{ChunkKind, Keys, MasterKey, open_object, seal_object};
+use crate::store::backend::Backend;
+use crate::vault::catalog::{Catalog, SnapshotInfo};
+use crate::vault::index::Index;
+use crate::vault::keys::{Secret, create_slot, unlock};
+
+/// How to open a vault.
+#[derive(Debug, Clone)]
+pub struct VaultOptions {
+    /// Where the rebuildable chunk index is kept; in memory if `None`.
+    pub cache_dir: Option<PathBuf>,
+    /// Level of zstd, 1 to 19.
+    pub level: i32,
+    /// Time and randomness.
+    pub clock: Clock,
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        Self { cache_dir: None, level: 3, clock: Clock::system() }
+    }
+}
+
+/// An open vault. Share it between threads by reference.
+///
+/// ```
+/// use std::sync::Arc;
+/// use halite_engine::store::memory::Memory;
+/// use halite_engine::vault::{Secret, Vault, VaultOptions};
+/// let place = Arc::new(Memory::new());
+/// Vault::create(place.clone(), &Secret::None, VaultOptions::default()).unwrap();
+/// let vault = Vault::open(place, &Secret::None, VaultOptions::default()).unwrap();
+/// assert!(vault.orgs().is_empty());
+/// ```
+pub struct Vault {
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) keys: Arc<Keys>,
+    pub(crate) clock: Clock,
+    pub(crate) id: [u8; 16],
+    pub(crate) level: i32,
+    pub(crate) index: Mutex<Option<Index>>,
+    cache_dir: Option<PathBuf>,
+    current: RwLock<Arc<Catalog>>,
+}
+
+const MARKER: &str = "vault";
+const FORMAT: u32 = 1;
+
+impl Vault {
+    /// Makes a vault in an empty place and opens it.
+    ///
+    /// # Errors
+    /// `Busy` if there is one already; whatever the place refuses.
+    pub fn create(backend: Arc<dyn Backend>, secret: &Secret, options: VaultOptions) -> Result<Self> {
+        if backend.get(MARKER).is_ok() {
+            return Err(Error::new(Kind::Busy, format!("{} is a vault already", backend.describe())));
+        }
+        let id: [u8; 16] = options.clock.random()?;
+        let master = MasterKey::generate(&options.clock)?;
+        create_slot(&*backend, &id, &master, secret, &options.clock)?;
+        let vault = Self::assemble(backend, id, &master, options);
+        vault.commit(&[], &mut |_| Ok(()))?;
+        let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
+        vault.backend.put_new(MARKER, format!("halite vault\nformat {FORMAT}\nid {hex}\n").as_bytes())?;
+        Ok(vault)
+    }
+
+    /// Opens a vault.
+    ///
+    /// # Errors
+    /// `NotFound`: not a vault. `Unsupported`: a newer format. `Auth`: the secret does not fit. `Corrupt`.
+    pub fn open(backend: Arc<dyn Backend>, secret: &Secret, options: VaultOptions) -> Result<Self> {
+        let id = marker(&*backend)?;
+        let master = unlock(&*backend, &id, secret)?;
+        let vault = Self::assemble(backend, id, &master, options);
+        let bytes = vault.backend.root()?.ok_or_else(|| Error::corrupt("vault", "its root is missing").hint("run `halite check`"))?;
+        vault.adopt(vault.load(bytes)?);
+        Ok(vault)
+    }
+
+    fn assemble(backend: Arc<dyn Backend>, id: [u8; 16], master: &MasterKey, options: VaultOptions) -> Self {
+        let nowhere = Location { pack: PackId([0; 32]), offset: 0, len: 0 };
+        let root = Root {
+            vault: id,
+            version: 0,
+            epoch: 0,
+            catalog: ChunkId([0; 32]),
+            locations: [nowhere; 2],
+            predecessor: [0; 32],
+        };
+        let empty = Catalog { root, root_bytes: Vec::new(), head: Head::default(), nodes: BTreeMap::new() };
+        Self {
+            backend,
+            keys: Arc::new(Keys::derive(master)),
+            clock: options.clock,
+            id,
+            level: options.level,
+            index: Mutex::new(None),
+            cache_dir: options.cache_dir,
+            current: RwLock::new(Arc::new(empty)),
+        }
+    }
+
+    /// The catalog as last read or committed.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the root again and takes over what others have committed. An older root is refused.
+    pub fn refresh(&self) -> Result<Arc<Catalog>> {
+        let bytes = self.backend.root()?.ok_or_else(|| Error::corrupt("vault", "its root is missing"))?;
+        if bytes != self.catalog().root_bytes {
+            self.adopt(self.load(bytes)?);
+        }
+        let catalog = self.catalog();
+        Ok(catalog)
+    }
+
+    /// Makes `catalog` the current one, unless a newer one is.
+    pub(crate) fn adopt(&self, catalog: Catalog) {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if catalog.root.version > current.root.version {
+            *current = Arc::new(catalog);
+        }
+    }
+
+    /// The catalog that a root names.
+    fn load(&self, root_bytes: Vec<u8>) -> Result<Catalog> {
+        let root = Root::decode(&self.keys, &root_bytes)?;
+        let seen = self.catalog().root.version;
+        if root.vault != self.id || root.version < seen {
+            return Err(Error::corrupt("root", format_args!("version {} of another or older vault, {seen} was seen", root.version)));
+        }
+        let head = crate::format::place::MetaRef { id: root.catalog, at: root.locations };
+        let head = Head::decode(&self.meta(ChunkKind::CatalogHead, &head)?)?;
+        let mut nodes = BTreeMap::new();
+        for (org, (base, overlay)) in &head.nodes {
+            let base = self.meta(ChunkKind::CatalogNode, base)?;
+            nodes.insert(*org, Node::decode(&base, &self.meta(ChunkKind::CatalogNode, overlay)?)?);
+        }
+        Ok(Catalog { root, root_bytes, head, nodes })
+    }
+
+    /// Where chunks are, by the index; it is opened and brought in line with the catalog when first needed.
+    pub(crate) fn locate(&self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+        let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match &mut *guard {
+            Some(index) => index,
+            None => guard.insert(Index::open(self.cache_dir.as_deref(), &self.id)?),
+        };
+        let catalog = self.catalog();
+        index.sync(&catalog.packs().into_iter().collect(), &mut |pack| self.directory(pack))?;
+        index.get_many(ids)
+    }
+
+    /// Orgs with a snapshot.
+    pub fn orgs(&self) -> Vec<OrgId> {
+        self.catalog().orgs()
+    }
+
+    /// Kept snapshots of an org, oldest first.
+    pub fn snapshots(&self, org: OrgId) -> Result<Vec<SnapshotInfo>> {
+        self.catalog().snapshots(org)
+    }
+
+    /// See [`Catalog::snapshot_at`].
+    pub fn snapshot_at(&self, org: OrgId, at: Stamp) -> Result<SnapshotInfo> {
+        self.catalog().snapshot_at(org, at)
+    }
+
+    /// See [`Catalog::find_snapshot`].
+    pub fn find_snapshot(&self, org: OrgId, text: &str) -> Result<SnapshotInfo> {
+        self.catalog().find_snapshot(org, text)
+    }
+
+    /// Keeps a grant to an org under `name`, sealed under a role of its own; replaces one of that name.
+    pub fn put_grant(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let id: [u8; 32] = self.clock.random()?;
+        let mut value = id.to_vec();
+        value.extend_from_slice(&seal_object(&self.keys, "grant", id, bytes)?);
+        self.commit(&[], &mut |edit| {
+            edit.node(None).put(named(prefix::GRANT, name.as_bytes()), value.clone());
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// The grant of that name.
+    pub fn grant(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
+        let catalog = self.catalog();
+        let Some(value) = catalog.nodes.get(&None).and_then(|n| n.get(&named(prefix::GRANT, name.as_bytes()))) else {
+            return Ok(None);
+        };
+        let (id, sealed) = value.split_first_chunk::<32>().ok_or_else(|| Error::corrupt("grant", "it is cut short"))?;
+        open_object(&self.keys, "grant", id, sealed).map(|bytes| Some(Zeroizing::new(bytes)))
+    }
+
+    /// The names of the grants.
+    pub fn grants(&self) -> Vec<String> {
+        let catalog = self.catalog();
+        let node = catalog.nodes.get(&None);
+        let names = node.into_iter().flat_map(|n| n.scan(&[prefix::GRANT]).map(|(k, _)| String::from_utf8_lossy(&k[1..]).into_owned()).collect::<Vec<_>>());
+        names.collect()
+    }
+}
+
+/// Reads the object that says what this is.
+fn marker(backend: &dyn Backend) -> Result<[u8; 16]> {
+    let not = || Error::new(Kind::NotFound, format!("{} is not a vault", backend.describe())).hint("`halite init` makes one");
+    let bytes = backend.get(MARKER).map_err(|e| if e.kind() == Kind::NotFound { not() } else { e })?;
+    let text = String::from_utf8(bytes).map_err(|_| not())?;
+    let mut lines = text.lines();
+    if lines.next() != Some("halite vault") {
+        return Err(not());
+    }
+    let format: Option<u32> = lines.next().and_then(|l| l.strip_prefix("format ")).and_then(|n| n.parse().ok());
+    match format {
+        Some(FORMAT) => {}
+        Some(newer) => {
+            let message = format!("{} has format {newer}, this build reads {FORMAT}", backend.describe());
+            return Err(Error::new(Kind::Unsupported, message).hint("use a newer halite"));
+        }
+        None => return Err(not()),
+    }
+    let id = lines.next().and_then(|l| l.strip_prefix("id ")).and_then(crate::base::id::SnapshotId::parse);
+    id.map(|id| id.0).ok_or_else(|| Error::corrupt("vault marker", "its id is malformed"))
+}

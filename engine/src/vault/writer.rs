@@ -1,0 +1,144 @@
+//! Chunks on their way into packs.
+//!
+//! Key decision: packs are built in memory and stored by a thread of their own, so that syncing one overlaps with
+//! filling the next; after a failed write the writer latches and nothing more is committed until it is reopened.
+//! It decides nothing about records, and what it wrote is invisible until a commit names its packs.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{ChunkId, PackId};
+use crate::base::limits;
+use crate::format::pack::{Location, PackBuilder, PackRole};
+use crate::format::seal::Prepared;
+use crate::store::backend::{Backend, pack_name};
+use crate::vault::open::Vault;
+
+/// Fills packs and has them stored.
+pub struct Writer<'v> {
+    vault: &'v Vault,
+    open: Option<PackBuilder>,
+    known: HashMap<ChunkId, Location>,
+    packs: Vec<PackId>,
+    reused: BTreeSet<PackId>,
+    store: Storer,
+    bytes: u64,
+}
+
+/// The thread that stores packs, and what went wrong in it.
+struct Storer {
+    sender: Option<SyncSender<(PackId, Vec<u8>)>>,
+    thread: Option<JoinHandle<()>>,
+    failed: Arc<Mutex<Option<Error>>>,
+}
+
+impl<'v> Writer<'v> {
+    /// A writer with no pack open.
+    pub fn new(vault: &'v Vault) -> Self {
+        let store = Storer::start(Arc::clone(&vault.backend));
+        Self { vault, open: None, known: HashMap::new(), packs: Vec::new(), reused: BTreeSet::new(), store, bytes: 0 }
+    }
+
+    /// Where each of these chunks is already, if it is: here, or in a live pack of the vault.
+    pub fn present(&mut self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+        let mut found = self.vault.locate(ids)?;
+        for (slot, id) in found.iter_mut().zip(ids) {
+            match slot {
+                Some(at) => {
+                    self.reused.insert(at.pack);
+                }
+                None => *slot = self.known.get(id).copied(),
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds a chunk; one that this writer has written already is not written again.
+    pub fn put(&mut self, chunk: &Prepared) -> Result<Location> {
+        if let Some(at) = self.known.get(&chunk.id) {
+            return Ok(*at);
+        }
+        if self.open.as_ref().is_some_and(|pack| pack.len() > limits::PACK_BYTES_TARGET) {
+            self.close()?;
+        }
+        if self.open.is_none() {
+            let id = PackId(self.vault.clock.random()?);
+            self.open = Some(PackBuilder::new(&self.vault.keys, id, PackRole::Data));
+        }
+        let Some(pack) = &mut self.open else { return Err(Error::invalid("no pack is open")) };
+        let at = pack.append(chunk)?;
+        self.known.insert(chunk.id, at);
+        Ok(at)
+    }
+
+    fn close(&mut self) -> Result<()> {
+        let Some(pack) = self.open.take() else { return Ok(()) };
+        let id = pack.id();
+        let bytes = pack.finish()?;
+        self.bytes += bytes.len() as u64;
+        self.packs.push(id);
+        self.store.send(id, bytes)
+    }
+
+    /// Has everything stored durably.
+    pub fn sync(&mut self) -> Result<()> {
+        self.close()?;
+        self.store.wait(&self.vault.backend)
+    }
+
+    /// The packs written, the packs of others that were relied on, and the bytes written.
+    pub fn written(&self) -> (&[PackId], &BTreeSet<PackId>, u64) {
+        (&self.packs, &self.reused, self.bytes)
+    }
+
+    /// Deletes what was written: no root has named it.
+    pub fn discard(mut self) {
+        drop(self.sync());
+        self.packs.iter().for_each(|pack| drop(self.vault.backend.delete(&pack_name(pack))));
+    }
+}
+
+impl Storer {
+    fn start(backend: Arc<dyn Backend>) -> Self {
+        let (sender, receiver): (_, Receiver<(PackId, Vec<u8>)>) = sync_channel(1);
+        let failed = Arc::new(Mutex::new(None));
+        let latch = Arc::clone(&failed);
+        let thread = std::thread::spawn(move || {
+            for (id, bytes) in receiver {
+                if let Err(error) = backend.put_new(&pack_name(&id), &bytes) {
+                    *latch.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                    return;
+                }
+            }
+        });
+        Self { sender: Some(sender), thread: Some(thread), failed }
+    }
+
+    fn send(&self, id: PackId, bytes: Vec<u8>) -> Result<()> {
+        match self.sender.as_ref().map(|sender| sender.send((id, bytes))) {
+            Some(Ok(())) => Ok(()),
+            _ => Err(self.failure()),
+        }
+    }
+
+    /// Waits until everything sent is stored, and goes on with a new thread.
+    fn wait(&mut self, backend: &Arc<dyn Backend>) -> Result<()> {
+        self.sender = None;
+        let panicked = self.thread.take().is_some_and(|thread| thread.join().is_err());
+        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        if panicked || failed {
+            return Err(self.failure());
+        }
+        *self = Self::start(Arc::clone(backend));
+        Ok(())
+    }
+
+    /// The first failure; later calls say that there was one.
+    fn failure(&self) -> Error {
+        let first = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| Error::new(Kind::Io, "an earlier write failed").hint("nothing was published; run it again"))
+    }
+}
