@@ -195,7 +195,10 @@ fn the_bytes_are_for_ever() {
     for secret in [passphrase("p"), key_file(1), Secret::None] {
         all.extend(store.get(&add(&store, &secret, &clock)).unwrap());
     }
-    assert_eq!(blake3::hash(&all).to_hex().as_str(), "42bd4e1f68467b5c187ec610ca8d790a22f32e2d9f83d24b42590538f077450c");
+    assert_eq!(
+        blake3::hash(&all).to_hex().as_str(),
+        "42bd4e1f68467b5c187ec610ca8d790a22f32e2d9f83d24b42590538f077450c"
+    );
 }
 
 proptest::proptest! {
