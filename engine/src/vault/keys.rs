@@ -221,7 +221,7 @@ impl Slot {
     fn sealer(&self, secret: &Secret) -> Result<Sealer> {
         let mut material = Zeroizing::new([0; 32]);
         match secret {
-            Secret::Passphrase(text) => self.stretch(text, &mut *material)?,
+            Secret::Passphrase(text) => self.stretch(text, &mut material)?,
             Secret::KeyFile(bytes) => *material = blake3::derive_key("halite 2026-11 key file v1", bytes),
             Secret::None => {}
         }

@@ -1,7 +1,18 @@
-//! One vault: its keys, its index, its catalog, reading and writing.
+//! One repository: opened under a key, read through references, changed by commits of a new catalog.
 //!
-//! Key decision: the root swap is the only commit point. It does not know what a capture or a restore is.
+//! Key decision: the root swap is the only commit point; whatever is written before it is invisible, whatever
+//! stands after it is whole. It does not know what a capture or a restore is: those are operations above it.
 
 pub mod cache;
+pub mod catalog;
+pub mod commit;
 pub mod index;
 pub mod keys;
+pub mod open;
+pub mod reader;
+pub mod run;
+pub mod writer;
+
+pub use catalog::{Catalog, SnapshotInfo};
+pub use keys::Secret;
+pub use open::{Vault, VaultOptions};
