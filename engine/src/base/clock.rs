@@ -31,14 +31,19 @@ impl Clock {
     #[cfg(feature = "testing")]
     pub fn driven(now: Stamp, seed: u64) -> Self {
         let stream = blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof();
-        Self { driven: Some(std::sync::Arc::new(std::sync::Mutex::new(Driven { now, stream }))) }
+        Self {
+            driven: Some(std::sync::Arc::new(std::sync::Mutex::new(Driven { now, stream }))),
+        }
     }
 
     /// Now, in milliseconds since 1970 UTC.
     pub fn now(&self) -> Stamp {
         #[cfg(feature = "testing")]
         if let Some(driven) = &self.driven {
-            return driven.lock().unwrap_or_else(std::sync::PoisonError::into_inner).now;
+            return driven
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .now;
         }
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         let now = std::time::SystemTime::now();
@@ -57,7 +62,11 @@ impl Clock {
         let mut bytes = [0; N];
         #[cfg(feature = "testing")]
         if let Some(driven) = &self.driven {
-            driven.lock().unwrap_or_else(std::sync::PoisonError::into_inner).stream.fill(&mut bytes);
+            driven
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .stream
+                .fill(&mut bytes);
             return Ok(bytes);
         }
         #[expect(clippy::disallowed_methods, reason = "this is the door")]

@@ -85,7 +85,10 @@ fn checksum(id: &[u8; 15]) -> [u8; 3] {
     let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
     let mut out = [0; 3];
     for (slot, group) in out.iter_mut().zip(id.chunks_exact(5)) {
-        let bits = group.iter().enumerate().fold(0, |n, (k, c)| n | (usize::from(c.is_ascii_uppercase()) << k));
+        let bits = group
+            .iter()
+            .enumerate()
+            .fold(0, |n, (k, c)| n | (usize::from(c.is_ascii_uppercase()) << k));
         *slot = letters[bits];
     }
     out
@@ -108,7 +111,8 @@ impl std::str::FromStr for RecordId {
 
     fn from_str(text: &str) -> Result<Self> {
         Self::parse(text.as_bytes()).ok_or_else(|| {
-            Error::invalid(format!("`{text}` is not a Salesforce Id")).hint("an Id has 15 or 18 letters and digits")
+            Error::invalid(format!("`{text}` is not a Salesforce Id"))
+                .hint("an Id has 15 or 18 letters and digits")
         })
     }
 }
@@ -172,8 +176,15 @@ mod tests {
 
     #[test]
     fn recorded_ids_have_their_recorded_checksums() {
-        for (short, check) in [("0012300000bVTq1", "AAG"), ("750Tn000004ZoR3", "IAK"), ("a00D0000008pQRA", "IA2")] {
-            assert_eq!(short.parse::<RecordId>().unwrap().to_string(), format!("{short}{check}"));
+        for (short, check) in [
+            ("0012300000bVTq1", "AAG"),
+            ("750Tn000004ZoR3", "IAK"),
+            ("a00D0000008pQRA", "IA2"),
+        ] {
+            assert_eq!(
+                short.parse::<RecordId>().unwrap().to_string(),
+                format!("{short}{check}")
+            );
             assert!(format!("{short}AAA").parse::<RecordId>().is_err());
         }
     }

@@ -39,7 +39,11 @@ impl Stamp {
     /// The instant `millis` earlier; `NONE` stays `NONE`.
     #[must_use]
     pub fn minus_millis(self, millis: i64) -> Self {
-        if self == Self::NONE { self } else { Self(self.0.saturating_sub(millis)) }
+        if self == Self::NONE {
+            self
+        } else {
+            Self(self.0.saturating_sub(millis))
+        }
     }
 
     /// Parses the API's datetime forms; `None` for anything else, also for the 30th of February.
@@ -59,9 +63,14 @@ impl Stamp {
         let (y, m, d) = civil(days);
         let (h, min, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
         digits(out, y, 4);
-        for (sep, value, width) in
-            [(b'-', m, 2), (b'-', d, 2), (b'T', h, 2), (b':', min, 2), (b':', s, 2), (b'.', ms % 1000, 3)]
-        {
+        for (sep, value, width) in [
+            (b'-', m, 2),
+            (b'-', d, 2),
+            (b'T', h, 2),
+            (b':', min, 2),
+            (b':', s, 2),
+            (b'.', ms % 1000, 3),
+        ] {
             out.push(sep);
             digits(out, value, width);
         }
@@ -71,7 +80,9 @@ impl Stamp {
 
 /// Days since 1970 of `YYYY-MM-DD`.
 pub fn parse_date(text: &[u8]) -> Option<i64> {
-    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else { return None };
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
+        return None;
+    };
     let y = number(&[y1, y2, y3, y4])?;
     let (m, d) = (number(&[m1, m2])?, number(&[d1, d2])?);
     let days = days_from_civil(y, m, d);
@@ -80,19 +91,25 @@ pub fn parse_date(text: &[u8]) -> Option<i64> {
 
 /// Milliseconds of `HH:MM:SS[.f...]`, and what follows it; fractions beyond milliseconds must be zero.
 pub fn parse_time(text: &[u8]) -> Option<(i64, &[u8])> {
-    let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else { return None };
+    let [h1, h2, b':', m1, m2, b':', s1, s2, rest @ ..] = text else {
+        return None;
+    };
     let (h, m, s) = (number(&[*h1, *h2])?, number(&[*m1, *m2])?, number(&[*s1, *s2])?);
     if h > 23 || m > 59 || s > 59 {
         return None;
     }
     let base = ((h * 60 + m) * 60 + s) * 1000;
-    let [b'.', fraction @ ..] = rest else { return Some((base, rest)) };
+    let [b'.', fraction @ ..] = rest else {
+        return Some((base, rest));
+    };
     let len = fraction.iter().take_while(|b| b.is_ascii_digit()).count();
     let (digits, rest) = fraction.split_at(len);
     if digits.is_empty() || digits.iter().skip(3).any(|&d| d != b'0') {
         return None;
     }
-    let millis = (0..3).fold(0, |n, i| n * 10 + i64::from(digits.get(i).unwrap_or(&b'0') - b'0'));
+    let millis = (0..3).fold(0, |n, i| {
+        n * 10 + i64::from(digits.get(i).unwrap_or(&b'0') - b'0')
+    });
     Some((base + millis, rest))
 }
 
@@ -112,7 +129,9 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
 }
 
 fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |n, d| d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0')))
+    digits
+        .iter()
+        .try_fold(0, |n, d| d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0')))
 }
 
 fn digits(out: &mut Vec<u8>, value: i64, width: u32) {
@@ -139,7 +158,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     let mp = (5 * doy + 2) / 153;
     let m = if mp < 10 { mp + 3 } else { mp - 9 };
-    (yoe + era * 400 + i64::from(m <= 2), m, doy - (153 * mp + 2) / 5 + 1)
+    (
+        yoe + era * 400 + i64::from(m <= 2),
+        m,
+        doy - (153 * mp + 2) / 5 + 1,
+    )
 }
 
 impl fmt::Display for Stamp {
@@ -161,7 +184,8 @@ impl std::str::FromStr for Stamp {
             return Ok(Self(days * 86_400_000));
         }
         Self::parse(text.as_bytes()).ok_or_else(|| {
-            Error::invalid(format!("`{text}` is not a time")).hint("write it as 2026-01-31T12:00:00Z or 2026-01-31")
+            Error::invalid(format!("`{text}` is not a time"))
+                .hint("write it as 2026-01-31T12:00:00Z or 2026-01-31")
         })
     }
 }
@@ -174,22 +198,44 @@ mod tests {
     fn every_day_of_400_years_round_trips() {
         for days in -146_097..146_097 {
             let s = Stamp::from_millis(days * 86_400_000 + 12_345_678).to_string();
-            assert_eq!(Stamp::parse(s.as_bytes()).unwrap().millis(), days * 86_400_000 + 12_345_678, "{s}");
+            assert_eq!(
+                Stamp::parse(s.as_bytes()).unwrap().millis(),
+                days * 86_400_000 + 12_345_678,
+                "{s}"
+            );
         }
     }
 
     #[test]
     fn the_forms_of_rest_and_bulk_are_one_instant() {
-        let forms = ["2024-02-29T15:50:37.000+0000", "2024-02-29T15:50:37.000Z", "2024-02-29T15:50:37Z"];
+        let forms = [
+            "2024-02-29T15:50:37.000+0000",
+            "2024-02-29T15:50:37.000Z",
+            "2024-02-29T15:50:37Z",
+        ];
         for form in forms {
-            assert_eq!(Stamp::parse(form.as_bytes()).unwrap().to_string(), "2024-02-29T15:50:37.000Z");
+            assert_eq!(
+                Stamp::parse(form.as_bytes()).unwrap().to_string(),
+                "2024-02-29T15:50:37.000Z"
+            );
         }
     }
 
     #[test]
     fn nonsense_is_refused() {
-        let bad = ["2023-02-29T00:00:00Z", "2024-13-01T00:00:00Z", "2024-01-01T24:00:00Z", "2024-01-01", "", "x"];
-        for text in bad.iter().chain(&["2024-01-01T00:00:00.0001Z", "2024-01-01T00:00:00.000", "2024-01-01T00:00:00."]) {
+        let bad = [
+            "2023-02-29T00:00:00Z",
+            "2024-13-01T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01",
+            "",
+            "x",
+        ];
+        for text in bad.iter().chain(&[
+            "2024-01-01T00:00:00.0001Z",
+            "2024-01-01T00:00:00.000",
+            "2024-01-01T00:00:00.",
+        ]) {
             assert_eq!(Stamp::parse(text.as_bytes()), None, "{text}");
         }
     }

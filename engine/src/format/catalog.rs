@@ -25,7 +25,10 @@ pub struct Node {
 impl Node {
     /// From its two halves as they stand on disk.
     pub fn new(base: Entries, overlay: BTreeMap<Vec<u8>, Option<Vec<u8>>>) -> Self {
-        Self { base: Arc::new(base), overlay }
+        Self {
+            base: Arc::new(base),
+            overlay,
+        }
     }
 
     /// The entry under `key`.
@@ -50,8 +53,16 @@ impl Node {
     pub fn scan<'a>(&'a self, prefix: &'a [u8]) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
         let within = move |key: &[u8]| key.starts_with(prefix);
         let mut all: BTreeMap<&[u8], Option<&[u8]>> = BTreeMap::new();
-        all.extend(self.base.range(prefix.to_vec()..).take_while(move |(k, _)| within(k)).map(|(k, v)| (&k[..], Some(&v[..]))));
-        let changed = self.overlay.range(prefix.to_vec()..).take_while(move |(k, _)| within(k));
+        all.extend(
+            self.base
+                .range(prefix.to_vec()..)
+                .take_while(move |(k, _)| within(k))
+                .map(|(k, v)| (&k[..], Some(&v[..]))),
+        );
+        let changed = self
+            .overlay
+            .range(prefix.to_vec()..)
+            .take_while(move |(k, _)| within(k));
         all.extend(changed.map(|(k, v)| (&k[..], v.as_deref())));
         all.into_iter().filter_map(|(k, v)| v.map(|v| (k, v)))
     }
@@ -59,7 +70,11 @@ impl Node {
     /// Whether the overlay has grown so large that a new base is cheaper.
     pub fn wants_base(&self) -> bool {
         let weight = |k: &[u8], v: usize| k.len() + v + 8;
-        let overlay: usize = self.overlay.iter().map(|(k, v)| weight(k, v.as_ref().map_or(0, Vec::len))).sum();
+        let overlay: usize = self
+            .overlay
+            .iter()
+            .map(|(k, v)| weight(k, v.as_ref().map_or(0, Vec::len)))
+            .sum();
         let base: usize = self.base.iter().map(|(k, v)| weight(k, v.len())).sum();
         overlay > 4096 && overlay * 2 > base
     }
@@ -111,7 +126,11 @@ impl Node {
         let mut changes = BTreeMap::new();
         for _ in 0..r.count(overlay.len())? {
             let key = r.bytes()?.to_vec();
-            let value = if r.u8()? == 1 { Some(r.bytes()?.to_vec()) } else { None };
+            let value = if r.u8()? == 1 {
+                Some(r.bytes()?.to_vec())
+            } else {
+                None
+            };
             changes.insert(key, value);
         }
         r.end()?;
@@ -121,7 +140,11 @@ impl Node {
 
 fn start(bytes: &[u8]) -> Result<Reader<'_>> {
     let mut r = Reader::new(bytes, "catalog node");
-    if r.u8()? == VERSION { Ok(r) } else { Err(r.bad("unknown version")) }
+    if r.u8()? == VERSION {
+        Ok(r)
+    } else {
+        Err(r.bad("unknown version"))
+    }
 }
 
 const VERSION: u8 = 1;

@@ -59,7 +59,9 @@ impl<'a> Reader<'a> {
     /// The next `len` bytes.
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let end = self.at.checked_add(len).filter(|&end| end <= self.bytes.len());
-        let Some(end) = end else { return Err(self.bad(format_args!("{len} more bytes expected"))) };
+        let Some(end) = end else {
+            return Err(self.bad(format_args!("{len} more bytes expected")));
+        };
         let slice = &self.bytes[self.at..end];
         self.at = end;
         Ok(slice)
@@ -154,7 +156,11 @@ impl<'a> Reader<'a> {
 
     /// Fails unless everything was read.
     pub fn end(&self) -> Result<()> {
-        if self.left() == 0 { Ok(()) } else { Err(self.bad(format_args!("{} bytes too many", self.left()))) }
+        if self.left() == 0 {
+            Ok(())
+        } else {
+            Err(self.bad(format_args!("{} bytes too many", self.left())))
+        }
     }
 }
 

@@ -121,8 +121,16 @@ impl From<String> for FieldKind {
     fn from(name: String) -> Self {
         match name.as_str() {
             "id" | "reference" | "masterrecord" => Self::Id,
-            "string" | "textarea" | "picklist" | "multipicklist" | "combobox" | "email" | "phone" | "url"
-            | "encryptedstring" | "datacategorygroupreference" => Self::Text,
+            "string"
+            | "textarea"
+            | "picklist"
+            | "multipicklist"
+            | "combobox"
+            | "email"
+            | "phone"
+            | "url"
+            | "encryptedstring"
+            | "datacategorygroupreference" => Self::Text,
             "boolean" => Self::Boolean,
             "int" | "long" | "double" | "currency" | "percent" | "byte" => Self::Number,
             "date" => Self::Date,
@@ -142,10 +150,14 @@ impl Describe {
     /// `Invalid` if the text is not a describe, naming line and column.
     pub fn parse(json: &[u8]) -> Result<Self> {
         let describe: Describe = serde_json::from_slice(json).map_err(|e| {
-            Error::invalid(format!("not a describe: {e}")).hint("a describe is a JSON object with `name` and `fields`")
+            Error::invalid(format!("not a describe: {e}"))
+                .hint("a describe is a JSON object with `name` and `fields`")
         })?;
         if !describe.fields.iter().any(|f| f.name == "Id") {
-            return Err(Error::invalid(format!("the describe of {} has no field Id", describe.name)));
+            return Err(Error::invalid(format!(
+                "the describe of {} has no field Id",
+                describe.name
+            )));
         }
         Ok(describe)
     }

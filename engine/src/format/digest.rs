@@ -14,14 +14,20 @@ impl Digest {
     /// The term of one live record's content.
     pub fn content(key: &[u8; 32], sobject: &str, id: RecordId, hash: &ContentHash) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(key);
-        hasher.update(id.as_bytes()).update(&hash.0).update(sobject.as_bytes());
+        hasher
+            .update(id.as_bytes())
+            .update(&hash.0)
+            .update(sobject.as_bytes());
         Self(*hasher.finalize().as_bytes())
     }
 
     /// The term of one live record's stamps.
     pub fn stamps(key: &[u8; 32], sobject: &str, id: RecordId, system: Stamp, modified: Stamp) -> Self {
         let mut hasher = blake3::Hasher::new_keyed(key);
-        hasher.update(id.as_bytes()).update(&system.millis().to_le_bytes()).update(&modified.millis().to_le_bytes());
+        hasher
+            .update(id.as_bytes())
+            .update(&system.millis().to_le_bytes())
+            .update(&modified.millis().to_le_bytes());
         hasher.update(b"stamps").update(sobject.as_bytes());
         Self(*hasher.finalize().as_bytes())
     }

@@ -48,7 +48,9 @@ pub fn named(prefix: u8, name: &[u8]) -> Vec<u8> {
 pub fn of_sobject(prefix: u8, sobject: &str, numbers: &[u64]) -> Vec<u8> {
     let mut key = named(prefix, sobject.as_bytes());
     key.push(0);
-    numbers.iter().for_each(|n| key.extend_from_slice(&n.to_be_bytes()));
+    numbers
+        .iter()
+        .for_each(|n| key.extend_from_slice(&n.to_be_bytes()));
     key
 }
 
@@ -56,7 +58,11 @@ const VERSION: u8 = 1;
 
 fn open<'a>(bytes: &'a [u8], what: &'static str) -> Result<Reader<'a>> {
     let mut r = Reader::new(bytes, what);
-    if r.u8()? == VERSION { Ok(r) } else { Err(r.bad("unknown version")) }
+    if r.u8()? == VERSION {
+        Ok(r)
+    } else {
+        Err(r.bad("unknown version"))
+    }
 }
 
 /// A kept snapshot; its key is its number in the org.
@@ -81,7 +87,9 @@ impl SnapshotEntry {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.extend_from_slice(&self.name.0);
-        [self.from, self.until, self.taken].iter().for_each(|s| put_signed(&mut out, s.millis()));
+        [self.from, self.until, self.taken]
+            .iter()
+            .for_each(|s| put_signed(&mut out, s.millis()));
         put_bytes(&mut out, self.source.as_bytes());
         self.manifest.put(&mut out);
         out
@@ -93,7 +101,14 @@ impl SnapshotEntry {
         let name = SnapshotId(r.array()?);
         let mut stamp = || r.signed().map(Stamp::from_millis);
         let (from, until, taken) = (stamp()?, stamp()?, stamp()?);
-        let entry = Self { name, from, until, taken, source: r.text()?.to_owned(), manifest: MetaRef::read(&mut r)? };
+        let entry = Self {
+            name,
+            from,
+            until,
+            taken,
+            source: r.text()?.to_owned(),
+            manifest: MetaRef::read(&mut r)?,
+        };
         r.end()?;
         Ok(entry)
     }
@@ -166,7 +181,9 @@ impl RunEntry {
     /// The bytes of the entry.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
-        [self.low, self.high, self.rows].iter().for_each(|&n| put_varint(&mut out, n));
+        [self.low, self.high, self.rows]
+            .iter()
+            .for_each(|&n| put_varint(&mut out, n));
         self.head.put(&mut out);
         out
     }
@@ -174,9 +191,18 @@ impl RunEntry {
     /// Reads what [`RunEntry::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut r = open(bytes, "run entry")?;
-        let entry = Self { low: r.varint()?, high: r.varint()?, rows: r.varint()?, head: MetaRef::read(&mut r)? };
+        let entry = Self {
+            low: r.varint()?,
+            high: r.varint()?,
+            rows: r.varint()?,
+            head: MetaRef::read(&mut r)?,
+        };
         r.end()?;
-        if entry.low <= entry.high { Ok(entry) } else { Err(r.bad("a span that ends before it begins")) }
+        if entry.low <= entry.high {
+            Ok(entry)
+        } else {
+            Err(r.bad("a span that ends before it begins"))
+        }
     }
 }
 
@@ -203,7 +229,11 @@ impl SchemaEntry {
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut r = open(bytes, "schema entry")?;
         let schema = MetaRef::read(&mut r)?;
-        let describe = if r.u8()? == 1 { Some(MetaRef::read(&mut r)?) } else { None };
+        let describe = if r.u8()? == 1 {
+            Some(MetaRef::read(&mut r)?)
+        } else {
+            None
+        };
         r.end()?;
         Ok(Self { schema, describe })
     }
@@ -229,8 +259,15 @@ impl PackEntry {
     /// Reads what [`PackEntry::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut r = open(bytes, "pack entry")?;
-        let role = if r.u8()? == 0 { PackRole::Data } else { PackRole::Metadata };
-        let entry = Self { role, since: r.varint()? };
+        let role = if r.u8()? == 0 {
+            PackRole::Data
+        } else {
+            PackRole::Metadata
+        };
+        let entry = Self {
+            role,
+            since: r.varint()?,
+        };
         r.end()?;
         Ok(entry)
     }
@@ -266,9 +303,18 @@ impl DraftEntry {
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut r = open(bytes, "draft entry")?;
         let (from, fence) = (Stamp::from_millis(r.signed()?), r.varint()?);
-        let packs = (0..r.count(bytes.len())?).map(|_| r.array().map(PackId)).collect::<Result<_>>()?;
-        let slots = (0..r.count(bytes.len())?).map(|_| r.bytes().map(<[u8]>::to_vec)).collect::<Result<_>>()?;
+        let packs = (0..r.count(bytes.len())?)
+            .map(|_| r.array().map(PackId))
+            .collect::<Result<_>>()?;
+        let slots = (0..r.count(bytes.len())?)
+            .map(|_| r.bytes().map(<[u8]>::to_vec))
+            .collect::<Result<_>>()?;
         r.end()?;
-        Ok(Self { from, fence, packs, slots })
+        Ok(Self {
+            from,
+            fence,
+            packs,
+            slots,
+        })
     }
 }

@@ -87,9 +87,19 @@ impl Manifest {
         let (org, name, number) = (r.record_id()?, SnapshotId(r.array()?), r.varint()?);
         let (from, until) = (Stamp::from_millis(r.signed()?), Stamp::from_millis(r.signed()?));
         let source = r.text()?.to_owned();
-        let sobjects = (0..r.count(SOBJECTS_MAX)?).map(|_| Captured::read(&mut r)).collect::<Result<_>>()?;
+        let sobjects = (0..r.count(SOBJECTS_MAX)?)
+            .map(|_| Captured::read(&mut r))
+            .collect::<Result<_>>()?;
         r.end()?;
-        Ok(Self { org, name, number, from, until, source, sobjects })
+        Ok(Self {
+            org,
+            name,
+            number,
+            from,
+            until,
+            source,
+            sobjects,
+        })
     }
 }
 
@@ -98,7 +108,15 @@ impl Captured {
         put_bytes(out, self.name.as_bytes());
         put_bytes(out, self.skipped.as_deref().unwrap_or_default().as_bytes());
         put_varint(out, u64::from(self.schema));
-        let counts = [self.read, self.created, self.edited, self.stamps, self.deleted, self.refused, self.live];
+        let counts = [
+            self.read,
+            self.created,
+            self.edited,
+            self.stamps,
+            self.deleted,
+            self.refused,
+            self.live,
+        ];
         counts.iter().for_each(|&n| put_varint(out, n));
         put_varint(out, self.counted.map_or(0, |n| n + 1));
         out.extend_from_slice(&self.content.0);

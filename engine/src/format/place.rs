@@ -55,6 +55,9 @@ impl MetaRef {
 
     /// Reads what [`MetaRef::put`] wrote.
     pub fn read(r: &mut Reader<'_>) -> Result<Self> {
-        Ok(Self { id: ChunkId(r.array()?), at: [location(r)?, location(r)?] })
+        Ok(Self {
+            id: ChunkId(r.array()?),
+            at: [location(r)?, location(r)?],
+        })
     }
 }

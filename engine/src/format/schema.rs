@@ -67,7 +67,12 @@ const VERSION: u8 = 1;
 impl Schema {
     /// The schema of everything that a describe shows and a store keeps: file bodies left out, compounds dropped.
     pub fn of(describe: &Describe) -> Result<Self> {
-        let mut fields: Vec<_> = describe.fields.iter().filter(|f| f.kind != FieldKind::Base64).map(field).collect();
+        let mut fields: Vec<_> = describe
+            .fields
+            .iter()
+            .filter(|f| f.kind != FieldKind::Base64)
+            .map(field)
+            .collect();
         name_is_derived(&mut fields);
         Self::new(&describe.name, fields)
     }
@@ -82,7 +87,12 @@ impl Schema {
         };
         let fields = columns.into_iter().map(|name| {
             let kind = known(&name);
-            SchemaField { role: role(&name, kind, false), name, kind, encrypted: false }
+            SchemaField {
+                role: role(&name, kind, false),
+                name,
+                kind,
+                encrypted: false,
+            }
         });
         Self::new(sobject, fields.collect())
     }
@@ -90,15 +100,26 @@ impl Schema {
     fn new(sobject: &str, mut fields: Vec<SchemaField>) -> Result<Self> {
         fields.sort_by(|a, b| a.name.cmp(&b.name));
         if fields.len() > limits::FIELDS_MAX {
-            return Err(Error::invalid(format!("{sobject} has {} fields, more than {}", fields.len(), limits::FIELDS_MAX)));
+            return Err(Error::invalid(format!(
+                "{sobject} has {} fields, more than {}",
+                fields.len(),
+                limits::FIELDS_MAX
+            )));
         }
         let mut by_name = HashMap::with_capacity(fields.len());
         for (i, f) in fields.iter().enumerate() {
             if by_name.insert(f.name.clone().into_bytes(), i as u16).is_some() {
-                return Err(Error::invalid(format!("{sobject} names the field {} twice", f.name)));
+                return Err(Error::invalid(format!(
+                    "{sobject} names the field {} twice",
+                    f.name
+                )));
             }
         }
-        Ok(Self { sobject: sobject.to_owned(), fields, by_name })
+        Ok(Self {
+            sobject: sobject.to_owned(),
+            fields,
+            by_name,
+        })
     }
 
     /// The sObject's API name.
@@ -118,7 +139,8 @@ impl Schema {
 
     /// The position of a field, without regard to case, as CSV headers want it.
     pub fn position_any_case(&self, name: &str) -> Option<usize> {
-        self.position(name.as_bytes()).or_else(|| self.fields.iter().position(|f| f.name.eq_ignore_ascii_case(name)))
+        self.position(name.as_bytes())
+            .or_else(|| self.fields.iter().position(|f| f.name.eq_ignore_ascii_case(name)))
     }
 
     /// Whether any field has this role.
@@ -128,7 +150,11 @@ impl Schema {
 
     /// The fields to ask the org for: all but the dropped ones.
     pub fn selected(&self) -> Vec<&str> {
-        self.fields.iter().filter(|f| f.role != Role::Dropped).map(|f| f.name.as_str()).collect()
+        self.fields
+            .iter()
+            .filter(|f| f.role != Role::Dropped)
+            .map(|f| f.name.as_str())
+            .collect()
     }
 
     /// The chunk: version, sObject, count, then name, kind, role and flags of each field.
@@ -155,9 +181,20 @@ impl Schema {
         for _ in 0..count {
             let name = r.text()?.to_owned();
             let [kind, role, encrypted] = r.array()?;
-            let kind = KINDS.get(usize::from(kind)).copied().ok_or_else(|| r.bad("unknown field type"))?;
-            let role = ROLES.get(usize::from(role)).copied().ok_or_else(|| r.bad("unknown field role"))?;
-            fields.push(SchemaField { name, kind, role, encrypted: encrypted & 1 == 1 });
+            let kind = KINDS
+                .get(usize::from(kind))
+                .copied()
+                .ok_or_else(|| r.bad("unknown field type"))?;
+            let role = ROLES
+                .get(usize::from(role))
+                .copied()
+                .ok_or_else(|| r.bad("unknown field role"))?;
+            fields.push(SchemaField {
+                name,
+                kind,
+                role,
+                encrypted: encrypted & 1 == 1,
+            });
         }
         r.end()?;
         Self::new(&sobject, fields)
@@ -193,7 +230,12 @@ fn kind_code(kind: FieldKind) -> u8 {
 }
 
 fn field(f: &Field) -> SchemaField {
-    SchemaField { name: f.name.clone(), kind: f.kind, role: role(&f.name, f.kind, f.calculated), encrypted: f.encrypted }
+    SchemaField {
+        name: f.name.clone(),
+        kind: f.kind,
+        role: role(&f.name, f.kind, f.calculated),
+        encrypted: f.encrypted,
+    }
 }
 
 fn role(name: &str, kind: FieldKind, calculated: bool) -> Role {
@@ -214,7 +256,10 @@ fn role(name: &str, kind: FieldKind, calculated: bool) -> Role {
 fn name_is_derived(fields: &mut [SchemaField]) {
     let has = |name: &str| fields.iter().any(|f| f.name == name);
     if has("FirstName") && has("LastName") {
-        for f in fields.iter_mut().filter(|f| f.name == "Name" && f.role == Role::Content) {
+        for f in fields
+            .iter_mut()
+            .filter(|f| f.name == "Name" && f.role == Role::Content)
+        {
             f.role = Role::Derived;
         }
     }

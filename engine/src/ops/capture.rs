@@ -39,7 +39,12 @@ pub struct BackupOptions {
 
 impl Default for BackupOptions {
     fn default() -> Self {
-        Self { only: None, full: false, overlap_millis: 15 * 60_000, memory: 48 << 20 }
+        Self {
+            only: None,
+            full: false,
+            overlap_millis: 15 * 60_000,
+            memory: 48 << 20,
+        }
     }
 }
 
@@ -85,19 +90,45 @@ pub fn backup(
     let (org, number, writer) = (capture.org, capture.number, capture.writer);
     let name = SnapshotId(vault.clock.random()?);
     let source_name = format!("rest {}", identity.api_version);
-    let draft = Draft { org, number, name, from, until, source: source_name, sobjects };
+    let draft = Draft {
+        org,
+        number,
+        name,
+        from,
+        until,
+        source: source_name,
+        sobjects,
+    };
     let (info, bytes) = publish(vault, writer, &draft)?;
-    Ok(Report::of(&info, draft.sobjects.iter().map(|d| &d.captured), bytes, source.calls() - calls))
+    Ok(Report::of(
+        &info,
+        draft.sobjects.iter().map(|d| &d.captured),
+        bytes,
+        source.calls() - calls,
+    ))
 }
 
 /// Errors that are not about one sObject.
 fn stops_everything(kind: Kind) -> bool {
-    !matches!(kind, Kind::Denied | Kind::Invalid | Kind::NotFound | Kind::Unsupported)
+    !matches!(
+        kind,
+        Kind::Denied | Kind::Invalid | Kind::NotFound | Kind::Unsupported
+    )
 }
 
 fn skipped(name: &str, why: String) -> Done {
-    let captured = Captured { name: name.to_owned(), skipped: Some(why), ..Captured::default() };
-    Done { captured, runs: Vec::new(), schema: None, read_from: Stamp::NONE, key_prefix: [0; 3] }
+    let captured = Captured {
+        name: name.to_owned(),
+        skipped: Some(why),
+        ..Captured::default()
+    };
+    Done {
+        captured,
+        runs: Vec::new(),
+        schema: None,
+        read_from: Stamp::NONE,
+        key_prefix: [0; 3],
+    }
 }
 
 struct Capture<'v, 'o> {
@@ -112,10 +143,17 @@ struct Capture<'v, 'o> {
 impl<'v> Capture<'v, '_> {
     /// The sObjects asked for; one that does not exist is an error.
     fn chosen(&self, all: Vec<SObjectInfo>) -> Result<Vec<SObjectInfo>> {
-        let Some(only) = &self.options.only else { return Ok(all) };
-        if let Some(unknown) = only.iter().find(|name| all.iter().all(|info| info.name != **name)) {
-            return Err(Error::new(Kind::NotFound, format!("the org has no sObject {unknown}"))
-                .hint("correct the name, or give the user the right to see it"));
+        let Some(only) = &self.options.only else {
+            return Ok(all);
+        };
+        if let Some(unknown) = only
+            .iter()
+            .find(|name| all.iter().all(|info| info.name != **name))
+        {
+            return Err(
+                Error::new(Kind::NotFound, format!("the org has no sObject {unknown}"))
+                    .hint("correct the name, or give the user the right to see it"),
+            );
         }
         Ok(all.into_iter().filter(|info| only.contains(&info.name)).collect())
     }
@@ -133,19 +171,42 @@ impl<'v> Capture<'v, '_> {
             None => (1, true, false),
             Some(before) => {
                 let entry = catalog.schema(self.org, &info.name, before.schema)?;
-                let known = entry.describe.map(|d| d.id) == Some(self.vault.keys.chunk_id(ChunkKind::Describe, &text));
+                let known = entry.describe.map(|d| d.id)
+                    == Some(self.vault.keys.chunk_id(ChunkKind::Describe, &text));
                 let fields = Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
-                if known && fields { (before.schema, false, true) } else { (before.schema + 1, true, fields) }
+                if known && fields {
+                    (before.schema, false, true)
+                } else {
+                    (before.schema + 1, true, fields)
+                }
             }
         };
         let stamped = schema.has(Role::SystemModstamp) || schema.has(Role::LastModifiedDate);
-        let since = before.as_ref().map_or(Stamp::NONE, |b| b.read_from).minus_millis(self.options.overlap_millis);
+        let since = before
+            .as_ref()
+            .map_or(Stamp::NONE, |b| b.read_from)
+            .minus_millis(self.options.overlap_millis);
         let increment = !self.options.full && same_fields && stamped && since.is_some();
-        let job = Job { describe: &describe, schema: &schema, number, source };
+        let job = Job {
+            describe: &describe,
+            schema: &schema,
+            number,
+            source,
+        };
         let (captured, runs) = self.read(job, increment.then_some(since))?;
-        let key_prefix = describe.key_prefix.as_deref().and_then(|p| p.as_bytes().try_into().ok()).unwrap_or_default();
+        let key_prefix = describe
+            .key_prefix
+            .as_deref()
+            .and_then(|p| p.as_bytes().try_into().ok())
+            .unwrap_or_default();
         let schema = fresh.then(|| (Arc::clone(&schema), Some(text)));
-        Ok(Done { captured, runs, schema, read_from: self.from, key_prefix })
+        Ok(Done {
+            captured,
+            runs,
+            schema,
+            read_from: self.from,
+            key_prefix,
+        })
     }
 
     /// Reads an increment, and the whole sObject where that cannot be trusted.
@@ -156,10 +217,19 @@ impl<'v> Capture<'v, '_> {
     ) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
         if let Some(since) = since {
             match self.increment(&mut job, since) {
-                Ok((captured, runs)) if captured.counted == Some(captured.live) => return Ok((captured, runs)),
+                Ok((captured, runs)) if captured.counted == Some(captured.live) => {
+                    return Ok((captured, runs));
+                }
                 Ok((captured, _)) => {
-                    let Captured { name, live, counted, .. } = &captured;
-                    tracing::info!(name, live, counted, "the org counts another number of records: reading all of them");
+                    let Captured {
+                        name, live, counted, ..
+                    } = &captured;
+                    tracing::info!(
+                        name,
+                        live,
+                        counted,
+                        "the org counts another number of records: reading all of them"
+                    );
                 }
                 Err(error) if error.kind() == Kind::Quota && !job.source_failed(&error) => {}
                 Err(error) => return Err(error),
@@ -180,11 +250,20 @@ impl<'v> Capture<'v, '_> {
             before: catalog.object(self.org, name)?,
             read: self.from,
         };
-        let rules = Rules { mode: Mode::KeepRaw, full, once: false, memory: self.options.memory };
+        let rules = Rules {
+            mode: Mode::KeepRaw,
+            full,
+            once: false,
+            memory: self.options.memory,
+        };
         Ok(Ingest::new(target, rules, &mut self.writer))
     }
 
-    fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
+    fn increment(
+        &mut self,
+        job: &mut Job<'_>,
+        since: Stamp,
+    ) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
         let mut ingest = self.ingest(job, false)?;
         job.read(Scope::Since(since), &mut ingest)?;
         let (runs, mut captured) = ingest.finish()?;
@@ -198,7 +277,10 @@ impl<'v> Capture<'v, '_> {
         let missing = ingest.missing()?;
         for ids in missing.chunks(IDS_AT_ONCE) {
             let came = job.read(Scope::Ids(ids), &mut ingest)?;
-            ingest.bury(ids.iter().copied().filter(|id| !came.contains(id)), VersionKind::Vanished);
+            ingest.bury(
+                ids.iter().copied().filter(|id| !came.contains(id)),
+                VersionKind::Vanished,
+            );
         }
         let (runs, mut captured) = ingest.finish()?;
         captured.counted = Some(job.source.count(job.schema.sobject())?);
@@ -226,13 +308,20 @@ impl Job<'_> {
         let fields = self.schema.selected();
         let (mut row, mut came) = (0, Vec::new());
         let by_id = matches!(scope, Scope::Ids(_));
-        self.source.read(Read { describe: self.describe, fields: &fields, scope }, &mut |text| {
-            row += 1;
-            if by_id && let Ok(OnlyId { id }) = serde_json::from_slice(text) {
-                came.extend(RecordId::parse(id.as_bytes()));
-            }
-            ingest.json(row, text)
-        })?;
+        self.source.read(
+            Read {
+                describe: self.describe,
+                fields: &fields,
+                scope,
+            },
+            &mut |text| {
+                row += 1;
+                if by_id && let Ok(OnlyId { id }) = serde_json::from_slice(text) {
+                    came.extend(RecordId::parse(id.as_bytes()));
+                }
+                ingest.json(row, text)
+            },
+        )?;
         Ok(came)
     }
 

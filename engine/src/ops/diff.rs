@@ -62,9 +62,15 @@ pub fn diff(
     let (low, high) = (a.number.min(b.number), a.number.max(b.number));
     let names: Vec<String> = catalog.objects(a.org)?.into_keys().collect();
     if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
-        return Err(Error::new(crate::Kind::NotFound, format!("org {} has no sObject {unknown} in this vault", a.org)));
+        return Err(Error::new(
+            crate::Kind::NotFound,
+            format!("org {} has no sObject {unknown} in this vault", a.org),
+        ));
     }
-    for sobject in names.into_iter().filter(|name| only.is_none_or(|only| only.contains(name))) {
+    for sobject in names
+        .into_iter()
+        .filter(|name| only.is_none_or(|only| only.contains(name)))
+    {
         let mut runs = catalog.runs(a.org, &sobject)?;
         runs.retain(|run| run.high > low && run.low <= high);
         let mut cursor = StateCursor::open(vault, &runs, high)?;
@@ -84,12 +90,27 @@ pub fn diff(
 
 type Found = Option<(KeyRow, Option<Record>)>;
 
-fn compare(sobject: &str, id: RecordId, was: (&State<'_>, Found), is: (&State<'_>, Found)) -> Result<Option<Change>> {
-    let hash = |found: &Found| found.as_ref().filter(|(key, _)| key.kind.is_live()).map_or(ContentHash::NONE, |f| f.0.hash);
+fn compare(
+    sobject: &str,
+    id: RecordId,
+    was: (&State<'_>, Found),
+    is: (&State<'_>, Found),
+) -> Result<Option<Change>> {
+    let hash = |found: &Found| {
+        found
+            .as_ref()
+            .filter(|(key, _)| key.kind.is_live())
+            .map_or(ContentHash::NONE, |f| f.0.hash)
+    };
     if hash(&was.1) == hash(&is.1) {
         return Ok(None);
     }
-    let schemas = [&was, &is].map(|(state, found)| found.as_ref().map(|(key, _)| state.schema(sobject, key.schema)).transpose());
+    let schemas = [&was, &is].map(|(state, found)| {
+        found
+            .as_ref()
+            .map(|(key, _)| state.schema(sobject, key.schema))
+            .transpose()
+    });
     let [old, new] = schemas;
     let (old, new) = (old?, new?);
     let record = |found: Found| found.and_then(|(_, record)| record);
@@ -101,7 +122,10 @@ fn compare(sobject: &str, id: RecordId, was: (&State<'_>, Found), is: (&State<'_
         (Some(x), Some(y)) => {
             let knows = |schema: &Option<std::sync::Arc<crate::format::schema::Schema>>, name: &str| {
                 let schema = schema.as_ref();
-                schema.is_some_and(|s| s.position(name.as_bytes()).is_some_and(|i| s.fields()[i].role == Role::Content))
+                schema.is_some_and(|s| {
+                    s.position(name.as_bytes())
+                        .is_some_and(|i| s.fields()[i].role == Role::Content)
+                })
             };
             let mut fields = differing(&x.json, &y.json)?;
             fields.retain(|name| knows(&old, name) && knows(&new, name));
@@ -111,7 +135,14 @@ fn compare(sobject: &str, id: RecordId, was: (&State<'_>, Found), is: (&State<'_
             (ChangeKind::Edited, fields)
         }
     };
-    Ok(Some(Change { sobject: sobject.to_owned(), id, kind, before, after, fields }))
+    Ok(Some(Change {
+        sobject: sobject.to_owned(),
+        id,
+        kind,
+        before,
+        after,
+        fields,
+    }))
 }
 
 /// The names whose values differ between two canonical records, in byte order.
@@ -123,6 +154,11 @@ pub fn differing(one: &str, other: &str) -> Result<Vec<String>> {
     let mut names: Vec<&String> = one.keys().chain(other.keys()).collect();
     names.sort_unstable();
     names.dedup();
-    let value = |record: &BTreeMap<String, Box<RawValue>>, name: &str| record.get(name).map(|v| v.get().to_owned());
-    Ok(names.into_iter().filter(|name| value(&one, name) != value(&other, name)).cloned().collect())
+    let value =
+        |record: &BTreeMap<String, Box<RawValue>>, name: &str| record.get(name).map(|v| v.get().to_owned());
+    Ok(names
+        .into_iter()
+        .filter(|name| value(&one, name) != value(&other, name))
+        .cloned()
+        .collect())
 }

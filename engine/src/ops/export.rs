@@ -15,13 +15,22 @@ pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<
     fs::create_dir_all(dir).map_err(|e| Error::io(dir.display(), e))?;
     let names = state.sobjects()?;
     if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
-        return Err(Error::new(Kind::NotFound, format!("the snapshot has no sObject {unknown}")));
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("the snapshot has no sObject {unknown}"),
+        ));
     }
     let mut done = Vec::new();
-    for name in names.into_iter().filter(|name| only.is_none_or(|only| only.contains(name))) {
+    for name in names
+        .into_iter()
+        .filter(|name| only.is_none_or(|only| only.contains(name)))
+    {
         let path = dir.join(format!("{name}.ndjson"));
         if path.exists() {
-            return Err(Error::new(Kind::Busy, format!("{} is there already", path.display())).hint("name an empty folder"));
+            return Err(
+                Error::new(Kind::Busy, format!("{} is there already", path.display()))
+                    .hint("name an empty folder"),
+            );
         }
         let part = dir.join(format!("{name}.ndjson.part"));
         let failed = |e| Error::io(part.display(), e);
@@ -29,7 +38,9 @@ pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<
         let mut count = 0;
         state.each(&name, &mut |record| {
             count += 1;
-            out.write_all(record.json.as_bytes()).and_then(|()| out.write_all(b"\n")).map_err(failed)
+            out.write_all(record.json.as_bytes())
+                .and_then(|()| out.write_all(b"\n"))
+                .map_err(failed)
         })?;
         out.flush().map_err(failed)?;
         drop(out);

@@ -35,11 +35,18 @@ pub struct Version {
 /// `NotFound` if no kept snapshot of the org ever saw it.
 pub fn history(vault: &Vault, org: OrgId, id: RecordId) -> Result<Vec<Version>> {
     let catalog = vault.catalog();
-    let sobject = sobject_of(vault, &catalog, org, id)?
-        .ok_or_else(|| Error::new(Kind::NotFound, format!("no snapshot of org {org} has a record {id}")))?;
+    let sobject = sobject_of(vault, &catalog, org, id)?.ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            format!("no snapshot of org {org} has a record {id}"),
+        )
+    })?;
     let snapshots = catalog.snapshots(org)?;
     let (mut history, mut before): (Vec<Version>, Option<String>) = (Vec::new(), None);
-    for version in versions(vault, &catalog.runs(org, &sobject)?, id)?.into_iter().rev() {
+    for version in versions(vault, &catalog.runs(org, &sobject)?, id)?
+        .into_iter()
+        .rev()
+    {
         let json = match &version.values {
             Some(values) if version.key.kind.is_live() => {
                 let entry = catalog.schema(org, &sobject, version.key.schema)?;
@@ -55,9 +62,18 @@ pub fn history(vault: &Vault, org: OrgId, id: RecordId) -> Result<Vec<Version>> 
             (Some(before), Some(json)) => differing(before, json)?,
             _ => Vec::new(),
         };
-        let snapshot = snapshots.iter().find(|s| s.number == version.key.snapshot).cloned();
+        let snapshot = snapshots
+            .iter()
+            .find(|s| s.number == version.key.snapshot)
+            .cloned();
         before = json.clone();
-        history.push(Version { sobject: sobject.clone(), snapshot, kind: version.key.kind, json, fields });
+        history.push(Version {
+            sobject: sobject.clone(),
+            snapshot,
+            kind: version.key.kind,
+            json,
+            fields,
+        });
     }
     Ok(history)
 }

@@ -43,12 +43,22 @@ pub fn import(
 ) -> Result<Report> {
     vault.refresh()?;
     if let Some(newest) = vault.snapshots(org)?.last().filter(|s| s.from >= as_of) {
-        let message = format!("{as_of} is not later than {}, the newest snapshot of org {org}", newest.from);
+        let message = format!(
+            "{as_of} is not later than {}, the newest snapshot of org {org}",
+            newest.from
+        );
         return Err(Error::invalid(message).hint("give a later --as-of"));
     }
     let files = files(dir)?;
     let number = next_number(vault, org)?;
-    let mut import = Import { vault, org, as_of, number, delta, writer: Writer::new(vault) };
+    let mut import = Import {
+        vault,
+        org,
+        as_of,
+        number,
+        delta,
+        writer: Writer::new(vault),
+    };
     let mut sobjects = Vec::new();
     for file in files {
         match import.one(&file) {
@@ -63,9 +73,22 @@ pub fn import(
         }
     }
     let name = SnapshotId(vault.clock.random()?);
-    let draft = Draft { org, number, name, from: as_of, until: as_of, source: "import".to_owned(), sobjects };
+    let draft = Draft {
+        org,
+        number,
+        name,
+        from: as_of,
+        until: as_of,
+        source: "import".to_owned(),
+        sobjects,
+    };
     let (info, bytes) = publish(vault, import.writer, &draft)?;
-    Ok(Report::of(&info, draft.sobjects.iter().map(|d| &d.captured), bytes, 0))
+    Ok(Report::of(
+        &info,
+        draft.sobjects.iter().map(|d| &d.captured),
+        bytes,
+        0,
+    ))
 }
 
 /// The data files, one an sObject, sorted.
@@ -73,15 +96,24 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in dir.read_dir().map_err(|e| Error::io(dir.display(), e))? {
         let path = entry.map_err(|e| Error::io(dir.display(), e))?.path();
-        if matches!(path.extension().and_then(|e| e.to_str()), Some("ndjson" | "csv" | "deleted")) {
+        if matches!(
+            path.extension().and_then(|e| e.to_str()),
+            Some("ndjson" | "csv" | "deleted")
+        ) {
             found.push(path);
         }
     }
     found.sort();
     let deleted = |path: &PathBuf| path.extension().is_some_and(|e| e == "deleted");
-    let stems: BTreeSet<_> = found.iter().filter(|p| !deleted(p)).map(|p| p.with_extension("")).collect();
+    let stems: BTreeSet<_> = found
+        .iter()
+        .filter(|p| !deleted(p))
+        .map(|p| p.with_extension(""))
+        .collect();
     if stems.len() != found.iter().filter(|p| !deleted(p)).count() {
-        return Err(Error::invalid(format!("{}: an sObject has two files", dir.display())).hint("keep one of them"));
+        return Err(
+            Error::invalid(format!("{}: an sObject has two files", dir.display())).hint("keep one of them"),
+        );
     }
     found.retain(|path| !(deleted(path) && stems.contains(&path.with_extension(""))));
     if found.is_empty() {
@@ -102,16 +134,26 @@ struct Import<'v> {
 
 impl Import<'_> {
     fn one(&mut self, path: &Path) -> Result<Done> {
-        let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default().to_owned();
+        let name = path
+            .file_stem()
+            .and_then(|s| s.to_str())
+            .unwrap_or_default()
+            .to_owned();
         let beside = path.with_extension("describe.json");
         let describe = match std::fs::read(&beside) {
-            Ok(text) => Some((Describe::parse(&text).map_err(|e| e.within(beside.display()))?, text)),
+            Ok(text) => Some((
+                Describe::parse(&text).map_err(|e| e.within(beside.display()))?,
+                text,
+            )),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(Error::io(beside.display(), e)),
         };
         let schema = match &describe {
             Some((describe, _)) if describe.name != name => {
-                return Err(Error::invalid(format!("the describe beside it is of {}", describe.name)));
+                return Err(Error::invalid(format!(
+                    "the describe beside it is of {}",
+                    describe.name
+                )));
             }
             Some((describe, _)) => Schema::of(describe)?,
             None => Schema::inferred(&name, columns(path)?)?,
@@ -124,7 +166,9 @@ impl Import<'_> {
             None => (1, true),
             Some(before) => {
                 let entry = catalog.schema(self.org, &name, before.schema)?;
-                let id = text.as_ref().map(|text| self.vault.keys.chunk_id(ChunkKind::Describe, text));
+                let id = text
+                    .as_ref()
+                    .map(|text| self.vault.keys.chunk_id(ChunkKind::Describe, text));
                 let fields = Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
                 let same = fields && entry.describe.map(|d| d.id) == id;
                 (before.schema + u32::from(!same), !same)
@@ -139,7 +183,12 @@ impl Import<'_> {
             before,
             read: self.as_of,
         };
-        let rules = Rules { mode: Mode::Refuse, full: true, once: true, memory: MEMORY };
+        let rules = Rules {
+            mode: Mode::Refuse,
+            full: true,
+            once: true,
+            memory: MEMORY,
+        };
         let mut ingest = Ingest::new(target, rules, &mut self.writer);
         let prefix = feed(path, &mut ingest)?;
         let missing = ingest.missing()?;
@@ -151,12 +200,21 @@ impl Import<'_> {
         let (runs, captured) = ingest.finish()?;
         let given = describe.and_then(|(d, _)| d.key_prefix?.as_bytes().try_into().ok());
         let schema = fresh.then_some((schema, text));
-        Ok(Done { captured, runs, schema, read_from: Stamp::NONE, key_prefix: given.or(prefix).unwrap_or_default() })
+        Ok(Done {
+            captured,
+            runs,
+            schema,
+            read_from: Stamp::NONE,
+            key_prefix: given.or(prefix).unwrap_or_default(),
+        })
     }
 }
 
 fn open(path: &Path) -> Result<BufReader<File>> {
-    Ok(BufReader::with_capacity(1 << 20, File::open(path).map_err(|e| Error::io("opening it", e))?))
+    Ok(BufReader::with_capacity(
+        1 << 20,
+        File::open(path).map_err(|e| Error::io("opening it", e))?,
+    ))
 }
 
 /// Gives every line of a file to `each`, numbered from 1, without its end.
@@ -166,7 +224,9 @@ fn lines(path: &Path, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<
     for number in 1.. {
         line.clear();
         let mut limited = std::io::Read::take(&mut reader, limits::RECORD_BYTES_MAX as u64 + 2);
-        let read = limited.read_until(b'\n', &mut line).map_err(|e| Error::io(format_args!("line {number}"), e))?;
+        let read = limited
+            .read_until(b'\n', &mut line)
+            .map_err(|e| Error::io(format_args!("line {number}"), e))?;
         if read == 0 {
             break;
         }

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, SnapshotId};
 use crate::base::stamp::Stamp;
-use crate::format::entry::{ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix};
+use crate::format::entry::{
+    ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
+};
 use crate::format::manifest::{Captured, Manifest};
 use crate::format::run::{PartEntry, RunHead};
 use crate::format::schema::Schema;
@@ -96,18 +98,34 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
 /// Writes the entries of a snapshot.
 fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
     let org = Some(draft.org);
-    for done in draft.sobjects.iter().filter(|done| done.captured.skipped.is_none()) {
+    for done in draft
+        .sobjects
+        .iter()
+        .filter(|done| done.captured.skipped.is_none())
+    {
         let captured = &done.captured;
         if let Some((schema, describe)) = &done.schema {
             let schema = edit.put(ChunkKind::Schema, &schema.encode())?;
-            let describe = describe.as_ref().map(|text| edit.put(ChunkKind::Describe, text)).transpose()?;
+            let describe = describe
+                .as_ref()
+                .map(|text| edit.put(ChunkKind::Describe, text))
+                .transpose()?;
             let key = of_sobject(prefix::SCHEMA, &captured.name, &[u64::from(captured.schema)]);
             edit.node(org).put(key, SchemaEntry { schema, describe }.encode());
         }
         for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.parts.is_empty())) {
             let head = directory(edit, &captured.name, run)?;
-            let entry = RunEntry { low: draft.number, high: draft.number, rows: run.rows, head };
-            let key = of_sobject(prefix::RUN, &captured.name, &[draft.number, draft.number, ordinal]);
+            let entry = RunEntry {
+                low: draft.number,
+                high: draft.number,
+                rows: run.rows,
+                head,
+            };
+            let key = of_sobject(
+                prefix::RUN,
+                &captured.name,
+                &[draft.number, draft.number, ordinal],
+            );
             edit.node(org).put(key, entry.encode());
         }
         let entry = ObjectEntry {
@@ -119,23 +137,56 @@ fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
             stamps: captured.stamps_digest,
             key_prefix: done.key_prefix,
         };
-        edit.node(org).put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());
+        edit.node(org)
+            .put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());
     }
     let sobjects = draft.sobjects.iter().map(|done| done.captured.clone()).collect();
-    let Draft { org: of, number, name, from, until, source, .. } = draft;
+    let Draft {
+        org: of,
+        number,
+        name,
+        from,
+        until,
+        source,
+        ..
+    } = draft;
     let (number, name, from, until, source) = (*number, *name, *from, *until, source.clone());
-    let manifest = Manifest { org: *of, name, number, from, until, source: source.clone(), sobjects };
+    let manifest = Manifest {
+        org: *of,
+        name,
+        number,
+        from,
+        until,
+        source: source.clone(),
+        sobjects,
+    };
     let manifest = edit.put(ChunkKind::Manifest, &manifest.encode())?;
-    let entry = SnapshotEntry { name, from, until, taken, source, manifest };
-    edit.node(org).put(numbered(prefix::SNAPSHOT, number), entry.encode());
+    let entry = SnapshotEntry {
+        name,
+        from,
+        until,
+        taken,
+        source,
+        manifest,
+    };
+    edit.node(org)
+        .put(numbered(prefix::SNAPSHOT, number), entry.encode());
     Ok(())
 }
 
 fn directory(edit: &mut Edit<'_>, sobject: &str, run: &RunPages) -> Result<crate::format::place::MetaRef> {
     let mut parts = Vec::with_capacity(run.parts.len());
     for (first, last, bytes) in &run.parts {
-        parts.push(PartEntry { first: *first, last: *last, part: edit.put(ChunkKind::RunPart, bytes)? });
+        parts.push(PartEntry {
+            first: *first,
+            last: *last,
+            part: edit.put(ChunkKind::RunPart, bytes)?,
+        });
     }
-    let head = RunHead { sobject: sobject.to_owned(), rows: run.rows, parts };
+    let head = RunHead {
+        sobject: sobject.to_owned(),
+        rows: run.rows,
+        parts,
+    };
     edit.put(ChunkKind::RunHead, &head.encode())
 }

@@ -55,15 +55,41 @@ pub struct SObjectReport {
 
 impl From<&Captured> for SObjectReport {
     fn from(c: &Captured) -> Self {
-        let Captured { read, created, edited, stamps, deleted, refused, live, counted, .. } = *c;
+        let Captured {
+            read,
+            created,
+            edited,
+            stamps,
+            deleted,
+            refused,
+            live,
+            counted,
+            ..
+        } = *c;
         let (name, skipped) = (c.name.clone(), c.skipped.clone());
-        Self { name, skipped, read, created, edited, stamps, deleted, refused, live, counted }
+        Self {
+            name,
+            skipped,
+            read,
+            created,
+            edited,
+            stamps,
+            deleted,
+            refused,
+            live,
+            counted,
+        }
     }
 }
 
 impl Report {
     /// From the snapshot and what it captured.
-    pub fn of<'c>(info: &SnapshotInfo, captured: impl Iterator<Item = &'c Captured>, bytes_added: u64, calls: u64) -> Self {
+    pub fn of<'c>(
+        info: &SnapshotInfo,
+        captured: impl Iterator<Item = &'c Captured>,
+        bytes_added: u64,
+        calls: u64,
+    ) -> Self {
         Self {
             org: info.org.to_string(),
             snapshot: info.number,
@@ -78,6 +104,8 @@ impl Report {
 
     /// Whether everything that should be read was, and the org's counts agree.
     pub fn complete(&self) -> bool {
-        self.sobjects.iter().all(|s| s.counted.is_none_or(|n| n == s.live))
+        self.sobjects
+            .iter()
+            .all(|s| s.counted.is_none_or(|n| n == s.live))
     }
 }

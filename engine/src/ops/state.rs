@@ -43,7 +43,12 @@ pub struct State<'v> {
 impl<'v> State<'v> {
     /// The state at that snapshot.
     pub fn at(vault: &'v Vault, snapshot: &SnapshotInfo) -> Self {
-        Self { vault, catalog: vault.catalog(), snapshot: snapshot.clone(), schemas: RefCell::default() }
+        Self {
+            vault,
+            catalog: vault.catalog(),
+            snapshot: snapshot.clone(),
+            schemas: RefCell::default(),
+        }
     }
 
     /// The snapshot.
@@ -72,23 +77,38 @@ impl<'v> State<'v> {
 
     /// What the snapshot says of itself.
     pub fn manifest(&self) -> Result<Manifest> {
-        let entry = self.catalog.snapshot_entry(self.snapshot.org, self.snapshot.number)?;
+        let entry = self
+            .catalog
+            .snapshot_entry(self.snapshot.org, self.snapshot.number)?;
         Manifest::decode(&self.vault.meta(ChunkKind::Manifest, &entry.manifest)?)
     }
 
     /// The newest describe of an sObject; if its records were imported without one, a describe of its columns.
     pub fn describe(&self, sobject: &str) -> Result<Describe> {
-        let object = self.catalog.object(self.snapshot.org, sobject)?.ok_or_else(|| self.unknown(sobject))?;
-        match self.catalog.schema(self.snapshot.org, sobject, object.schema)?.describe {
+        let object = self
+            .catalog
+            .object(self.snapshot.org, sobject)?
+            .ok_or_else(|| self.unknown(sobject))?;
+        match self
+            .catalog
+            .schema(self.snapshot.org, sobject, object.schema)?
+            .describe
+        {
             Some(describe) => Describe::parse(&self.vault.meta(ChunkKind::Describe, &describe)?),
-            None => Err(Error::new(Kind::NotFound, format!("{sobject} was imported without a describe"))
-                .hint("import it with `<sObject>.describe.json` beside the data")),
+            None => Err(Error::new(
+                Kind::NotFound,
+                format!("{sobject} was imported without a describe"),
+            )
+            .hint("import it with `<sObject>.describe.json` beside the data")),
         }
     }
 
     fn unknown(&self, sobject: &str) -> Error {
-        Error::new(Kind::NotFound, format!("org {} has no sObject {sobject} in this vault", self.snapshot.org))
-            .hint("`halite snapshots` tells what was captured")
+        Error::new(
+            Kind::NotFound,
+            format!("org {} has no sObject {sobject} in this vault", self.snapshot.org),
+        )
+        .hint("`halite snapshots` tells what was captured")
     }
 
     /// The schema of that number.
@@ -97,8 +117,12 @@ impl<'v> State<'v> {
             return Ok(Arc::clone(schema));
         }
         let entry = self.catalog.schema(self.snapshot.org, sobject, number)?;
-        let schema = Arc::new(Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)?);
-        self.schemas.borrow_mut().insert((sobject.to_owned(), number), Arc::clone(&schema));
+        let schema = Arc::new(Schema::decode(
+            &self.vault.meta(ChunkKind::Schema, &entry.schema)?,
+        )?);
+        self.schemas
+            .borrow_mut()
+            .insert((sobject.to_owned(), number), Arc::clone(&schema));
         Ok(schema)
     }
 
@@ -108,7 +132,11 @@ impl<'v> State<'v> {
             return Err(self.unknown(sobject));
         }
         let mut cursor = StateCursor::open(self.vault, &self.runs(sobject)?, self.snapshot.number)?;
-        let mut record = Record { id: RecordId::MIN, json: String::new(), snapshot: 0 };
+        let mut record = Record {
+            id: RecordId::MIN,
+            json: String::new(),
+            snapshot: 0,
+        };
         while let Some(version) = cursor.next(true)? {
             if version.key.kind.is_live() {
                 self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?;
@@ -121,11 +149,17 @@ impl<'v> State<'v> {
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
         let all = versions(self.vault, &self.runs(sobject)?, id)?;
-        let Some(version) = all.into_iter().find(|v| v.key.snapshot <= self.snapshot.number) else { return Ok(None) };
+        let Some(version) = all.into_iter().find(|v| v.key.snapshot <= self.snapshot.number) else {
+            return Ok(None);
+        };
         if !version.key.kind.is_live() {
             return Ok(Some((version.key, None)));
         }
-        let mut record = Record { id, json: String::new(), snapshot: 0 };
+        let mut record = Record {
+            id,
+            json: String::new(),
+            snapshot: 0,
+        };
         self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?;
         Ok(Some((version.key, Some(record))))
     }
@@ -137,7 +171,10 @@ impl<'v> State<'v> {
 
     /// How a record is gone, if it is known to be.
     pub fn gone(&self, sobject: &str, id: RecordId) -> Result<Option<VersionKind>> {
-        Ok(self.version(sobject, id)?.map(|(key, _)| key.kind).filter(|kind| !kind.is_live()))
+        Ok(self
+            .version(sobject, id)?
+            .map(|(key, _)| key.kind)
+            .filter(|kind| !kind.is_live()))
     }
 
     /// The sObject that a record is of: by the first characters of its Id, else by looking.
@@ -147,23 +184,34 @@ impl<'v> State<'v> {
 
     fn fill(&self, sobject: &str, key: &KeyRow, values: Option<&Values>, record: &mut Record) -> Result<()> {
         let Some(values) = values else {
-            return Err(Error::corrupt(format_args!("{sobject} {}", key.id), "a live version without values"));
+            return Err(Error::corrupt(
+                format_args!("{sobject} {}", key.id),
+                "a live version without values",
+            ));
         };
         let schema = self.schema(sobject, key.schema)?;
         let mut bytes = std::mem::take(&mut record.json).into_bytes();
         bytes.clear();
         render(key, values, schema.has(Role::Deleted), &mut bytes);
         let text = String::from_utf8(bytes);
-        record.json = text.map_err(|_| Error::corrupt(format_args!("{sobject} {}", key.id), "text that is not UTF-8"))?;
+        record.json =
+            text.map_err(|_| Error::corrupt(format_args!("{sobject} {}", key.id), "text that is not UTF-8"))?;
         (record.id, record.snapshot) = (key.id, key.snapshot);
         Ok(())
     }
 }
 
 /// See [`State::sobject_of`].
-pub(crate) fn sobject_of(vault: &Vault, catalog: &Catalog, org: OrgId, id: RecordId) -> Result<Option<String>> {
+pub(crate) fn sobject_of(
+    vault: &Vault,
+    catalog: &Catalog,
+    org: OrgId,
+    id: RecordId,
+) -> Result<Option<String>> {
     let objects = catalog.objects(org)?;
-    let (mut fits, others): (Vec<_>, Vec<_>) = objects.into_iter().partition(|(_, o)| o.key_prefix == id.prefix());
+    let (mut fits, others): (Vec<_>, Vec<_>) = objects
+        .into_iter()
+        .partition(|(_, o)| o.key_prefix == id.prefix());
     fits.extend(others.into_iter().filter(|(_, o)| o.key_prefix == [0; 3]));
     for (name, _) in fits {
         if !versions(vault, &catalog.runs(org, &name)?, id)?.is_empty() {
@@ -178,20 +226,33 @@ pub(crate) fn render(key: &KeyRow, values: &Values, is_deleted: bool, out: &mut 
     let mut heads: [Option<(&str, CellKind, Vec<u8>)>; 5] = [
         Some(("Id", CellKind::Id, key.id.to_18().to_vec())),
         is_deleted.then(|| ("IsDeleted", CellKind::Bare, b"false".to_vec())),
-        key.modified_by.map(|id| ("LastModifiedById", CellKind::Id, id.to_18().to_vec())),
+        key.modified_by
+            .map(|id| ("LastModifiedById", CellKind::Id, id.to_18().to_vec())),
         stamp("LastModifiedDate", key.modified),
         stamp("SystemModstamp", key.system),
     ];
     let mut heads = heads.iter_mut().filter_map(Option::take).peekable();
     let content = &values.content;
-    let mut stored = content.columns.iter().filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?))).peekable();
+    let mut stored = content
+        .columns
+        .iter()
+        .filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?)))
+        .peekable();
     let derived = values.derived.as_deref();
     let columns = derived.into_iter().flat_map(|(_, part)| &part.columns);
-    let mut computed = columns.filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?))).peekable();
+    let mut computed = columns
+        .filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?)))
+        .peekable();
     out.push(b'{');
     loop {
-        let names = [heads.peek().map(|h| h.0), stored.peek().map(|s| s.0.as_str()), computed.peek().map(|c| c.0.as_str())];
-        let Some(name) = names.into_iter().flatten().min() else { break };
+        let names = [
+            heads.peek().map(|h| h.0),
+            stored.peek().map(|s| s.0.as_str()),
+            computed.peek().map(|c| c.0.as_str()),
+        ];
+        let Some(name) = names.into_iter().flatten().min() else {
+            break;
+        };
         if out.len() > 1 {
             out.push(b',');
         }

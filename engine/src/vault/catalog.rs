@@ -51,7 +51,10 @@ impl Catalog {
 
     /// The orgs that have a snapshot, in order of their Ids.
     pub fn orgs(&self) -> Vec<OrgId> {
-        self.nodes.iter().filter_map(|(org, node)| org.filter(|_| node.scan(&[prefix::SNAPSHOT]).next().is_some())).collect()
+        self.nodes
+            .iter()
+            .filter_map(|(org, node)| org.filter(|_| node.scan(&[prefix::SNAPSHOT]).next().is_some()))
+            .collect()
     }
 
     /// The node of an org; `None` if it has none yet.
@@ -61,27 +64,42 @@ impl Catalog {
 
     /// The kept snapshots of an org, oldest first.
     pub fn snapshots(&self, org: OrgId) -> Result<Vec<SnapshotInfo>> {
-        let Some(node) = self.node(org) else { return Ok(Vec::new()) };
-        node.scan(&[prefix::SNAPSHOT]).map(|(key, value)| snapshot(org, key, value).map(|(info, _)| info)).collect()
+        let Some(node) = self.node(org) else {
+            return Ok(Vec::new());
+        };
+        node.scan(&[prefix::SNAPSHOT])
+            .map(|(key, value)| snapshot(org, key, value).map(|(info, _)| info))
+            .collect()
     }
 
     /// The newest snapshot whose interval begins at or before `at`.
     pub fn snapshot_at(&self, org: OrgId, at: Stamp) -> Result<SnapshotInfo> {
         let all = self.snapshots(org)?;
         all.into_iter().rev().find(|s| s.from <= at).ok_or_else(|| {
-            Error::new(Kind::NotFound, format!("org {org} has no snapshot at or before {at}"))
-                .hint("`halite snapshots` lists what is there")
+            Error::new(
+                Kind::NotFound,
+                format!("org {org} has no snapshot at or before {at}"),
+            )
+            .hint("`halite snapshots` lists what is there")
         })
     }
 
     /// The snapshot of that number, name (or the beginning of one), or the newest at that time.
     pub fn find_snapshot(&self, org: OrgId, text: &str) -> Result<SnapshotInfo> {
-        if text != "latest" && let Ok(at) = text.parse::<Stamp>() {
+        if text != "latest"
+            && let Ok(at) = text.parse::<Stamp>()
+        {
             return self.snapshot_at(org, at);
         }
         let all = self.snapshots(org)?;
-        let fits = |s: &&SnapshotInfo| s.number.to_string() == text || (text.len() >= 6 && s.name.to_string().starts_with(text));
-        let found = if text == "latest" { all.last() } else { all.iter().find(fits) };
+        let fits = |s: &&SnapshotInfo| {
+            s.number.to_string() == text || (text.len() >= 6 && s.name.to_string().starts_with(text))
+        };
+        let found = if text == "latest" {
+            all.last()
+        } else {
+            all.iter().find(fits)
+        };
         found.cloned().ok_or_else(|| {
             Error::new(Kind::NotFound, format!("org {org} has no snapshot `{text}`"))
                 .hint("give a number, a name or a time that `halite snapshots` lists")
@@ -90,33 +108,50 @@ impl Catalog {
 
     /// The sObjects of an org and how the newest snapshot left them.
     pub fn objects(&self, org: OrgId) -> Result<BTreeMap<String, ObjectEntry>> {
-        let Some(node) = self.node(org) else { return Ok(BTreeMap::new()) };
+        let Some(node) = self.node(org) else {
+            return Ok(BTreeMap::new());
+        };
         let entry = |(key, value): (&[u8], &[u8])| Ok((text(&key[1..])?, ObjectEntry::decode(value)?));
         node.scan(&[prefix::OBJECT]).map(entry).collect()
     }
 
     /// The state entry of one sObject.
     pub fn object(&self, org: OrgId, sobject: &str) -> Result<Option<ObjectEntry>> {
-        let value = self.node(org).and_then(|n| n.get(&named(prefix::OBJECT, sobject.as_bytes())));
+        let value = self
+            .node(org)
+            .and_then(|n| n.get(&named(prefix::OBJECT, sobject.as_bytes())));
         value.map(ObjectEntry::decode).transpose()
     }
 
     /// The live runs of one sObject, oldest first.
     pub fn runs(&self, org: OrgId, sobject: &str) -> Result<Vec<RunEntry>> {
-        let Some(node) = self.node(org) else { return Ok(Vec::new()) };
-        node.scan(&of_sobject(prefix::RUN, sobject, &[])).map(|(_, value)| RunEntry::decode(value)).collect()
+        let Some(node) = self.node(org) else {
+            return Ok(Vec::new());
+        };
+        node.scan(&of_sobject(prefix::RUN, sobject, &[]))
+            .map(|(_, value)| RunEntry::decode(value))
+            .collect()
     }
 
     /// The schema of that number.
     pub fn schema(&self, org: OrgId, sobject: &str, number: u32) -> Result<SchemaEntry> {
-        let value = self.node(org).and_then(|n| n.get(&of_sobject(prefix::SCHEMA, sobject, &[u64::from(number)])));
-        let missing = || Error::corrupt("catalog", format_args!("schema {number} of {sobject} is not in it"));
+        let value = self
+            .node(org)
+            .and_then(|n| n.get(&of_sobject(prefix::SCHEMA, sobject, &[u64::from(number)])));
+        let missing = || {
+            Error::corrupt(
+                "catalog",
+                format_args!("schema {number} of {sobject} is not in it"),
+            )
+        };
         SchemaEntry::decode(value.ok_or_else(missing)?)
     }
 
     /// The manifest entry of a snapshot.
     pub fn snapshot_entry(&self, org: OrgId, number: u64) -> Result<SnapshotEntry> {
-        let value = self.node(org).and_then(|n| n.get(&numbered(prefix::SNAPSHOT, number)));
+        let value = self
+            .node(org)
+            .and_then(|n| n.get(&numbered(prefix::SNAPSHOT, number)));
         let missing = || Error::new(Kind::NotFound, format!("org {org} has no snapshot {number}"));
         SnapshotEntry::decode(value.ok_or_else(missing)?)
     }
@@ -124,23 +159,51 @@ impl Catalog {
     /// The live packs.
     pub fn packs(&self) -> Vec<PackId> {
         let vault = self.nodes.get(&None);
-        let keys = vault.into_iter().flat_map(|n| n.scan(&[prefix::PACK]).map(|(k, _)| k.to_vec()).collect::<Vec<_>>());
-        keys.filter_map(|k| <[u8; 32]>::try_from(&k[1..]).ok().map(PackId)).collect()
+        let keys = vault.into_iter().flat_map(|n| {
+            n.scan(&[prefix::PACK])
+                .map(|(k, _)| k.to_vec())
+                .collect::<Vec<_>>()
+        });
+        keys.filter_map(|k| <[u8; 32]>::try_from(&k[1..]).ok().map(PackId))
+            .collect()
     }
 
     /// Whether a pack is live.
     pub fn has_pack(&self, pack: &PackId) -> bool {
-        self.nodes.get(&None).is_some_and(|n| n.get(&named(prefix::PACK, &pack.0)).is_some())
+        self.nodes
+            .get(&None)
+            .is_some_and(|n| n.get(&named(prefix::PACK, &pack.0)).is_some())
     }
 }
 
 /// Reads a snapshot's key and entry.
 pub(crate) fn snapshot(org: OrgId, key: &[u8], value: &[u8]) -> Result<(SnapshotInfo, SnapshotEntry)> {
-    let number = key.get(1..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes);
+    let number = key
+        .get(1..)
+        .and_then(|n| n.try_into().ok())
+        .map(u64::from_be_bytes);
     let number = number.ok_or_else(|| Error::corrupt("catalog", "a snapshot's key is malformed"))?;
     let entry = SnapshotEntry::decode(value)?;
-    let SnapshotEntry { name, from, until, taken, ref source, .. } = entry;
-    Ok((SnapshotInfo { number, name, org, from, until, taken, source: source.clone() }, entry))
+    let SnapshotEntry {
+        name,
+        from,
+        until,
+        taken,
+        ref source,
+        ..
+    } = entry;
+    Ok((
+        SnapshotInfo {
+            number,
+            name,
+            org,
+            from,
+            until,
+            taken,
+            source: source.clone(),
+        },
+        entry,
+    ))
 }
 
 fn text(bytes: &[u8]) -> Result<String> {

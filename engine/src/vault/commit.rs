@@ -38,7 +38,15 @@ impl<'v> Edit<'v> {
     fn new(vault: &'v Vault, before: std::sync::Arc<Catalog>) -> Self {
         let nodes = before.nodes.clone();
         let compressor = Compressor::new(vault.level);
-        Self { vault, nodes, touched: BTreeSet::new(), open: None, packs: Vec::new(), compressor, before }
+        Self {
+            vault,
+            nodes,
+            touched: BTreeSet::new(),
+            open: None,
+            packs: Vec::new(),
+            compressor,
+            before,
+        }
     }
 
     /// The node of an org, or the vault's own, to be changed.
@@ -49,7 +57,11 @@ impl<'v> Edit<'v> {
 
     /// Stores a chunk of metadata twice.
     pub fn put(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<MetaRef> {
-        if self.open.as_ref().is_some_and(|(one, _)| one.len() > limits::PACK_BYTES_TARGET) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|(one, _)| one.len() > limits::PACK_BYTES_TARGET)
+        {
             self.close()?;
         }
         let (keys, clock) = (&self.vault.keys, &self.vault.clock);
@@ -60,12 +72,23 @@ impl<'v> Edit<'v> {
             self.open = Some((build(ids[0]), build(ids[1])));
         }
         let chunk = self.compressor.prepare(keys, kind, bytes)?;
-        let Some((one, two)) = &mut self.open else { return Err(Error::invalid("no pack is open")) };
-        Ok(MetaRef { id: chunk.id, at: [one.append(&chunk)?, two.append(&chunk)?] })
+        let Some((one, two)) = &mut self.open else {
+            return Err(Error::invalid("no pack is open"));
+        };
+        Ok(MetaRef {
+            id: chunk.id,
+            at: [one.append(&chunk)?, two.append(&chunk)?],
+        })
     }
 
     fn close(&mut self) -> Result<()> {
-        for pack in self.open.take().map(|(one, two)| [one, two]).into_iter().flatten() {
+        for pack in self
+            .open
+            .take()
+            .map(|(one, two)| [one, two])
+            .into_iter()
+            .flatten()
+        {
             let name = pack_name(&pack.id());
             self.vault.backend.put_new(&name, &pack.finish()?)?;
         }
@@ -75,13 +98,19 @@ impl<'v> Edit<'v> {
     /// Writes the nodes that changed and the head; returns the catalog that the new root will name.
     fn finish(mut self) -> Result<(Catalog, Vec<PackId>)> {
         let version = self.before.root.version + 1;
-        let mut head = Head { version, nodes: self.before.head.nodes.clone() };
+        let mut head = Head {
+            version,
+            nodes: self.before.head.nodes.clone(),
+        };
         if self.open.is_none() {
             // Opens the packs of this commit, so that they can be listed before the nodes are written.
             self.put(ChunkKind::CatalogNode, &Node::default().encode_base())?;
         }
         for pack in self.packs.clone() {
-            let entry = PackEntry { role: PackRole::Metadata, since: version };
+            let entry = PackEntry {
+                role: PackRole::Metadata,
+                since: version,
+            };
             self.node(None).put(named(prefix::PACK, &pack.0), entry.encode());
         }
         let known = self.packs.len();
@@ -102,15 +131,35 @@ impl<'v> Edit<'v> {
         }
         let at = self.put(ChunkKind::CatalogHead, &head.encode())?;
         if self.packs.len() != known {
-            return Err(Error::new(Kind::Quota, "the catalog has outgrown a pack").hint("drop snapshots or split the vault"));
+            return Err(Error::new(Kind::Quota, "the catalog has outgrown a pack")
+                .hint("drop snapshots or split the vault"));
         }
         self.close()?;
         let before = &self.before.root;
-        let predecessor = if before.version == 0 { [0; 32] } else { before.hash() };
+        let predecessor = if before.version == 0 {
+            [0; 32]
+        } else {
+            before.hash()
+        };
         let (vault, epoch) = (before.vault, before.epoch);
-        let root = Root { vault, version, epoch, catalog: at.id, locations: at.at, predecessor };
+        let root = Root {
+            vault,
+            version,
+            epoch,
+            catalog: at.id,
+            locations: at.at,
+            predecessor,
+        };
         let root_bytes = root.encode(&self.vault.keys);
-        Ok((Catalog { root, root_bytes, head, nodes: self.nodes }, self.packs))
+        Ok((
+            Catalog {
+                root,
+                root_bytes,
+                head,
+                nodes: self.nodes,
+            },
+            self.packs,
+        ))
     }
 }
 
@@ -127,8 +176,13 @@ impl Vault {
             edit(&mut change)?;
             let since = change.before.root.version + 1;
             for pack in new {
-                let entry = PackEntry { role: PackRole::Data, since };
-                change.node(None).put(named(prefix::PACK, &pack.0), entry.encode());
+                let entry = PackEntry {
+                    role: PackRole::Data,
+                    since,
+                };
+                change
+                    .node(None)
+                    .put(named(prefix::PACK, &pack.0), entry.encode());
             }
             let expected = (change.before.root.version > 0).then(|| change.before.root_bytes.clone());
             let (catalog, packs) = change.finish()?;
@@ -138,10 +192,18 @@ impl Vault {
                 return Ok(self.catalog());
             }
             // No root has ever named these packs.
-            packs.iter().for_each(|pack| drop(self.backend.delete(&pack_name(pack))));
+            packs
+                .iter()
+                .for_each(|pack| drop(self.backend.delete(&pack_name(pack))));
             self.refresh()?;
         }
-        Err(Error::new(Kind::Busy, format!("{}: {TRIES} commits lost the race for the root", self.backend.describe())))
+        Err(Error::new(
+            Kind::Busy,
+            format!(
+                "{}: {TRIES} commits lost the race for the root",
+                self.backend.describe()
+            ),
+        ))
     }
 
     /// Whether the swap took place; an ambiguous answer is settled by looking.
@@ -150,7 +212,11 @@ impl Vault {
             Ok(swapped) => Ok(swapped),
             Err(error) => {
                 let now = self.backend.root().ok().flatten();
-                if now.as_deref() == Some(&catalog.root_bytes) { Ok(true) } else { Err(error.within("publishing the root")) }
+                if now.as_deref() == Some(&catalog.root_bytes) {
+                    Ok(true)
+                } else {
+                    Err(error.within("publishing the root"))
+                }
             }
         }
     }
@@ -159,6 +225,8 @@ impl Vault {
     pub(crate) fn directory(&self, pack: &PackId) -> Result<Vec<DirEntry>> {
         let name = pack_name(pack);
         let size = self.backend.size(&name)?;
-        read_directory(&self.keys, pack, size, |offset, len| self.backend.get_range(&name, offset, len))
+        read_directory(&self.keys, pack, size, |offset, len| {
+            self.backend.get_range(&name, offset, len)
+        })
     }
 }

@@ -36,7 +36,11 @@ pub struct VaultOptions {
 
 impl Default for VaultOptions {
     fn default() -> Self {
-        Self { cache_dir: None, level: 3, clock: Clock::system() }
+        Self {
+            cache_dir: None,
+            level: 3,
+            clock: Clock::system(),
+        }
     }
 }
 
@@ -72,7 +76,10 @@ impl Vault {
     /// `Busy` if there is one already; whatever the place refuses.
     pub fn create(backend: Arc<dyn Backend>, secret: &Secret, options: VaultOptions) -> Result<Self> {
         if backend.get(MARKER).is_ok() {
-            return Err(Error::new(Kind::Busy, format!("{} is a vault already", backend.describe())));
+            return Err(Error::new(
+                Kind::Busy,
+                format!("{} is a vault already", backend.describe()),
+            ));
         }
         let id: [u8; 16] = options.clock.random()?;
         let master = MasterKey::generate(&options.clock)?;
@@ -80,7 +87,10 @@ impl Vault {
         let vault = Self::assemble(backend, id, &master, options);
         vault.commit(&[], &mut |_| Ok(()))?;
         let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
-        vault.backend.put_new(MARKER, format!("halite vault\nformat {FORMAT}\nid {hex}\n").as_bytes())?;
+        vault.backend.put_new(
+            MARKER,
+            format!("halite vault\nformat {FORMAT}\nid {hex}\n").as_bytes(),
+        )?;
         Ok(vault)
     }
 
@@ -92,13 +102,20 @@ impl Vault {
         let id = marker(&*backend)?;
         let master = unlock(&*backend, &id, secret)?;
         let vault = Self::assemble(backend, id, &master, options);
-        let bytes = vault.backend.root()?.ok_or_else(|| Error::corrupt("vault", "its root is missing").hint("run `halite check`"))?;
+        let bytes = vault
+            .backend
+            .root()?
+            .ok_or_else(|| Error::corrupt("vault", "its root is missing").hint("run `halite check`"))?;
         vault.adopt(vault.load(bytes)?);
         Ok(vault)
     }
 
     fn assemble(backend: Arc<dyn Backend>, id: [u8; 16], master: &MasterKey, options: VaultOptions) -> Self {
-        let nowhere = Location { pack: PackId([0; 32]), offset: 0, len: 0 };
+        let nowhere = Location {
+            pack: PackId([0; 32]),
+            offset: 0,
+            len: 0,
+        };
         let root = Root {
             vault: id,
             version: 0,
@@ -107,7 +124,12 @@ impl Vault {
             locations: [nowhere; 2],
             predecessor: [0; 32],
         };
-        let empty = Catalog { root, root_bytes: Vec::new(), head: Head::default(), nodes: BTreeMap::new() };
+        let empty = Catalog {
+            root,
+            root_bytes: Vec::new(),
+            head: Head::default(),
+            nodes: BTreeMap::new(),
+        };
         Self {
             backend,
             keys: Arc::new(Keys::derive(master)),
@@ -127,7 +149,10 @@ impl Vault {
 
     /// Reads the root again and takes over what others have committed. An older root is refused.
     pub fn refresh(&self) -> Result<Arc<Catalog>> {
-        let bytes = self.backend.root()?.ok_or_else(|| Error::corrupt("vault", "its root is missing"))?;
+        let bytes = self
+            .backend
+            .root()?
+            .ok_or_else(|| Error::corrupt("vault", "its root is missing"))?;
         if bytes != self.catalog().root_bytes {
             self.adopt(self.load(bytes)?);
         }
@@ -148,16 +173,33 @@ impl Vault {
         let root = Root::decode(&self.keys, &root_bytes)?;
         let seen = self.catalog().root.version;
         if root.vault != self.id || root.version < seen {
-            return Err(Error::corrupt("root", format_args!("version {} of another or older vault, {seen} was seen", root.version)));
+            return Err(Error::corrupt(
+                "root",
+                format_args!(
+                    "version {} of another or older vault, {seen} was seen",
+                    root.version
+                ),
+            ));
         }
-        let head = crate::format::place::MetaRef { id: root.catalog, at: root.locations };
+        let head = crate::format::place::MetaRef {
+            id: root.catalog,
+            at: root.locations,
+        };
         let head = Head::decode(&self.meta(ChunkKind::CatalogHead, &head)?)?;
         let mut nodes = BTreeMap::new();
         for (org, (base, overlay)) in &head.nodes {
             let base = self.meta(ChunkKind::CatalogNode, base)?;
-            nodes.insert(*org, Node::decode(&base, &self.meta(ChunkKind::CatalogNode, overlay)?)?);
+            nodes.insert(
+                *org,
+                Node::decode(&base, &self.meta(ChunkKind::CatalogNode, overlay)?)?,
+            );
         }
-        Ok(Catalog { root, root_bytes, head, nodes })
+        Ok(Catalog {
+            root,
+            root_bytes,
+            head,
+            nodes,
+        })
     }
 
     /// Where chunks are, by the index; it is opened and brought in line with the catalog when first needed.
@@ -168,7 +210,9 @@ impl Vault {
             None => guard.insert(Index::open(self.cache_dir.as_deref(), &self.id)?),
         };
         let catalog = self.catalog();
-        index.sync(&catalog.packs().into_iter().collect(), &mut |pack| self.directory(pack))?;
+        index.sync(&catalog.packs().into_iter().collect(), &mut |pack| {
+            self.directory(pack)
+        })?;
         index.get_many(ids)
     }
 
@@ -198,7 +242,8 @@ impl Vault {
         let mut value = id.to_vec();
         value.extend_from_slice(&seal_object(&self.keys, "grant", id, bytes)?);
         self.commit(&[], &mut |edit| {
-            edit.node(None).put(named(prefix::GRANT, name.as_bytes()), value.clone());
+            edit.node(None)
+                .put(named(prefix::GRANT, name.as_bytes()), value.clone());
             Ok(())
         })?;
         Ok(())
@@ -207,10 +252,16 @@ impl Vault {
     /// The grant of that name.
     pub fn grant(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
         let catalog = self.catalog();
-        let Some(value) = catalog.nodes.get(&None).and_then(|n| n.get(&named(prefix::GRANT, name.as_bytes()))) else {
+        let Some(value) = catalog
+            .nodes
+            .get(&None)
+            .and_then(|n| n.get(&named(prefix::GRANT, name.as_bytes())))
+        else {
             return Ok(None);
         };
-        let (id, sealed) = value.split_first_chunk::<32>().ok_or_else(|| Error::corrupt("grant", "it is cut short"))?;
+        let (id, sealed) = value
+            .split_first_chunk::<32>()
+            .ok_or_else(|| Error::corrupt("grant", "it is cut short"))?;
         open_object(&self.keys, "grant", id, sealed).map(|bytes| Some(Zeroizing::new(bytes)))
     }
 
@@ -218,29 +269,48 @@ impl Vault {
     pub fn grants(&self) -> Vec<String> {
         let catalog = self.catalog();
         let node = catalog.nodes.get(&None);
-        let names = node.into_iter().flat_map(|n| n.scan(&[prefix::GRANT]).map(|(k, _)| String::from_utf8_lossy(&k[1..]).into_owned()).collect::<Vec<_>>());
+        let names = node.into_iter().flat_map(|n| {
+            n.scan(&[prefix::GRANT])
+                .map(|(k, _)| String::from_utf8_lossy(&k[1..]).into_owned())
+                .collect::<Vec<_>>()
+        });
         names.collect()
     }
 }
 
 /// Reads the object that says what this is.
 fn marker(backend: &dyn Backend) -> Result<[u8; 16]> {
-    let not = || Error::new(Kind::NotFound, format!("{} is not a vault", backend.describe())).hint("`halite init` makes one");
-    let bytes = backend.get(MARKER).map_err(|e| if e.kind() == Kind::NotFound { not() } else { e })?;
+    let not = || {
+        Error::new(Kind::NotFound, format!("{} is not a vault", backend.describe()))
+            .hint("`halite init` makes one")
+    };
+    let bytes = backend
+        .get(MARKER)
+        .map_err(|e| if e.kind() == Kind::NotFound { not() } else { e })?;
     let text = String::from_utf8(bytes).map_err(|_| not())?;
     let mut lines = text.lines();
     if lines.next() != Some("halite vault") {
         return Err(not());
     }
-    let format: Option<u32> = lines.next().and_then(|l| l.strip_prefix("format ")).and_then(|n| n.parse().ok());
+    let format: Option<u32> = lines
+        .next()
+        .and_then(|l| l.strip_prefix("format "))
+        .and_then(|n| n.parse().ok());
     match format {
         Some(FORMAT) => {}
         Some(newer) => {
-            let message = format!("{} has format {newer}, this build reads {FORMAT}", backend.describe());
+            let message = format!(
+                "{} has format {newer}, this build reads {FORMAT}",
+                backend.describe()
+            );
             return Err(Error::new(Kind::Unsupported, message).hint("use a newer halite"));
         }
         None => return Err(not()),
     }
-    let id = lines.next().and_then(|l| l.strip_prefix("id ")).and_then(crate::base::id::SnapshotId::parse);
-    id.map(|id| id.0).ok_or_else(|| Error::corrupt("vault marker", "its id is malformed"))
+    let id = lines
+        .next()
+        .and_then(|l| l.strip_prefix("id "))
+        .and_then(crate::base::id::SnapshotId::parse);
+    id.map(|id| id.0)
+        .ok_or_else(|| Error::corrupt("vault marker", "its id is malformed"))
 }

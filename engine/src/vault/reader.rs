@@ -15,7 +15,8 @@ use crate::vault::open::Vault;
 impl Vault {
     /// The plaintext of a chunk of pages.
     pub(crate) fn chunk(&self, kind: ChunkKind, chunk: &ChunkRef) -> Result<Vec<u8>> {
-        self.chunk_at(kind, &chunk.id, &chunk.at).or_else(|first| self.elsewhere(kind, &chunk.id, &[chunk.at], first))
+        self.chunk_at(kind, &chunk.id, &chunk.at)
+            .or_else(|first| self.elsewhere(kind, &chunk.id, &[chunk.at], first))
     }
 
     /// The plaintext of a chunk of metadata, from the first of its places that serves.
@@ -30,13 +31,17 @@ impl Vault {
     /// One place of a chunk.
     pub(crate) fn chunk_at(&self, kind: ChunkKind, id: &ChunkId, at: &Location) -> Result<Vec<u8>> {
         let name = pack_name(&at.pack);
-        let bytes = self.backend.get_range(&name, u64::from(at.offset), at.len as usize).map_err(|e| {
-            if e.kind() == Kind::NotFound {
-                Error::corrupt(format_args!("pack {}", at.pack), "it is not there").hint("run `halite check`")
-            } else {
-                e
-            }
-        })?;
+        let bytes = self
+            .backend
+            .get_range(&name, u64::from(at.offset), at.len as usize)
+            .map_err(|e| {
+                if e.kind() == Kind::NotFound {
+                    Error::corrupt(format_args!("pack {}", at.pack), "it is not there")
+                        .hint("run `halite check`")
+                } else {
+                    e
+                }
+            })?;
         open_chunk(&self.keys, id, kind, &at.pack, &bytes)
     }
 

@@ -116,7 +116,11 @@ impl<'v> RunCursor<'v> {
 
     /// Goes to the next version.
     pub fn advance(&mut self) {
-        if self.keys.get(self.row).is_some_and(|key| key.kind == VersionKind::Value) {
+        if self
+            .keys
+            .get(self.row)
+            .is_some_and(|key| key.kind == VersionKind::Value)
+        {
             self.ordinal += 1;
         }
         self.row += 1;
@@ -132,7 +136,9 @@ impl<'v> RunCursor<'v> {
                 (self.row, self.ordinal, self.values) = (0, 0, None);
                 return Ok(true);
             }
-            let Some(entry) = self.head.parts.get(self.next_part) else { return Ok(false) };
+            let Some(entry) = self.head.parts.get(self.next_part) else {
+                return Ok(false);
+            };
             self.part = Some(self.load_part(&entry.part)?);
             self.next_part += 1;
             self.next_page = 0;
@@ -141,20 +147,35 @@ impl<'v> RunCursor<'v> {
 
     /// The values of the version at hand; `None` if it has none of its own.
     pub fn values(&mut self) -> Result<Option<Values>> {
-        if self.keys.get(self.row).is_none_or(|key| key.kind != VersionKind::Value) {
+        if self
+            .keys
+            .get(self.row)
+            .is_none_or(|key| key.kind != VersionKind::Value)
+        {
             return Ok(None);
         }
         if self.values.is_none() {
             let Some(page) = &self.page else { return Ok(None) };
-            let Some(content) = &page.values else { return Ok(None) };
+            let Some(content) = &page.values else {
+                return Ok(None);
+            };
             let content = Arc::new(Part::decode(&self.vault.chunk(ChunkKind::PageValues, content)?)?);
             let derived = match &page.derived {
-                Some(chunk) => Some(Arc::new(decode_derived(&self.vault.chunk(ChunkKind::PageDerived, chunk)?)?)),
+                Some(chunk) => Some(Arc::new(decode_derived(
+                    &self.vault.chunk(ChunkKind::PageDerived, chunk)?,
+                )?)),
                 None => None,
             };
-            self.values = Some(Values { content, derived, row: 0 });
+            self.values = Some(Values {
+                content,
+                derived,
+                row: 0,
+            });
         }
-        Ok(self.values.as_ref().map(|v| Values { row: self.ordinal, ..v.clone() }))
+        Ok(self.values.as_ref().map(|v| Values {
+            row: self.ordinal,
+            ..v.clone()
+        }))
     }
 }
 
@@ -167,8 +188,14 @@ pub struct StateCursor<'v> {
 impl<'v> StateCursor<'v> {
     /// The state of one sObject at snapshot number `at`.
     pub fn open(vault: &'v Vault, runs: &[RunEntry], at: u64) -> Result<Self> {
-        let runs = runs.iter().filter(|run| run.low <= at).map(|run| RunCursor::open(vault, run));
-        Ok(Self { runs: runs.collect::<Result<_>>()?, at })
+        let runs = runs
+            .iter()
+            .filter(|run| run.low <= at)
+            .map(|run| RunCursor::open(vault, run));
+        Ok(Self {
+            runs: runs.collect::<Result<_>>()?,
+            at,
+        })
     }
 
     /// Goes to the first Id that is `id` or greater.
@@ -204,7 +231,9 @@ impl<'v> StateCursor<'v> {
                     }
                     if with_values
                         && key.kind == VersionKind::Value
-                        && found.as_ref().is_none_or(|(snapshot, _)| *snapshot <= key.snapshot)
+                        && found
+                            .as_ref()
+                            .is_none_or(|(snapshot, _)| *snapshot <= key.snapshot)
                     {
                         found = run.values()?.map(|values| (key.snapshot, values));
                     }
@@ -213,7 +242,10 @@ impl<'v> StateCursor<'v> {
             }
         }
         let values = found.map(|(_, values)| values);
-        Ok(newest.map(|key| Version { values: if key.kind.is_live() { values } else { None }, key }))
+        Ok(newest.map(|key| Version {
+            values: if key.kind.is_live() { values } else { None },
+            key,
+        }))
     }
 }
 
@@ -227,7 +259,10 @@ pub fn versions(vault: &Vault, runs: &[RunEntry], id: RecordId) -> Result<Vec<Ve
         }
         cursor.seek(id)?;
         while let Some(key) = cursor.peek()?.filter(|key| key.id == id) {
-            all.push(Version { key, values: cursor.values()? });
+            all.push(Version {
+                key,
+                values: cursor.values()?,
+            });
             cursor.advance();
         }
     }

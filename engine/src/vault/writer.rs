@@ -39,7 +39,15 @@ impl<'v> Writer<'v> {
     /// A writer with no pack open.
     pub fn new(vault: &'v Vault) -> Self {
         let store = Storer::start(Arc::clone(&vault.backend));
-        Self { vault, open: None, known: HashMap::new(), packs: Vec::new(), reused: BTreeSet::new(), store, bytes: 0 }
+        Self {
+            vault,
+            open: None,
+            known: HashMap::new(),
+            packs: Vec::new(),
+            reused: BTreeSet::new(),
+            store,
+            bytes: 0,
+        }
     }
 
     /// Where each of these chunks is already, if it is: here, or in a live pack of the vault.
@@ -61,21 +69,29 @@ impl<'v> Writer<'v> {
         if let Some(at) = self.known.get(&chunk.id) {
             return Ok(*at);
         }
-        if self.open.as_ref().is_some_and(|pack| pack.len() > limits::PACK_BYTES_TARGET) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|pack| pack.len() > limits::PACK_BYTES_TARGET)
+        {
             self.close()?;
         }
         if self.open.is_none() {
             let id = PackId(self.vault.clock.random()?);
             self.open = Some(PackBuilder::new(&self.vault.keys, id, PackRole::Data));
         }
-        let Some(pack) = &mut self.open else { return Err(Error::invalid("no pack is open")) };
+        let Some(pack) = &mut self.open else {
+            return Err(Error::invalid("no pack is open"));
+        };
         let at = pack.append(chunk)?;
         self.known.insert(chunk.id, at);
         Ok(at)
     }
 
     fn close(&mut self) -> Result<()> {
-        let Some(pack) = self.open.take() else { return Ok(()) };
+        let Some(pack) = self.open.take() else {
+            return Ok(());
+        };
         let id = pack.id();
         let bytes = pack.finish()?;
         self.bytes += bytes.len() as u64;
@@ -97,7 +113,9 @@ impl<'v> Writer<'v> {
     /// Deletes what was written: no root has named it.
     pub fn discard(mut self) {
         drop(self.sync());
-        self.packs.iter().for_each(|pack| drop(self.vault.backend.delete(&pack_name(pack))));
+        self.packs
+            .iter()
+            .for_each(|pack| drop(self.vault.backend.delete(&pack_name(pack))));
     }
 }
 
@@ -114,7 +132,11 @@ impl Storer {
                 }
             }
         });
-        Self { sender: Some(sender), thread: Some(thread), failed }
+        Self {
+            sender: Some(sender),
+            thread: Some(thread),
+            failed,
+        }
     }
 
     fn send(&self, id: PackId, bytes: Vec<u8>) -> Result<()> {
@@ -128,7 +150,11 @@ impl Storer {
     fn wait(&mut self, backend: &Arc<dyn Backend>) -> Result<()> {
         self.sender = None;
         let panicked = self.thread.take().is_some_and(|thread| thread.join().is_err());
-        let failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let failed = self
+            .failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some();
         if panicked || failed {
             return Err(self.failure());
         }
@@ -139,6 +165,8 @@ impl Storer {
     /// The first failure; later calls say that there was one.
     fn failure(&self) -> Error {
         let first = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        first.unwrap_or_else(|| Error::new(Kind::Io, "an earlier write failed").hint("nothing was published; run it again"))
+        first.unwrap_or_else(|| {
+            Error::new(Kind::Io, "an earlier write failed").hint("nothing was published; run it again")
+        })
     }
 }

@@ -43,7 +43,11 @@ impl Cutter {
         self.bytes += bytes;
         let [a, b, c, d, e, f, g, h, ..] = *hash;
         let bits = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let mask = if self.rows < PAGE_ROWS_NORMAL { STRICT } else { LOOSE };
+        let mask = if self.rows < PAGE_ROWS_NORMAL {
+            STRICT
+        } else {
+            LOOSE
+        };
         let cut = (self.rows >= PAGE_ROWS_MIN && bits & mask == 0)
             || self.rows >= PAGE_ROWS_MAX
             || self.bytes >= PAGE_BYTES_MAX;

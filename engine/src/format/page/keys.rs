@@ -31,7 +31,9 @@ pub enum VersionKind {
 impl VersionKind {
     fn from_code(code: u8) -> Option<Self> {
         use VersionKind::{Deleted, Merged, Purged, Stamps, Value, Vanished};
-        [Value, Stamps, Deleted, Purged, Merged, Vanished].get(usize::from(code)).copied()
+        [Value, Stamps, Deleted, Purged, Merged, Vanished]
+            .get(usize::from(code))
+            .copied()
     }
 
     /// Whether the record is there.
@@ -92,16 +94,37 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
     for row in rows.iter().filter(|r| flags(r) & REPLACED != 0) {
         out.extend_from_slice(&row.replaced.0);
     }
-    let systems = || rows.iter().filter(|r| r.system.is_some()).map(|r| r.system.millis());
+    let systems = || {
+        rows.iter()
+            .filter(|r| r.system.is_some())
+            .map(|r| r.system.millis())
+    };
     let least = systems().min().unwrap_or(0);
-    let unit = if systems().all(|s| (s - least) % 1000 == 0) { 1000 } else { 1 };
+    let unit = if systems().all(|s| (s - least) % 1000 == 0) {
+        1000
+    } else {
+        1
+    };
     put_signed(&mut out, least);
     out.push(u8::from(unit == 1000));
     column(&mut out, systems().map(|s| ((s - least) / unit) as u64));
-    let modified = |r: &KeyRow| r.modified.millis().wrapping_sub(if r.system.is_some() { r.system.millis() } else { 0 });
-    column(&mut out, rows.iter().filter(|r| r.modified.is_some()).map(|r| zigzag(modified(r))));
+    let modified = |r: &KeyRow| {
+        r.modified
+            .millis()
+            .wrapping_sub(if r.system.is_some() { r.system.millis() } else { 0 })
+    };
+    column(
+        &mut out,
+        rows.iter()
+            .filter(|r| r.modified.is_some())
+            .map(|r| zigzag(modified(r))),
+    );
     ids(&mut out, rows.iter().filter_map(|r| r.modified_by));
-    for winner in rows.iter().filter(|r| r.kind == VersionKind::Merged).filter_map(|r| r.winner) {
+    for winner in rows
+        .iter()
+        .filter(|r| r.kind == VersionKind::Merged)
+        .filter_map(|r| r.winner)
+    {
         out.extend_from_slice(winner.as_bytes());
     }
     out
@@ -117,17 +140,23 @@ pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
     let mut rows = Vec::with_capacity(count);
     let mut last = 0_u128;
     for _ in 0..count {
-        last = last.checked_add(r.varint128()?).ok_or_else(|| r.bad("Id too large"))?;
+        last = last
+            .checked_add(r.varint128()?)
+            .ok_or_else(|| r.bad("Id too large"))?;
         let id = RecordId::from_number(last).ok_or_else(|| r.bad("Id too large"))?;
         rows.push(blank(id));
     }
     let flags = read_column(&mut r, count)?;
     for (row, &f) in rows.iter_mut().zip(&flags) {
-        let kind = u8::try_from(f).ok().and_then(|f| VersionKind::from_code(f & KIND));
+        let kind = u8::try_from(f)
+            .ok()
+            .and_then(|f| VersionKind::from_code(f & KIND));
         row.kind = kind.ok_or_else(|| r.bad("unknown kind of version"))?;
     }
     for (row, v) in rows.iter_mut().zip(read_column(&mut r, count)?) {
-        row.snapshot = base.checked_add(v).ok_or_else(|| r.bad("snapshot number too large"))?;
+        row.snapshot = base
+            .checked_add(v)
+            .ok_or_else(|| r.bad("snapshot number too large"))?;
     }
     for (row, v) in rows.iter_mut().zip(read_column(&mut r, count)?) {
         row.schema = u32::try_from(v).map_err(|_| r.bad("schema number too large"))?;
@@ -156,13 +185,22 @@ fn decode_stamps(r: &mut Reader<'_>, rows: &mut [KeyRow], flags: &[u64]) -> Resu
     let (least, unit) = (r.signed()?, if r.u8()? == 1 { 1000 } else { 1 });
     let mut systems = read_column(r, count(SYSTEM))?.into_iter();
     for (row, _) in rows.iter_mut().zip(with(SYSTEM)).filter(|(_, has)| *has) {
-        let offset = systems.next().and_then(|v| i64::try_from(v).ok()).and_then(|v| v.checked_mul(unit));
-        let millis = offset.and_then(|v| v.checked_add(least)).ok_or_else(|| r.bad("stamp too large"))?;
+        let offset = systems
+            .next()
+            .and_then(|v| i64::try_from(v).ok())
+            .and_then(|v| v.checked_mul(unit));
+        let millis = offset
+            .and_then(|v| v.checked_add(least))
+            .ok_or_else(|| r.bad("stamp too large"))?;
         row.system = Stamp::from_millis(millis);
     }
     let mut modified = read_column(r, count(MODIFIED))?.into_iter();
     for (row, _) in rows.iter_mut().zip(with(MODIFIED)).filter(|(_, has)| *has) {
-        let from = if row.system.is_some() { row.system.millis() } else { 0 };
+        let from = if row.system.is_some() {
+            row.system.millis()
+        } else {
+            0
+        };
         row.modified = Stamp::from_millis(from.wrapping_add(unzigzag(modified.next().unwrap_or(0))));
     }
     let mut by = read_ids(r, count(MODIFIED_BY))?.into_iter();
@@ -223,15 +261,25 @@ fn ids(out: &mut Vec<u8>, values: impl Iterator<Item = RecordId> + Clone) {
     distinct.sort_unstable();
     distinct.dedup();
     put_varint(out, distinct.len() as u64);
-    distinct.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
-    column(out, values.map(|id| distinct.binary_search(&id).unwrap_or(0) as u64));
+    distinct
+        .iter()
+        .for_each(|id| out.extend_from_slice(id.as_bytes()));
+    column(
+        out,
+        values.map(|id| distinct.binary_search(&id).unwrap_or(0) as u64),
+    );
 }
 
 fn read_ids(r: &mut Reader<'_>, count: usize) -> Result<Vec<RecordId>> {
-    let distinct = (0..r.count(count)?).map(|_| r.record_id()).collect::<Result<Vec<_>>>()?;
+    let distinct = (0..r.count(count)?)
+        .map(|_| r.record_id())
+        .collect::<Result<Vec<_>>>()?;
     let picks = read_column(r, count)?;
     let pick = |i: u64| usize::try_from(i).ok().and_then(|i| distinct.get(i).copied());
-    picks.into_iter().map(|i| pick(i).ok_or_else(|| r.bad("Id number too large"))).collect()
+    picks
+        .into_iter()
+        .map(|i| pick(i).ok_or_else(|| r.bad("Id number too large")))
+        .collect()
 }
 
 fn zigzag(value: i64) -> u64 {
@@ -248,16 +296,53 @@ mod tests {
     use proptest::prelude::*;
 
     fn row() -> impl Strategy<Value = KeyRow> {
-        let stamp = || prop_oneof![Just(Stamp::NONE), (0..2_000_000_000_000_i64).prop_map(Stamp::from_millis)];
+        let stamp = || {
+            prop_oneof![
+                Just(Stamp::NONE),
+                (0..2_000_000_000_000_i64).prop_map(Stamp::from_millis)
+            ]
+        };
         let id = || "[0-9A-Za-z]{15}".prop_map(|s| s.parse::<RecordId>().unwrap());
-        (id(), 0..5_u64, 0..6_u8, 0..3_u32, any::<[u8; 16]>(), any::<[u8; 16]>(), stamp(), stamp(), proptest::option::of(id()), id())
-            .prop_map(|(id, snap, kind, schema, hash, replaced, system, modified, modified_by, winner)| {
-                let kind = VersionKind::from_code(kind).unwrap();
-                let hash = if kind.is_live() { ContentHash(hash) } else { ContentHash::NONE };
-                let replaced = if kind == VersionKind::Stamps { hash } else { ContentHash(replaced) };
-                let winner = (kind == VersionKind::Merged).then_some(winner);
-                KeyRow { id, snapshot: 100 + snap, kind, schema, hash, replaced, system, modified, modified_by, winner }
-            })
+        (
+            id(),
+            0..5_u64,
+            0..6_u8,
+            0..3_u32,
+            any::<[u8; 16]>(),
+            any::<[u8; 16]>(),
+            stamp(),
+            stamp(),
+            proptest::option::of(id()),
+            id(),
+        )
+            .prop_map(
+                |(id, snap, kind, schema, hash, replaced, system, modified, modified_by, winner)| {
+                    let kind = VersionKind::from_code(kind).unwrap();
+                    let hash = if kind.is_live() {
+                        ContentHash(hash)
+                    } else {
+                        ContentHash::NONE
+                    };
+                    let replaced = if kind == VersionKind::Stamps {
+                        hash
+                    } else {
+                        ContentHash(replaced)
+                    };
+                    let winner = (kind == VersionKind::Merged).then_some(winner);
+                    KeyRow {
+                        id,
+                        snapshot: 100 + snap,
+                        kind,
+                        schema,
+                        hash,
+                        replaced,
+                        system,
+                        modified,
+                        modified_by,
+                        winner,
+                    }
+                },
+            )
     }
 
     proptest! {

@@ -44,7 +44,13 @@ pub(super) const DICTIONARY_MAX: usize = 32;
 impl PartBuilder {
     /// For columns of these names, in byte order; a cell names its column by position.
     pub fn new(names: impl IntoIterator<Item = String>) -> Self {
-        let columns = names.into_iter().map(|name| ColumnBuffer { name, ..ColumnBuffer::default() }).collect();
+        let columns = names
+            .into_iter()
+            .map(|name| ColumnBuffer {
+                name,
+                ..ColumnBuffer::default()
+            })
+            .collect();
         Self { columns, rows: 0 }
     }
 
@@ -52,7 +58,12 @@ impl PartBuilder {
     pub fn push(&mut self, column: usize, kind: CellKind, bytes: &[u8]) {
         let row = self.rows;
         if let Some(column) = self.columns.get_mut(column) {
-            column.cells.push(Place { row, start: column.data.len() as u32, len: bytes.len() as u32, kind });
+            column.cells.push(Place {
+                row,
+                start: column.data.len() as u32,
+                len: bytes.len() as u32,
+                kind,
+            });
             column.data.extend_from_slice(bytes);
         }
     }
@@ -71,7 +82,10 @@ impl PartBuilder {
     pub fn finish(&mut self, out: &mut Vec<u8>) {
         out.push(VERSION);
         put_varint(out, u64::from(self.rows));
-        put_varint(out, self.columns.iter().filter(|c| !c.cells.is_empty()).count() as u64);
+        put_varint(
+            out,
+            self.columns.iter().filter(|c| !c.cells.is_empty()).count() as u64,
+        );
         for column in self.columns.iter_mut().filter(|c| !c.cells.is_empty()) {
             column.write(self.rows, out);
             column.data.clear();
@@ -126,7 +140,8 @@ impl ColumnBuffer {
         for cell in &self.cells {
             let bytes = self.bytes(cell);
             let known = distinct.iter().position(|d| *d == bytes);
-            if known.is_none() && (distinct.len() == DICTIONARY_MAX || distinct.len() * 2 > self.cells.len()) {
+            if known.is_none() && (distinct.len() == DICTIONARY_MAX || distinct.len() * 2 > self.cells.len())
+            {
                 return false;
             }
             picks.push(known.unwrap_or(distinct.len()) as u8);
@@ -150,7 +165,10 @@ impl ColumnBuffer {
     fn ids(&self, out: &mut Vec<u8>) {
         let ids = || self.cells.iter().map(|c| &self.bytes(c)[..15]);
         let first = self.bytes(&self.cells[0]);
-        let common = ids().map(|id| id.iter().zip(first).take_while(|(a, b)| a == b).count()).min().unwrap_or(0);
+        let common = ids()
+            .map(|id| id.iter().zip(first).take_while(|(a, b)| a == b).count())
+            .min()
+            .unwrap_or(0);
         out.push(IDS);
         put_bytes(out, &first[..common]);
         ids().for_each(|id| out.extend_from_slice(&id[common..]));
@@ -158,15 +176,20 @@ impl ColumnBuffer {
 
     /// The earliest, whether all are whole seconds apart, then the distance of each.
     fn instants(&self, out: &mut Vec<u8>) -> bool {
-        let stamps: Option<Vec<i64>> =
-            self.cells.iter().map(|c| Stamp::parse(self.bytes(c)).map(Stamp::millis)).collect();
+        let stamps: Option<Vec<i64>> = self
+            .cells
+            .iter()
+            .map(|c| Stamp::parse(self.bytes(c)).map(Stamp::millis))
+            .collect();
         let Some(stamps) = stamps else { return false };
         let least = stamps.iter().copied().min().unwrap_or(0);
         let seconds = stamps.iter().all(|s| (s - least) % 1000 == 0);
         out.push(INSTANTS);
         put_signed(out, least);
         out.push(u8::from(seconds));
-        stamps.iter().for_each(|s| put_varint(out, ((s - least) / if seconds { 1000 } else { 1 }) as u64));
+        stamps
+            .iter()
+            .for_each(|s| put_varint(out, ((s - least) / if seconds { 1000 } else { 1 }) as u64));
         true
     }
 

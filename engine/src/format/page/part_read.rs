@@ -57,7 +57,11 @@ impl Part {
         }
         let rows = r.count(PAGE_ROWS_MAX * 4)?;
         let count = r.count(FIELDS_MAX)?;
-        let mut part = Part { rows, columns: Vec::with_capacity(count), text: Vec::with_capacity(r.left() * 2) };
+        let mut part = Part {
+            rows,
+            columns: Vec::with_capacity(count),
+            text: Vec::with_capacity(r.left() * 2),
+        };
         for _ in 0..count {
             let column = part.column(r)?;
             part.columns.push(column);
@@ -83,7 +87,11 @@ impl Part {
             return Err(r.bad("values too long"));
         }
         self.text.extend_from_slice(bytes);
-        Ok(Span { kind, start: start as u32, len: bytes.len() as u32 })
+        Ok(Span {
+            kind,
+            start: start as u32,
+            len: bytes.len() as u32,
+        })
     }
 
     fn column(&mut self, r: &mut Reader<'_>) -> Result<Column> {
@@ -104,15 +112,23 @@ impl Part {
                 self.plain(r, &lens)?
             }
             PLAIN => {
-                let lens = (0..count).map(|_| r.count(CHUNK_BYTES_MAX)).collect::<Result<Vec<_>>>()?;
+                let lens = (0..count)
+                    .map(|_| r.count(CHUNK_BYTES_MAX))
+                    .collect::<Result<Vec<_>>>()?;
                 self.plain(r, &lens)?
             }
             IDS => self.ids(r, count)?,
             INSTANTS => self.instants(r, count)?,
             _ => return Err(r.bad("unknown kind of column")),
         };
-        let mut next = spans.into_iter().zip(kinds).map(|(span, kind)| Span { kind, ..span });
-        let cells = present.into_iter().map(|p| if p { next.next() } else { None }).collect();
+        let mut next = spans
+            .into_iter()
+            .zip(kinds)
+            .map(|(span, kind)| Span { kind, ..span });
+        let cells = present
+            .into_iter()
+            .map(|p| if p { next.next() } else { None })
+            .collect();
         Ok(Column { name, cells })
     }
 
@@ -123,17 +139,29 @@ impl Part {
             entries.push(self.add(r, CellKind::Text, bytes)?);
         }
         let picks = r.take(count)?;
-        let pick = |&i: &u8| entries.get(usize::from(i)).copied().ok_or_else(|| r.bad("no such dictionary entry"));
+        let pick = |&i: &u8| {
+            entries
+                .get(usize::from(i))
+                .copied()
+                .ok_or_else(|| r.bad("no such dictionary entry"))
+        };
         picks.iter().map(pick).collect()
     }
 
     fn plain(&mut self, r: &mut Reader<'_>, lens: &[usize]) -> Result<Vec<Span>> {
-        lens.iter().map(|&len| { let bytes = r.take(len)?; self.add(r, CellKind::Text, bytes) }).collect()
+        lens.iter()
+            .map(|&len| {
+                let bytes = r.take(len)?;
+                self.add(r, CellKind::Text, bytes)
+            })
+            .collect()
     }
 
     fn ids(&mut self, r: &mut Reader<'_>, count: usize) -> Result<Vec<Span>> {
         let common = r.bytes()?;
-        let Some(rest) = 15_usize.checked_sub(common.len()) else { return Err(r.bad("malformed Ids")) };
+        let Some(rest) = 15_usize.checked_sub(common.len()) else {
+            return Err(r.bad("malformed Ids"));
+        };
         let mut id = [0; 15];
         id[..common.len()].copy_from_slice(common);
         let mut spans = Vec::with_capacity(count);
@@ -151,7 +179,9 @@ impl Part {
         let mut text = Vec::with_capacity(24);
         for _ in 0..count {
             let offset = i64::try_from(r.varint()?).ok().and_then(|v| v.checked_mul(unit));
-            let millis = offset.and_then(|v| v.checked_add(least)).ok_or_else(|| r.bad("instant too large"))?;
+            let millis = offset
+                .and_then(|v| v.checked_add(least))
+                .ok_or_else(|| r.bad("instant too large"))?;
             text.clear();
             Stamp::from_millis(millis).write(&mut text);
             spans.push(self.add(r, CellKind::DateTime, &text)?);
@@ -172,7 +202,8 @@ fn presence(r: &mut Reader<'_>, rows: usize) -> Result<Vec<bool>> {
 }
 
 fn kinds(r: &mut Reader<'_>, count: usize) -> Result<Vec<CellKind>> {
-    let kind = |code: u8, r: &Reader<'_>| CellKind::from_u8(code).ok_or_else(|| r.bad("unknown kind of value"));
+    let kind =
+        |code: u8, r: &Reader<'_>| CellKind::from_u8(code).ok_or_else(|| r.bad("unknown kind of value"));
     match r.u8()? {
         MIXED_KINDS => {
             let codes = r.take(count)?;
@@ -189,7 +220,11 @@ pub fn encode_derived(read: &[Stamp], values: &[u8]) -> Vec<u8> {
     let same = read.iter().all(|&s| s == first);
     put_varint(&mut out, read.len() as u64);
     out.push(u8::from(!same));
-    let times = if same { read.get(..1).unwrap_or_default() } else { read };
+    let times = if same {
+        read.get(..1).unwrap_or_default()
+    } else {
+        read
+    };
     times.iter().for_each(|s| put_signed(&mut out, s.millis()));
     out.extend_from_slice(values);
     out
@@ -202,7 +237,9 @@ pub fn decode_derived(bytes: &[u8]) -> Result<(Vec<Stamp>, Part)> {
     let times = match r.u8()? {
         0 if count == 0 => Vec::new(),
         0 => vec![Stamp::from_millis(r.signed()?); count],
-        1 => (0..count).map(|_| r.signed().map(Stamp::from_millis)).collect::<Result<_>>()?,
+        1 => (0..count)
+            .map(|_| r.signed().map(Stamp::from_millis))
+            .collect::<Result<_>>()?,
         _ => return Err(r.bad("unknown times")),
     };
     let part = Part::read(&mut r)?;
@@ -220,13 +257,21 @@ mod tests {
     use proptest::prelude::*;
 
     fn cell() -> impl Strategy<Value = Option<(CellKind, Vec<u8>)>> {
-        let id = "[0-9A-Za-z]{15}".prop_map(|s| (CellKind::Id, s.parse::<RecordId>().unwrap().to_18().to_vec()));
-        let instant = (-62_000_000_000_000..250_000_000_000_000_i64)
-            .prop_map(|ms| (CellKind::DateTime, Stamp::from_millis(ms).to_string().into_bytes()));
+        let id =
+            "[0-9A-Za-z]{15}".prop_map(|s| (CellKind::Id, s.parse::<RecordId>().unwrap().to_18().to_vec()));
+        let instant = (-62_000_000_000_000..250_000_000_000_000_i64).prop_map(|ms| {
+            (
+                CellKind::DateTime,
+                Stamp::from_millis(ms).to_string().into_bytes(),
+            )
+        });
         let text = proptest::collection::vec(any::<u8>(), 0..20).prop_map(|b| (CellKind::Text, b));
         let bare = (0..3_u8).prop_map(|n| (CellKind::Bare, vec![b'0' + n]));
         let raw = Just((CellKind::Raw, b"odd".to_vec()));
-        proptest::option::weighted(0.8, prop_oneof![4 => text, 2 => bare, 3 => id, 3 => instant, 1 => raw])
+        proptest::option::weighted(
+            0.8,
+            prop_oneof![4 => text, 2 => bare, 3 => id, 3 => instant, 1 => raw],
+        )
     }
 
     proptest! {

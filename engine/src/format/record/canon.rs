@@ -148,7 +148,10 @@ impl Canon {
     pub fn columns(&mut self, names: &[&str]) -> Result<()> {
         self.columns.clear();
         for name in names {
-            let field = self.schema.position_any_case(name).ok_or_else(|| self.unknown(name))? as u16;
+            let field = self
+                .schema
+                .position_any_case(name)
+                .ok_or_else(|| self.unknown(name))? as u16;
             if self.columns.contains(&field) {
                 return Err(Error::invalid(format!("the column {name} stands there twice")));
             }
@@ -167,7 +170,9 @@ impl Canon {
         line.clear();
         let mut count = 0;
         for value in values {
-            let Some(&field) = self.columns.get(count) else { return Err(self.wrong_count()) };
+            let Some(&field) = self.columns.get(count) else {
+                return Err(self.wrong_count());
+            };
             count += 1;
             if !value.is_empty() {
                 self.set(usize::from(field), Shape::Csv, line.len(), value.len())?;
@@ -184,7 +189,10 @@ impl Canon {
     }
 
     fn wrong_count(&self) -> Error {
-        Error::invalid(format!("a row with another number of values than the {} columns", self.columns.len()))
+        Error::invalid(format!(
+            "a row with another number of values than the {} columns",
+            self.columns.len()
+        ))
     }
 
     fn unknown(&self, name: &str) -> Error {
@@ -195,7 +203,12 @@ impl Canon {
     /// The field of that name: first where it stood in the record before.
     fn find(&mut self, last: usize, name: &[u8]) -> Result<usize> {
         let guess = usize::from(self.order[last]);
-        if self.schema.fields().get(guess).is_some_and(|f| f.name.as_bytes() == name) {
+        if self
+            .schema
+            .fields()
+            .get(guess)
+            .is_some_and(|f| f.name.as_bytes() == name)
+        {
             return Ok(guess);
         }
         let found = match self.schema.position(name) {
@@ -203,7 +216,9 @@ impl Canon {
             None => {
                 let mut plain = String::new();
                 unescape(name, &mut plain)?;
-                self.schema.position(plain.as_bytes()).ok_or_else(|| self.unknown(&plain))?
+                self.schema
+                    .position(plain.as_bytes())
+                    .ok_or_else(|| self.unknown(&plain))?
             }
         };
         self.order[last] = found as u16;
@@ -216,7 +231,12 @@ impl Canon {
             let name = &self.schema.fields()[field].name;
             return Err(Error::invalid(format!("the field {name} stands there twice")));
         }
-        *slot = Slot { generation: self.generation, shape, start: start as u32, len: len as u32 };
+        *slot = Slot {
+            generation: self.generation,
+            shape,
+            start: start as u32,
+            len: len as u32,
+        };
         Ok(())
     }
 
@@ -259,10 +279,17 @@ impl Canon {
         rows.arena.push(b'}');
         let hash = blake3::keyed_hash(&self.key, &rows.arena[start..]);
         let derived = rows.cells.len() as u32;
-        for (i, field) in schema.fields().iter().enumerate().filter(|(_, f)| f.role == Role::Derived) {
+        for (i, field) in schema
+            .fields()
+            .iter()
+            .enumerate()
+            .filter(|(_, f)| f.role == Role::Derived)
+        {
             self.cell(i, field, text, rows)?;
         }
-        let id = head.id.ok_or_else(|| Error::invalid(format!("a record of {} without Id", schema.sobject())))?;
+        let id = head
+            .id
+            .ok_or_else(|| Error::invalid(format!("a record of {} without Id", schema.sobject())))?;
         let mut content = [0; 16];
         content.copy_from_slice(&hash.as_bytes()[..16]);
         Ok(Row {
@@ -303,7 +330,12 @@ impl Canon {
         };
         let (before, after) = kind.frame();
         rows.arena.extend_from_slice(before);
-        let cell = Cell { field: i as u16, kind, start: rows.arena.len() as u32, len: bytes.len() as u32 };
+        let cell = Cell {
+            field: i as u16,
+            kind,
+            start: rows.arena.len() as u32,
+            len: bytes.len() as u32,
+        };
         rows.arena.extend_from_slice(bytes);
         rows.arena.extend_from_slice(after);
         rows.cells.push(cell);
@@ -356,7 +388,13 @@ struct Head {
 
 impl Default for Head {
     fn default() -> Self {
-        Self { id: None, system: Stamp::NONE, modified: Stamp::NONE, modified_by: None, deleted: false }
+        Self {
+            id: None,
+            system: Stamp::NONE,
+            modified: Stamp::NONE,
+            modified_by: None,
+            deleted: false,
+        }
     }
 }
 
@@ -375,7 +413,9 @@ impl<'a> Value<'a> {
 }
 
 fn value<'a>(slot: Slot, text: &'a str, buffer: &'a mut String) -> Result<Value<'a>> {
-    let part = text.get(slot.start as usize..(slot.start + slot.len) as usize).unwrap_or_default();
+    let part = text
+        .get(slot.start as usize..(slot.start + slot.len) as usize)
+        .unwrap_or_default();
     Ok(match slot.shape {
         Shape::Null | Shape::Plain => Value::Text(part, true),
         Shape::Csv => Value::Text(part, part.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\')),
@@ -389,7 +429,12 @@ fn value<'a>(slot: Slot, text: &'a str, buffer: &'a mut String) -> Result<Value<
 }
 
 /// The canonical value, or `None` if the field's type refuses it.
-fn canonical<'a>(field: &SchemaField, value: &Value<'a>, csv: bool, out: &mut Vec<u8>) -> Option<Written<'a>> {
+fn canonical<'a>(
+    field: &SchemaField,
+    value: &Value<'a>,
+    csv: bool,
+    out: &mut Vec<u8>,
+) -> Option<Written<'a>> {
     let text = value.text();
     let bytes = text.as_bytes();
     if let Value::Text("", _) = value {
@@ -415,7 +460,9 @@ fn canonical<'a>(field: &SchemaField, value: &Value<'a>, csv: bool, out: &mut Ve
             Some(Written::Scratch(CellKind::Id))
         }
         FieldKind::Boolean if csv != is_text => None,
-        FieldKind::Boolean => matches!(text, "true" | "false").then_some(Written::AsIs(CellKind::Bare, bytes)),
+        FieldKind::Boolean => {
+            matches!(text, "true" | "false").then_some(Written::AsIs(CellKind::Bare, bytes))
+        }
         FieldKind::Number if csv != is_text => None,
         FieldKind::Number => decimal(bytes, out).then_some(Written::Scratch(CellKind::Bare)),
         FieldKind::Date if is_text => parse_date(bytes).map(|_| Written::AsIs(CellKind::Text, bytes)),
@@ -425,7 +472,9 @@ fn canonical<'a>(field: &SchemaField, value: &Value<'a>, csv: bool, out: &mut Ve
             Some(Written::Scratch(CellKind::DateTime))
         }
         FieldKind::Time if is_text => {
-            let (millis, b"Z" | b"") = parse_time(bytes)? else { return None };
+            let (millis, b"Z" | b"") = parse_time(bytes)? else {
+                return None;
+            };
             Stamp::from_millis(millis).write(out);
             out.drain(..11);
             Some(Written::Scratch(CellKind::Text))
@@ -449,12 +498,19 @@ fn masked(text: &str) -> bool {
 
 fn refusal(field: &SchemaField, value: &Value<'_>) -> Error {
     let text: String = value.text().chars().take(60).collect();
-    Error::invalid(format!("the field {} ({:?}) cannot hold `{text}`", field.name, field.kind))
+    Error::invalid(format!(
+        "the field {} ({:?}) cannot hold `{text}`",
+        field.name, field.kind
+    ))
 }
 
 fn check_len(text: &[u8]) -> Result<&str> {
     if text.len() > limits::RECORD_BYTES_MAX {
-        return Err(Error::invalid(format!("a record of {} bytes, more than {}", text.len(), limits::RECORD_BYTES_MAX)));
+        return Err(Error::invalid(format!(
+            "a record of {} bytes, more than {}",
+            text.len(),
+            limits::RECORD_BYTES_MAX
+        )));
     }
     utf8(text)
 }

@@ -32,7 +32,11 @@ fn bad(why: &str, at: usize) -> Error {
 impl<'a> Members<'a> {
     /// Starts behind the opening brace.
     pub fn new(text: &'a [u8]) -> Result<Self> {
-        let mut members = Self { text, at: 0, first: true };
+        let mut members = Self {
+            text,
+            at: 0,
+            first: true,
+        };
         members.blank();
         members.expect(b'{', "an object was expected")?;
         Ok(members)
@@ -45,7 +49,11 @@ impl<'a> Members<'a> {
             self.at += 1;
             self.blank();
             let more = self.at < self.text.len();
-            return if more { Err(bad("text behind the object", self.at)) } else { Ok(None) };
+            return if more {
+                Err(bad("text behind the object", self.at))
+            } else {
+                Ok(None)
+            };
         }
         if !self.first {
             self.expect(b',', "a comma was expected")?;
@@ -87,7 +95,9 @@ impl<'a> Members<'a> {
             }
             Some(b't' | b'f' | b'-' | b'0'..=b'9') => {
                 let rest = &self.text[self.at..];
-                let end = rest.iter().position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
+                let end = rest
+                    .iter()
+                    .position(|b| matches!(b, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'));
                 let token = &rest[..end.unwrap_or(rest.len())];
                 self.at += token.len();
                 Ok(Token::Bare(token))
@@ -168,7 +178,9 @@ pub fn unescape(inside: &[u8], out: &mut String) -> Result<()> {
     while let Some(at) = rest.find('\\') {
         out.push_str(&rest[..at]);
         let mut tail = rest[at + 1..].chars();
-        let Some(code) = tail.next() else { return Err(bad("an escape that does not end", at)) };
+        let Some(code) = tail.next() else {
+            return Err(bad("an escape that does not end", at));
+        };
         rest = tail.as_str();
         out.push(match code {
             '"' | '\\' | '/' => code,
@@ -192,7 +204,9 @@ pub fn unescape(inside: &[u8], out: &mut String) -> Result<()> {
 /// The character of `XXXX`, or of `XXXX\uXXXX` for a surrogate pair, and what follows.
 fn unicode(text: &str) -> Option<(char, &str)> {
     let unit = |text: &str| {
-        let hex = text.get(..4).filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))?;
+        let hex = text
+            .get(..4)
+            .filter(|h| h.bytes().all(|b| b.is_ascii_hexdigit()))?;
         u32::from_str_radix(hex, 16).ok()
     };
     let high = unit(text)?;
@@ -201,5 +215,8 @@ fn unicode(text: &str) -> Option<(char, &str)> {
     }
     let second = text[4..].strip_prefix("\\u")?;
     let low = unit(second).filter(|low| (0xdc00..0xe000).contains(low))?;
-    Some((char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))?, &second[4..]))
+    Some((
+        char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))?,
+        &second[4..],
+    ))
 }

@@ -14,7 +14,9 @@ const PLAIN_DIGITS: i64 = 40;
 /// assert_eq!(out, b"-450");
 /// ```
 pub fn decimal(text: &[u8], out: &mut Vec<u8>) -> bool {
-    let Some(number) = Parts::parse(text) else { return false };
+    let Some(number) = Parts::parse(text) else {
+        return false;
+    };
     number.write(out);
     true
 }
@@ -49,7 +51,12 @@ impl<'a> Parts<'a> {
             [b'e' | b'E', rest @ ..] => exponent(rest)?,
             _ => return None,
         };
-        Some(Self { negative, whole, fraction, exponent })
+        Some(Self {
+            negative,
+            whole,
+            fraction,
+            exponent,
+        })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
@@ -60,7 +67,13 @@ impl<'a> Parts<'a> {
             out.push(b'0');
             return;
         }
-        let trailing = self.fraction.iter().rev().chain(self.whole.iter().rev()).take_while(|&&d| d == b'0').count();
+        let trailing = self
+            .fraction
+            .iter()
+            .rev()
+            .chain(self.whole.iter().rev())
+            .take_while(|&&d| d == b'0')
+            .count();
         let significant = all().skip(zeros).take(total - zeros - trailing);
         let len = (total - zeros - trailing) as i64;
         // The power of ten of the last significant digit.
@@ -68,7 +81,11 @@ impl<'a> Parts<'a> {
         if self.negative {
             out.push(b'-');
         }
-        let plain = if scale >= 0 { len + scale } else { len.max(1 - scale) };
+        let plain = if scale >= 0 {
+            len + scale
+        } else {
+            len.max(1 - scale)
+        };
         if plain > PLAIN_DIGITS {
             out.extend(significant);
             out.extend_from_slice(format!("E{scale:+}").as_bytes());
@@ -121,9 +138,22 @@ mod tests {
     #[test]
     fn one_value_has_one_text() {
         for (text, want) in [
-            ("400", "400"), ("400.0", "400"), ("4.0E2", "400"), ("4e+2", "400"), ("-0", "0"), ("-0.00", "0"), ("0e9", "0"),
-            ("0.5", "0.5"), ("5E-1", "0.5"), ("-12.340", "-12.34"), ("0.00100", "0.001"), ("1E+39", &format!("1{}", "0".repeat(39))),
-            ("1E+40", "1E+40"), ("10E+39", "1E+40"), ("1.5E-60", "15E-61"), ("123456789012345678.87", "123456789012345678.87"),
+            ("400", "400"),
+            ("400.0", "400"),
+            ("4.0E2", "400"),
+            ("4e+2", "400"),
+            ("-0", "0"),
+            ("-0.00", "0"),
+            ("0e9", "0"),
+            ("0.5", "0.5"),
+            ("5E-1", "0.5"),
+            ("-12.340", "-12.34"),
+            ("0.00100", "0.001"),
+            ("1E+39", &format!("1{}", "0".repeat(39))),
+            ("1E+40", "1E+40"),
+            ("10E+39", "1E+40"),
+            ("1.5E-60", "15E-61"),
+            ("123456789012345678.87", "123456789012345678.87"),
         ] {
             assert_eq!(canon(text).as_deref(), Some(want), "{text}");
             assert_eq!(canon(want).as_deref(), Some(want), "{want} is a fixed point");
@@ -132,7 +162,22 @@ mod tests {
 
     #[test]
     fn what_json_refuses_is_refused() {
-        for text in ["", "-", "01", "1.", ".5", "1e", "1e+", "+1", "0x1", "1 ", "NaN", "1e9999999999", "1.e5", "--1"] {
+        for text in [
+            "",
+            "-",
+            "01",
+            "1.",
+            ".5",
+            "1e",
+            "1e+",
+            "+1",
+            "0x1",
+            "1 ",
+            "NaN",
+            "1e9999999999",
+            "1.e5",
+            "--1",
+        ] {
             assert_eq!(canon(text), None, "{text}");
         }
     }

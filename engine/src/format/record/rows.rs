@@ -32,7 +32,9 @@ impl CellKind {
     /// The kind of a code on disk.
     pub fn from_u8(code: u8) -> Option<Self> {
         use CellKind::{Bare, Blob, DateTime, Id, Masked, Raw, Text};
-        [Text, Bare, Id, DateTime, Masked, Raw, Blob].get(usize::from(code)).copied()
+        [Text, Bare, Id, DateTime, Masked, Raw, Blob]
+            .get(usize::from(code))
+            .copied()
     }
 
     /// What stands before and after the bytes in JSON.

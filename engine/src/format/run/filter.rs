@@ -45,7 +45,10 @@ impl Filter {
 
 fn probes(hash: &IdHash, count: u64) -> impl Iterator<Item = u64> {
     let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *hash;
-    let (one, two) = (u64::from_le_bytes([a, b, c, d, e, f, g, h]), u64::from_le_bytes([i, j, k, l, m, n, o, p]) | 1);
+    let (one, two) = (
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        u64::from_le_bytes([i, j, k, l, m, n, o, p]) | 1,
+    );
     (0..PROBES).map(move |probe| one.wrapping_add(two.wrapping_mul(probe)) % count)
 }
 
@@ -55,7 +58,11 @@ mod tests {
 
     #[test]
     fn what_is_there_is_found_and_little_else() {
-        let hash = |n: u32| -> IdHash { blake3::hash(&n.to_le_bytes()).as_bytes()[..16].try_into().unwrap() };
+        let hash = |n: u32| -> IdHash {
+            blake3::hash(&n.to_le_bytes()).as_bytes()[..16]
+                .try_into()
+                .unwrap()
+        };
         let filter = Filter::of(&(0..1000).map(hash).collect::<Vec<_>>());
         assert!((0..1000).all(|n| filter.may_hold(&hash(n))));
         let wrong = (1000..11_000).filter(|&n| filter.may_hold(&hash(n))).count();

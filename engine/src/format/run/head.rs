@@ -60,7 +60,11 @@ impl RunHead {
         let count = r.count(PARTS_MAX)?;
         let mut parts: Vec<PartEntry> = Vec::with_capacity(count.min(1024));
         for _ in 0..count {
-            let part = PartEntry { first: r.record_id()?, last: r.record_id()?, part: MetaRef::read(&mut r)? };
+            let part = PartEntry {
+                first: r.record_id()?,
+                last: r.record_id()?,
+                part: MetaRef::read(&mut r)?,
+            };
             if part.last < part.first || parts.last().is_some_and(|before| before.last > part.first) {
                 return Err(r.bad("parts out of order"));
             }

@@ -49,7 +49,10 @@ const CONTINUED: u8 = 4;
 impl RunPart {
     /// The bytes of the chunk.
     pub fn encode(&self) -> Vec<u8> {
-        let refs = self.pages.iter().flat_map(|p| [Some(p.keys), p.values, p.derived].into_iter().flatten());
+        let refs = self
+            .pages
+            .iter()
+            .flat_map(|p| [Some(p.keys), p.values, p.derived].into_iter().flatten());
         let mut packs: Vec<PackId> = refs.map(|r| r.at.pack).collect();
         packs.sort_unstable();
         packs.dedup();
@@ -58,7 +61,11 @@ impl RunPart {
         packs.iter().for_each(|p| out.extend_from_slice(&p.0));
         put_varint(&mut out, self.pages.len() as u64);
         for page in &self.pages {
-            let flags = [(page.values.is_some(), VALUES), (page.derived.is_some(), DERIVED), (page.continued, CONTINUED)];
+            let flags = [
+                (page.values.is_some(), VALUES),
+                (page.derived.is_some(), DERIVED),
+                (page.continued, CONTINUED),
+            ];
             out.push(flags.iter().filter(|(set, _)| *set).map(|(_, bit)| bit).sum());
             out.extend_from_slice(page.first.as_bytes());
             out.extend_from_slice(page.last.as_bytes());
@@ -82,7 +89,9 @@ impl RunPart {
         if r.u8()? != VERSION {
             return Err(r.bad("unknown version"));
         }
-        let packs = (0..r.count(RUN_PART_PAGES * 3)?).map(|_| r.array().map(PackId)).collect::<Result<Vec<_>>>()?;
+        let packs = (0..r.count(RUN_PART_PAGES * 3)?)
+            .map(|_| r.array().map(PackId))
+            .collect::<Result<Vec<_>>>()?;
         let count = r.count(RUN_PART_PAGES)?;
         let mut pages: Vec<PageEntry> = Vec::with_capacity(count);
         for _ in 0..count {
@@ -103,16 +112,42 @@ fn page(r: &mut Reader<'_>, packs: &[PackId]) -> Result<PageEntry> {
     let (first, last) = (r.record_id()?, r.record_id()?);
     let rows = number(r)?;
     let low = r.varint()?;
-    let high = low.checked_add(r.varint()?).ok_or_else(|| r.bad("snapshot number too large"))?;
+    let high = low
+        .checked_add(r.varint()?)
+        .ok_or_else(|| r.bad("snapshot number too large"))?;
     let keys = chunk(r, packs)?;
-    let values = if flags & VALUES != 0 { Some(chunk(r, packs)?) } else { None };
-    let derived = if flags & DERIVED != 0 { Some(chunk(r, packs)?) } else { None };
-    Ok(PageEntry { first, last, rows, span: (low, high), continued: flags & CONTINUED != 0, keys, values, derived })
+    let values = if flags & VALUES != 0 {
+        Some(chunk(r, packs)?)
+    } else {
+        None
+    };
+    let derived = if flags & DERIVED != 0 {
+        Some(chunk(r, packs)?)
+    } else {
+        None
+    };
+    Ok(PageEntry {
+        first,
+        last,
+        rows,
+        span: (low, high),
+        continued: flags & CONTINUED != 0,
+        keys,
+        values,
+        derived,
+    })
 }
 
 fn chunk(r: &mut Reader<'_>, packs: &[PackId]) -> Result<ChunkRef> {
     let id = ChunkId(r.array()?);
     let pack = r.count(packs.len())?;
     let pack = *packs.get(pack).ok_or_else(|| r.bad("no such pack"))?;
-    Ok(ChunkRef { id, at: Location { pack, offset: number(r)?, len: number(r)? } })
+    Ok(ChunkRef {
+        id,
+        at: Location {
+            pack,
+            offset: number(r)?,
+            len: number(r)?,
+        },
+    })
 }

@@ -50,7 +50,11 @@ impl Ingest<'_, '_> {
         let (hashes, mut ends) = cut(&context, &changes, &self.batches);
         let full = ends.last().copied().unwrap_or(0);
         // Rows from this Id on wait for the rest of their page.
-        let wait = if last { None } else { changes.get(full).map(|e| e.key.id) };
+        let wait = if last {
+            None
+        } else {
+            changes.get(full).map(|e| e.key.id)
+        };
         if last && full < changes.len() {
             ends.push(changes.len());
         }
@@ -82,7 +86,13 @@ impl Ingest<'_, '_> {
     fn order(&self) -> Vec<(RecordId, Stamp, u32, u32)> {
         let mut order = Vec::new();
         for (b, batch) in self.batches.iter().enumerate() {
-            order.extend(batch.rows.iter().enumerate().map(|(r, row)| (row.id, row.system, b as u32, r as u32)));
+            order.extend(
+                batch
+                    .rows
+                    .iter()
+                    .enumerate()
+                    .map(|(r, row)| (row.id, row.system, b as u32, r as u32)),
+            );
         }
         if !order.is_sorted() {
             order.sort_unstable();
@@ -96,7 +106,10 @@ impl Ingest<'_, '_> {
             && let Some(twice) = order.windows(2).find(|w| w[0].0 == w[1].0)
         {
             let name = self.target.schema.sobject();
-            return Err(Error::invalid(format!("{name}: the Id {} comes twice", twice[0].0)));
+            return Err(Error::invalid(format!(
+                "{name}: the Id {} comes twice",
+                twice[0].0
+            )));
         }
         order.dedup_by(|later, kept| {
             let same = later.0 == kept.0;
@@ -120,7 +133,10 @@ impl Ingest<'_, '_> {
         let mut rows = order.iter().peekable();
         let mut graves = buried.iter().peekable();
         loop {
-            let next = [rows.peek().map(|o| o.0), graves.peek().map(|g| g.0)].into_iter().flatten().min();
+            let next = [rows.peek().map(|o| o.0), graves.peek().map(|g| g.0)]
+                .into_iter()
+                .flatten()
+                .min();
             let Some(id) = next else { return Ok(changes) };
             while old.as_ref().is_some_and(|v| v.key.id < id) {
                 old = before.next(false)?;
@@ -142,7 +158,11 @@ impl Ingest<'_, '_> {
             return None;
         }
         if row.deleted {
-            let kind = if row.master.is_some() { VersionKind::Merged } else { VersionKind::Deleted };
+            let kind = if row.master.is_some() {
+                VersionKind::Merged
+            } else {
+                VersionKind::Deleted
+            };
             let mut entry = self.tombstone(row.id, kind, row.master, was)?;
             (entry.key.system, entry.key.modified) = (row.system, row.modified);
             entry.key.modified_by = row.modified_by;
@@ -159,7 +179,11 @@ impl Ingest<'_, '_> {
         let key = KeyRow {
             id: row.id,
             snapshot: self.target.snapshot,
-            kind: if same { VersionKind::Stamps } else { VersionKind::Value },
+            kind: if same {
+                VersionKind::Stamps
+            } else {
+                VersionKind::Value
+            },
             schema: self.target.schema_number,
             hash: row.hash,
             replaced: live.map_or(ContentHash::NONE, |was| was.hash),
@@ -168,11 +192,21 @@ impl Ingest<'_, '_> {
             modified_by: row.modified_by,
             winner: None,
         };
-        Some(Entry { key, before: live.map(|was| (was.system, was.modified)), row: at })
+        Some(Entry {
+            key,
+            before: live.map(|was| (was.system, was.modified)),
+            row: at,
+        })
     }
 
     /// A record that is gone; nothing if it was not there.
-    fn tombstone(&self, id: RecordId, kind: VersionKind, winner: Option<RecordId>, was: Option<KeyRow>) -> Option<Entry> {
+    fn tombstone(
+        &self,
+        id: RecordId,
+        kind: VersionKind,
+        winner: Option<RecordId>,
+        was: Option<KeyRow>,
+    ) -> Option<Entry> {
         let was = was.filter(|was| was.kind.is_live())?;
         let key = KeyRow {
             id,
@@ -186,7 +220,11 @@ impl Ingest<'_, '_> {
             modified_by: None,
             winner,
         };
-        Some(Entry { key, before: Some((was.system, was.modified)), row: (0, 0) })
+        Some(Entry {
+            key,
+            before: Some((was.system, was.modified)),
+            row: (0, 0),
+        })
     }
 
     fn count(&mut self, changes: &[Entry], ready: &[Ready]) {
@@ -229,17 +267,35 @@ impl Ingest<'_, '_> {
 
     /// Puts pages into packs and into a run: the last one if they follow on it, else a new one.
     fn place(&mut self, ready: Vec<Ready>) -> Result<()> {
-        let Some(first) = ready.first().map(|page| page.first) else { return Ok(()) };
-        if self.runs.last().is_none_or(|run| run.last.is_some_and(|last| last >= first)) {
+        let Some(first) = ready.first().map(|page| page.first) else {
+            return Ok(());
+        };
+        if self
+            .runs
+            .last()
+            .is_none_or(|run| run.last.is_some_and(|last| last >= first))
+        {
             self.runs.push(RunPages::default());
         }
-        let wanted: Vec<_> = ready.iter().flat_map(|p| [&p.values, &p.derived]).flatten().map(|c| c.id).collect();
+        let wanted: Vec<_> = ready
+            .iter()
+            .flat_map(|p| [&p.values, &p.derived])
+            .flatten()
+            .map(|c| c.id)
+            .collect();
         let present = self.writer.present(&wanted)?;
-        let known: HashMap<_, _> = wanted.into_iter().zip(present).filter_map(|(id, at)| Some((id, at?))).collect();
+        let known: HashMap<_, _> = wanted
+            .into_iter()
+            .zip(present)
+            .filter_map(|(id, at)| Some((id, at?)))
+            .collect();
         for page in ready {
             let mut put = |chunk: Option<Prepared>| -> Result<Option<ChunkRef>> {
                 let Some(chunk) = chunk else { return Ok(None) };
-                let at = known.get(&chunk.id).copied().map_or_else(|| self.writer.put(&chunk), Ok)?;
+                let at = known
+                    .get(&chunk.id)
+                    .copied()
+                    .map_or_else(|| self.writer.put(&chunk), Ok)?;
                 Ok(Some(ChunkRef { id: chunk.id, at }))
             };
             let (values, derived) = (put(page.values)?, put(page.derived)?);
@@ -247,10 +303,26 @@ impl Ingest<'_, '_> {
             run.last = Some(page.last);
             run.rows += u64::from(page.rows);
             run.held += page.keys.stored_len();
-            let nowhere = crate::format::pack::Location { pack: crate::base::id::PackId([0; 32]), offset: 0, len: 0 };
-            let keys = ChunkRef { id: page.keys.id, at: nowhere };
+            let nowhere = crate::format::pack::Location {
+                pack: crate::base::id::PackId([0; 32]),
+                offset: 0,
+                len: 0,
+            };
+            let keys = ChunkRef {
+                id: page.keys.id,
+                at: nowhere,
+            };
             let (first, last, rows) = (page.first, page.last, page.rows);
-            let entry = PageEntry { first, last, rows, span: (0, 0), continued: false, keys, values, derived };
+            let entry = PageEntry {
+                first,
+                last,
+                rows,
+                span: (0, 0),
+                continued: false,
+                keys,
+                values,
+                derived,
+            };
             run.pages.push((entry, Some(page.keys), page.hashes));
             if run.held > KEYS_HELD {
                 run.place_keys(self.writer)?;
@@ -283,7 +355,10 @@ impl RunPages {
             pages.push(entry);
         }
         if let (Some(first), Some(last)) = (pages.first().map(|p| p.first), pages.last().map(|p| p.last)) {
-            let part = RunPart { pages, filter: Filter::of(&hashes) };
+            let part = RunPart {
+                pages,
+                filter: Filter::of(&hashes),
+            };
             self.parts.push((first, last, part.encode()));
         }
     }

@@ -112,7 +112,11 @@ impl<'a, 'v> Ingest<'a, 'v> {
     pub fn json(&mut self, line: u64, text: &[u8]) -> Result<()> {
         self.raw.extend_from_slice(text);
         self.ends.push((self.raw.len(), line));
-        if self.raw.len() >= RAW_BYTES { self.digest() } else { Ok(()) }
+        if self.raw.len() >= RAW_BYTES {
+            self.digest()
+        } else {
+            Ok(())
+        }
     }
 
     /// Names the columns of CSV rows.
@@ -125,8 +129,12 @@ impl<'a, 'v> Ingest<'a, 'v> {
 
     /// Takes a CSV row.
     pub fn csv<'r>(&mut self, line: u64, values: impl IntoIterator<Item = &'r str>) -> Result<()> {
-        let Some((canon, rows)) = &mut self.direct else { return Err(Error::invalid("a CSV row without columns")) };
-        canon.csv(values, rows).map_err(|e| e.within(format_args!("line {line}")))?;
+        let Some((canon, rows)) = &mut self.direct else {
+            return Err(Error::invalid("a CSV row without columns"));
+        };
+        canon
+            .csv(values, rows)
+            .map_err(|e| e.within(format_args!("line {line}")))?;
         if rows.arena.len() < RAW_BYTES {
             return Ok(());
         }
@@ -135,7 +143,11 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     fn canon(&self) -> Canon {
-        Canon::new(Arc::clone(&self.target.schema), self.target.vault.keys.record_key(), self.rules.mode)
+        Canon::new(
+            Arc::clone(&self.target.schema),
+            self.target.vault.keys.record_key(),
+            self.rules.mode,
+        )
     }
 
     /// Canonicalises the raw text on all cores.
@@ -149,7 +161,9 @@ impl<'a, 'v> Ingest<'a, 'v> {
             let mut rows = Rows::default();
             let mut start = from.checked_sub(1).map_or(0, |before| ends[before].0);
             for &(end, line) in &ends[from..ends.len().min(from + per)] {
-                canon.json(&raw[start..end], &mut rows).map_err(|e| e.within(format_args!("line {line}")))?;
+                canon
+                    .json(&raw[start..end], &mut rows)
+                    .map_err(|e| e.within(format_args!("line {line}")))?;
                 start = end;
             }
             Ok(rows)
@@ -171,7 +185,10 @@ impl<'a, 'v> Ingest<'a, 'v> {
             return Ok(());
         }
         if !self.rules.full {
-            return Err(Error::new(Kind::Quota, "more changes than memory is set aside for").hint("read the whole sObject"));
+            return Err(
+                Error::new(Kind::Quota, "more changes than memory is set aside for")
+                    .hint("read the whole sObject"),
+            );
         }
         self.flush(false)
     }
@@ -197,7 +214,10 @@ impl<'a, 'v> Ingest<'a, 'v> {
             *next = came.next()?;
             if self.rules.once && next.is_some() && *next == last {
                 let id = last.map(|id| id.to_string()).unwrap_or_default();
-                return Err(Error::invalid(format!("{}: the Id {id} comes twice", self.target.schema.sobject())));
+                return Err(Error::invalid(format!(
+                    "{}: the Id {id} comes twice",
+                    self.target.schema.sobject()
+                )));
             }
             Ok(())
         };

@@ -9,7 +9,9 @@ use crate::base::error::Result;
 use crate::base::id::{ContentHash, RecordId};
 use crate::base::stamp::Stamp;
 use crate::format::digest::Digest;
-use crate::format::page::{Cutter, IdHash, KeyRow, PartBuilder, VersionKind, encode_derived, encode_keys, id_hash};
+use crate::format::page::{
+    Cutter, IdHash, KeyRow, PartBuilder, VersionKind, encode_derived, encode_keys, id_hash,
+};
 use crate::format::record::{Cell, Rows};
 use crate::format::schema::Schema;
 use crate::format::seal::{ChunkKind, Compressor, Keys, Prepared};
@@ -78,19 +80,47 @@ fn value_bytes(entry: &Entry, batches: &[Rows]) -> usize {
     }
     let batch = &batches[entry.row.0 as usize];
     let row = &batch.rows[entry.row.1 as usize];
-    batch.cells[row.cells as usize..row.end as usize].iter().map(|c| c.len as usize).sum()
+    batch.cells[row.cells as usize..row.end as usize]
+        .iter()
+        .map(|c| c.len as usize)
+        .sum()
 }
 
 /// Encodes the pages that end at `ends`.
-pub fn encode(context: &Context<'_>, entries: &[Entry], hashes: &[IdHash], ends: &[usize], batches: &[Rows]) -> Result<Vec<Ready>> {
+pub fn encode(
+    context: &Context<'_>,
+    entries: &[Entry],
+    hashes: &[IdHash],
+    ends: &[usize],
+    batches: &[Rows],
+) -> Result<Vec<Ready>> {
     let starts = std::iter::once(0).chain(ends.iter().copied());
     let spans: Vec<_> = starts.zip(ends.iter().copied()).collect();
     let names = || context.schema.fields().iter().map(|f| f.name.clone());
-    let worker = || (Compressor::new(context.level), PartBuilder::new(names()), PartBuilder::new(names()));
-    let page = |(compressor, content, derived): &mut (Compressor, PartBuilder, PartBuilder), (from, to): (usize, usize)| {
-        one(context, &entries[from..to], &hashes[from..to], batches, compressor, content, derived)
+    let worker = || {
+        (
+            Compressor::new(context.level),
+            PartBuilder::new(names()),
+            PartBuilder::new(names()),
+        )
     };
-    spans.into_par_iter().with_min_len(4).map_init(worker, page).collect()
+    let page = |(compressor, content, derived): &mut (Compressor, PartBuilder, PartBuilder),
+                (from, to): (usize, usize)| {
+        one(
+            context,
+            &entries[from..to],
+            &hashes[from..to],
+            batches,
+            compressor,
+            content,
+            derived,
+        )
+    };
+    spans
+        .into_par_iter()
+        .with_min_len(4)
+        .map_init(worker, page)
+        .collect()
 }
 
 fn one(
@@ -116,11 +146,18 @@ fn one(
     let mut bytes = Vec::new();
     let has_derived = !derived.is_empty();
     content.finish(&mut bytes);
-    let value_part = if values > 0 { Some(prepare(ChunkKind::PageValues, &bytes)?) } else { None };
+    let value_part = if values > 0 {
+        Some(prepare(ChunkKind::PageValues, &bytes)?)
+    } else {
+        None
+    };
     bytes.clear();
     derived.finish(&mut bytes);
     let derived = if has_derived {
-        Some(prepare(ChunkKind::PageDerived, &encode_derived(&vec![context.read; values], &bytes))?)
+        Some(prepare(
+            ChunkKind::PageDerived,
+            &encode_derived(&vec![context.read; values], &bytes),
+        )?)
     } else {
         None
     };

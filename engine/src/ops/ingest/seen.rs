@@ -30,9 +30,14 @@ impl Seen {
 
     /// All Ids in ascending order, duplicates included.
     pub fn merged(&self) -> Merged<'_> {
-        let mut merged = Merged { segments: Vec::new(), heap: BinaryHeap::new() };
+        let mut merged = Merged {
+            segments: Vec::new(),
+            heap: BinaryHeap::new(),
+        };
         for (i, segment) in self.segments.iter().enumerate() {
-            merged.segments.push((Reader::new(segment, "list of seen Ids"), 0));
+            merged
+                .segments
+                .push((Reader::new(segment, "list of seen Ids"), 0));
             merged.refill(i);
         }
         merged
@@ -56,7 +61,9 @@ impl Merged<'_> {
 
     /// The next Id.
     pub fn next(&mut self) -> Result<Option<RecordId>> {
-        let Some(Reverse((number, i))) = self.heap.pop() else { return Ok(None) };
+        let Some(Reverse((number, i))) = self.heap.pop() else {
+            return Ok(None);
+        };
         self.refill(i);
         Ok(RecordId::from_number(number))
     }

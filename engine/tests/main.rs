@@ -1,0 +1,7 @@
+//! The engine through its public face: captures from an org that is a plain map, checked against that map.
+//!
+//! Key decision: one binary; the org here is a model and not the simulator, so that the engine is tested alone.
+
+mod capture;
+mod import;
+mod model;
