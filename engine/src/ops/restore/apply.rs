@@ -303,10 +303,10 @@ impl Run<'_> {
                 None => writes.push(Write { op, id, values }),
             }
         }
-        self.update(writes, |_| Final::Edited, "")
+        self.update(&writes, |_| Final::Edited, "")
     }
 
-    fn update(&mut self, writes: Vec<Write<'_>>, done: fn(RecordId) -> Final, context: &str) -> Result<()> {
+    fn update(&mut self, writes: &[Write<'_>], done: fn(RecordId) -> Final, context: &str) -> Result<()> {
         let Some(sobject) = writes.first().map(|w| w.op.sobject.clone()) else {
             return Ok(());
         };

@@ -163,6 +163,6 @@ pub fn missing<'a>(now: &'a Describe, values: &Values) -> Option<&'a str> {
         .fields
         .iter()
         .filter(|f| creatable(f) && f.required() && f.kind != FieldKind::Boolean);
-    let gap = required.find(|f| !values.contains_key(&f.name) && !(person && f.name == "Name"));
+    let gap = required.find(|f| !(values.contains_key(&f.name) || person && f.name == "Name"));
     gap.map(|f| f.name.as_str())
 }

@@ -512,7 +512,7 @@ fn an_undelete_out_of_the_bin_falls_to_create_and_its_children_follow() {
         .with("Account", "001z", "{}");
     let plan = plan(&then, &now);
     let mut org = Org {
-        live: now.live.clone(),
+        live: now.live,
         ..Org::default()
     }
     .binned("Contact", "003a", &then);
