@@ -385,7 +385,7 @@ impl Run<'_> {
             }
         }
         self.update(
-            writes,
+            &writes,
             |_| Final::Undeleted,
             "it is back, but its values could not be set: ",
         )

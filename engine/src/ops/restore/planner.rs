@@ -330,10 +330,8 @@ impl Planner<'_> {
         }
     }
 
-    fn finish(mut self) -> Result<Plan> {
-        let (order, deferred) = self.order()?;
-        let brought = self.brought();
-        let edits = order.levels.iter().max().map_or(0, |top| top + 1);
+    /// Takes the deferred fields out of their drafts, and gives the edits that set them at the end.
+    fn late(&mut self, deferred: Vec<(usize, String)>) -> Vec<Draft> {
         let mut late: BTreeMap<usize, Values> = BTreeMap::new();
         for (at, name) in deferred {
             if let Some(value) = self.drafts[at].fields.remove(&name) {
@@ -354,6 +352,14 @@ impl Planner<'_> {
                 dead: false,
             });
         }
+        last
+    }
+
+    fn finish(mut self) -> Result<Plan> {
+        let (order, deferred) = self.order()?;
+        let brought = self.brought();
+        let edits = order.levels.iter().max().map_or(0, |top| top + 1);
+        let last = self.late(deferred);
         let drafts = std::mem::take(&mut self.drafts);
         let levels = order
             .levels
