@@ -339,12 +339,11 @@ impl Compressor {
         let (codec, bytes) = self
             .squeeze(plain)
             .map_err(|e| Error::io(format_args!("zstd on {kind} {id}"), e))?;
-        if codec == Codec::Zstd {
-            expand_zstd(&bytes, plain.len(), &mut self.proof)
-                .filter(|()| self.proof == plain)
-                .ok_or_else(|| {
-                    Error::corrupt(format_args!("{kind} {id}"), "zstd cannot read what it wrote")
-                })?;
+        if codec == Codec::Zstd && !self.reads_back(&bytes, plain) {
+            return Err(Error::corrupt(
+                format_args!("{kind} {id}"),
+                "zstd cannot read what it wrote",
+            ));
         }
         Ok(Prepared {
             id,
@@ -353,6 +352,11 @@ impl Compressor {
             codec,
             bytes,
         })
+    }
+
+    /// Whether what was compressed gives the plaintext again.
+    fn reads_back(&mut self, bytes: &[u8], plain: &[u8]) -> bool {
+        expand_zstd(bytes, plain.len(), &mut self.proof).is_some() && self.proof == plain
     }
 
     fn squeeze(&mut self, plain: &[u8]) -> std::io::Result<(Codec, Vec<u8>)> {
@@ -537,6 +541,15 @@ mod tests {
                 .kind(),
             Kind::Invalid
         );
+    }
+
+    #[test]
+    fn a_compressor_that_errs_is_found_out() {
+        let mut compressor = Compressor::new(3);
+        let (_, good) = compressor.squeeze(&[b'x'; 500]).unwrap();
+        assert!(compressor.reads_back(&good, &[b'x'; 500]));
+        assert!(!compressor.reads_back(&good, &[b'y'; 500]) && !compressor.reads_back(&good, &[b'x'; 499]));
+        assert!(!compressor.reads_back(&good[..good.len() - 1], &[b'x'; 500]));
     }
 
     #[test]

@@ -187,6 +187,20 @@ fn chunks_and_packs_cannot_be_swapped() {
 }
 
 #[test]
+fn an_authentic_chunk_under_a_wrong_name_is_refused() {
+    let keys = keys();
+    let mut builder = PackBuilder::new(&keys, PACK, PackRole::Data);
+    let mut chunk = Compressor::new(1)
+        .prepare(&keys, ChunkKind::Ids, b"content")
+        .unwrap();
+    chunk.id.0[0] ^= 1;
+    let location = builder.append(&chunk).unwrap();
+    let bytes = builder.finish().unwrap();
+    let e = open_chunk(&keys, &chunk.id, ChunkKind::Ids, &PACK, cut(&bytes, &location)).unwrap_err();
+    assert!(e.message().contains("not that of its name"), "{e}");
+}
+
+#[test]
 fn a_newer_pack_is_refused_as_such() {
     let (bytes, _) = pack_of(&small());
     let mut newer = bytes;
