@@ -2,7 +2,7 @@
 //!
 //! Key decision: sorted runs of record pages (an index entry a page, not a record) on a content-addressed
 //! chunk store, so that a snapshot costs what changed. Five layers, each imports only those before it:
-//! [`base`] -> [`format`] -> [`store`] -> [`vault`] -> [`ops`]. The API is synchronous and never prints.
+//! [`base`] -> [`mod@format`] -> [`store`] -> [`vault`] -> [`ops`]. The API is synchronous and never prints.
 //!
 //! It does not speak to Salesforce: an org is a [`ops::org::Source`] that somebody else implements.
 

@@ -1,6 +1,7 @@
 //! Captures of a model org: every snapshot, every diff and every history against the model.
 //!
-//! Key decision: random histories with a memory bound so small that flushing is exercised. Not a test of an API.
+//! Key decision: random histories with a memory bound so small that flushing is exercised.
+//! It is not a test of any API: the org is a map.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! Imports: what a folder of files becomes, and what refuses it.
 //!
-//! Key decision: every refusal is checked to name the line and to leave the vault as it was. No API here.
+//! Key decision: every refusal is checked to name the line and to leave the vault as it was.
+//! No org and no API is needed here.
 
 use std::fs;
 use std::sync::Arc;

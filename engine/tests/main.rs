@@ -1,6 +1,8 @@
 //! The engine through its public face: captures from an org that is a plain map, checked against that map.
 //!
 //! Key decision: one binary; the org here is a model and not the simulator, so that the engine is tested alone.
+//! It does not test commands or the network: those are the root package's tests.
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod capture;
 mod import;

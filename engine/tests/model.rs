@@ -1,6 +1,7 @@
 //! An org that is a map of maps, as a [`Source`]: what the engine is checked against.
 //!
-//! Key decision: it answers in any order it likes and shows deleted rows until they are purged. It is not Salesforce.
+//! Key decision: it answers in any order it likes and shows deleted rows until they are purged.
+//! It is not Salesforce: it has one sObject and no rules.
 
 use std::collections::BTreeMap;
 

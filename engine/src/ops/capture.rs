@@ -16,10 +16,9 @@ use crate::format::manifest::Captured;
 use crate::format::page::VersionKind;
 use crate::format::record::Mode;
 use crate::format::schema::{Role, Schema};
-use crate::format::seal::ChunkKind;
-use crate::ops::ingest::{Ingest, Rules, Target};
+use crate::ops::ingest::{Ingest, Rules, RunPages, Target};
 use crate::ops::org::{Read, SObjectInfo, Scope, Source};
-use crate::ops::publish::{Done, Draft, next_number, publish};
+use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
 use crate::vault::writer::Writer;
@@ -165,22 +164,12 @@ impl<'v> Capture<'v, '_> {
         let text = source.describe(&info.name)?;
         let describe = Describe::parse(&text)?;
         let schema = Arc::new(Schema::of(&describe)?);
-        let catalog = self.vault.catalog();
-        let before = catalog.object(self.org, &info.name)?;
-        let (number, fresh, same_fields) = match &before {
-            None => (1, true, false),
-            Some(before) => {
-                let entry = catalog.schema(self.org, &info.name, before.schema)?;
-                let known = entry.describe.map(|d| d.id)
-                    == Some(self.vault.keys.chunk_id(ChunkKind::Describe, &text));
-                let fields = Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
-                if known && fields {
-                    (before.schema, false, true)
-                } else {
-                    (before.schema + 1, true, fields)
-                }
-            }
-        };
+        let before = self.vault.catalog().object(self.org, &info.name)?;
+        let Numbered {
+            number,
+            fresh,
+            same_fields,
+        } = numbered(self.vault, self.org, &schema, Some(&text))?;
         let stamped = schema.has(Role::SystemModstamp) || schema.has(Role::LastModifiedDate);
         let since = before
             .as_ref()
@@ -210,30 +199,22 @@ impl<'v> Capture<'v, '_> {
     }
 
     /// Reads an increment, and the whole sObject where that cannot be trusted.
-    fn read(
-        &mut self,
-        mut job: Job<'_>,
-        since: Option<Stamp>,
-    ) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
-        if let Some(since) = since {
-            match self.increment(&mut job, since) {
-                Ok((captured, runs)) if captured.counted == Some(captured.live) => {
-                    return Ok((captured, runs));
-                }
-                Ok((captured, _)) => {
-                    let Captured {
-                        name, live, counted, ..
-                    } = &captured;
-                    tracing::info!(
-                        name,
-                        live,
-                        counted,
-                        "the org counts another number of records: reading all of them"
-                    );
-                }
-                Err(error) if error.kind() == Kind::Quota && !job.source_failed(&error) => {}
-                Err(error) => return Err(error),
+    fn read(&mut self, mut job: Job<'_>, since: Option<Stamp>) -> Result<Taken> {
+        if let Some(since) = since
+            && let Some((captured, runs)) = self.increment(&mut job, since)?
+        {
+            if captured.counted == Some(captured.live) {
+                return Ok((captured, runs));
             }
+            let Captured {
+                name, live, counted, ..
+            } = &captured;
+            tracing::info!(
+                name,
+                live,
+                counted,
+                "the org counts another number of records: reading all of them"
+            );
         }
         self.everything(&mut job)
     }
@@ -259,19 +240,23 @@ impl<'v> Capture<'v, '_> {
         Ok(Ingest::new(target, rules, &mut self.writer))
     }
 
-    fn increment(
-        &mut self,
-        job: &mut Job<'_>,
-        since: Stamp,
-    ) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
+    /// Reads what changed; `None` if that is more than can be sorted in memory.
+    fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<Option<Taken>> {
         let mut ingest = self.ingest(job, false)?;
-        job.read(Scope::Since(since), &mut ingest)?;
-        let (runs, mut captured) = ingest.finish()?;
+        let read = job.read(Scope::Since(since), &mut ingest);
+        if ingest.overflowed() {
+            return Ok(None);
+        }
+        read?;
+        let (runs, mut captured) = match ingest.finish() {
+            Err(error) if error.kind() == Kind::Quota => return Ok(None),
+            finished => finished?,
+        };
         captured.counted = Some(job.source.count(job.schema.sobject())?);
-        Ok((captured, runs))
+        Ok(Some((captured, runs)))
     }
 
-    fn everything(&mut self, job: &mut Job<'_>) -> Result<(Captured, Vec<crate::ops::ingest::RunPages>)> {
+    fn everything(&mut self, job: &mut Job<'_>) -> Result<Taken> {
         let mut ingest = self.ingest(job, true)?;
         job.read(Scope::All, &mut ingest)?;
         let missing = ingest.missing()?;
@@ -287,6 +272,9 @@ impl<'v> Capture<'v, '_> {
         Ok((captured, runs))
     }
 }
+
+/// The counts of one sObject, and the runs to be published.
+type Taken = (Captured, Vec<RunPages>);
 
 /// The reading of one sObject.
 struct Job<'j> {
@@ -323,10 +311,5 @@ impl Job<'_> {
             },
         )?;
         Ok(came)
-    }
-
-    /// Whether a quota error came from the org and not from our own bound on memory.
-    fn source_failed(&self, error: &Error) -> bool {
-        error.next_step() != Some("read the whole sObject")
     }
 }

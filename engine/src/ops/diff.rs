@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{ContentHash, RecordId};
 use crate::format::page::KeyRow;
 use crate::format::schema::Role;
@@ -63,7 +63,7 @@ pub fn diff(
     let names: Vec<String> = catalog.objects(a.org)?.into_keys().collect();
     if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
         return Err(Error::new(
-            crate::Kind::NotFound,
+            Kind::NotFound,
             format!("org {} has no sObject {unknown} in this vault", a.org),
         ));
     }

@@ -18,9 +18,8 @@ use crate::format::describe::Describe;
 use crate::format::page::VersionKind;
 use crate::format::record::{Mode, json_keys};
 use crate::format::schema::Schema;
-use crate::format::seal::ChunkKind;
 use crate::ops::ingest::{Ingest, Rules, Target};
-use crate::ops::publish::{Done, Draft, next_number, publish};
+use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
 use crate::vault::writer::Writer;
@@ -139,15 +138,7 @@ impl Import<'_> {
             .and_then(|s| s.to_str())
             .unwrap_or_default()
             .to_owned();
-        let beside = path.with_extension("describe.json");
-        let describe = match std::fs::read(&beside) {
-            Ok(text) => Some((
-                Describe::parse(&text).map_err(|e| e.within(beside.display()))?,
-                text,
-            )),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(Error::io(beside.display(), e)),
-        };
+        let describe = described(path)?;
         let schema = match &describe {
             Some((describe, _)) if describe.name != name => {
                 return Err(Error::invalid(format!(
@@ -162,18 +153,11 @@ impl Import<'_> {
         let catalog = self.vault.catalog();
         let before = catalog.object(self.org, &name)?;
         let text = describe.as_ref().map(|(_, text)| text.clone());
-        let (schema_number, fresh) = match &before {
-            None => (1, true),
-            Some(before) => {
-                let entry = catalog.schema(self.org, &name, before.schema)?;
-                let id = text
-                    .as_ref()
-                    .map(|text| self.vault.keys.chunk_id(ChunkKind::Describe, text));
-                let fields = Schema::decode(&self.vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
-                let same = fields && entry.describe.map(|d| d.id) == id;
-                (before.schema + u32::from(!same), !same)
-            }
-        };
+        let Numbered {
+            number: schema_number,
+            fresh,
+            ..
+        } = numbered(self.vault, self.org, &schema, text.as_deref())?;
         let target = Target {
             vault: self.vault,
             snapshot: self.number,
@@ -207,6 +191,19 @@ impl Import<'_> {
             read_from: Stamp::NONE,
             key_prefix: given.or(prefix).unwrap_or_default(),
         })
+    }
+}
+
+/// The describe beside a file, and its text.
+fn described(path: &Path) -> Result<Option<(Describe, Vec<u8>)>> {
+    let beside = path.with_extension("describe.json");
+    match std::fs::read(&beside) {
+        Ok(text) => Ok(Some((
+            Describe::parse(&text).map_err(|e| e.within(beside.display()))?,
+            text,
+        ))),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(Error::io(beside.display(), e)),
     }
 }
 
@@ -279,6 +276,7 @@ fn feed(path: &Path, ingest: &mut Ingest<'_, '_>) -> Result<Option<[u8; 3]>> {
     Ok(None)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
 fn csv_error(error: csv::Error) -> Error {
     let line = error.position().map_or(1, csv::Position::line);
     Error::invalid(format!("line {line}: {error}")).hint("correct the file; nothing was imported")

@@ -9,7 +9,7 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, SnapshotId};
 use crate::base::stamp::Stamp;
 use crate::format::entry::{
-    ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
+    self, ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, of_sobject, prefix,
 };
 use crate::format::manifest::{Captured, Manifest};
 use crate::format::run::{PartEntry, RunHead};
@@ -58,6 +58,37 @@ pub fn next_number(vault: &Vault, org: OrgId) -> Result<u64> {
     Ok(vault.snapshots(org)?.last().map_or(1, |s| s.number + 1))
 }
 
+/// The number that a schema has in its org.
+pub struct Numbered {
+    /// The number.
+    pub number: u32,
+    /// Whether it is a new one, to be written.
+    pub fresh: bool,
+    /// Whether its fields are those of the schema before.
+    pub same_fields: bool,
+}
+
+/// The number of the newest schema if it is this one, describe included, else the next.
+pub fn numbered(vault: &Vault, org: OrgId, schema: &Schema, describe: Option<&[u8]>) -> Result<Numbered> {
+    let catalog = vault.catalog();
+    let Some(before) = catalog.object(org, schema.sobject())? else {
+        return Ok(Numbered {
+            number: 1,
+            fresh: true,
+            same_fields: false,
+        });
+    };
+    let entry = catalog.schema(org, schema.sobject(), before.schema)?;
+    let id = describe.map(|text| vault.keys.chunk_id(ChunkKind::Describe, text));
+    let same_fields = Schema::decode(&vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
+    let fresh = !same_fields || entry.describe.map(|d| d.id) != id;
+    Ok(Numbered {
+        number: before.schema + u32::from(fresh),
+        fresh,
+        same_fields,
+    })
+}
+
 /// Makes everything durable, then visible.
 ///
 /// # Errors
@@ -97,62 +128,25 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
 
 /// Writes the entries of a snapshot.
 fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
-    let org = Some(draft.org);
     for done in draft
         .sobjects
         .iter()
         .filter(|done| done.captured.skipped.is_none())
     {
-        let captured = &done.captured;
-        if let Some((schema, describe)) = &done.schema {
-            let schema = edit.put(ChunkKind::Schema, &schema.encode())?;
-            let describe = describe
-                .as_ref()
-                .map(|text| edit.put(ChunkKind::Describe, text))
-                .transpose()?;
-            let key = of_sobject(prefix::SCHEMA, &captured.name, &[u64::from(captured.schema)]);
-            edit.node(org).put(key, SchemaEntry { schema, describe }.encode());
-        }
-        for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.parts.is_empty())) {
-            let head = directory(edit, &captured.name, run)?;
-            let entry = RunEntry {
-                low: draft.number,
-                high: draft.number,
-                rows: run.rows,
-                head,
-            };
-            let key = of_sobject(
-                prefix::RUN,
-                &captured.name,
-                &[draft.number, draft.number, ordinal],
-            );
-            edit.node(org).put(key, entry.encode());
-        }
-        let entry = ObjectEntry {
-            schema: captured.schema,
-            snapshot: draft.number,
-            live: captured.live,
-            read_from: done.read_from,
-            content: captured.content,
-            stamps: captured.stamps_digest,
-            key_prefix: done.key_prefix,
-        };
-        edit.node(org)
-            .put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());
+        enter_sobject(edit, draft, done)?;
     }
     let sobjects = draft.sobjects.iter().map(|done| done.captured.clone()).collect();
     let Draft {
-        org: of,
+        org,
         number,
         name,
         from,
         until,
-        source,
         ..
-    } = draft;
-    let (number, name, from, until, source) = (*number, *name, *from, *until, source.clone());
+    } = *draft;
+    let source = draft.source.clone();
     let manifest = Manifest {
-        org: *of,
+        org,
         name,
         number,
         from,
@@ -169,8 +163,44 @@ fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
         source,
         manifest,
     };
+    edit.node(Some(org))
+        .put(entry::numbered(prefix::SNAPSHOT, number), entry.encode());
+    Ok(())
+}
+
+fn enter_sobject(edit: &mut Edit<'_>, draft: &Draft, done: &Done) -> Result<()> {
+    let (org, captured, number) = (Some(draft.org), &done.captured, draft.number);
+    if let Some((schema, describe)) = &done.schema {
+        let schema = edit.put(ChunkKind::Schema, &schema.encode())?;
+        let describe = describe
+            .as_ref()
+            .map(|text| edit.put(ChunkKind::Describe, text))
+            .transpose()?;
+        let key = of_sobject(prefix::SCHEMA, &captured.name, &[u64::from(captured.schema)]);
+        edit.node(org).put(key, SchemaEntry { schema, describe }.encode());
+    }
+    for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.parts.is_empty())) {
+        let head = directory(edit, &captured.name, run)?;
+        let entry = RunEntry {
+            low: number,
+            high: number,
+            rows: run.rows,
+            head,
+        };
+        let key = of_sobject(prefix::RUN, &captured.name, &[number, number, ordinal]);
+        edit.node(org).put(key, entry.encode());
+    }
+    let entry = ObjectEntry {
+        schema: captured.schema,
+        snapshot: number,
+        live: captured.live,
+        read_from: done.read_from,
+        content: captured.content,
+        stamps: captured.stamps_digest,
+        key_prefix: done.key_prefix,
+    };
     edit.node(org)
-        .put(numbered(prefix::SNAPSHOT, number), entry.encode());
+        .put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());
     Ok(())
 }
 

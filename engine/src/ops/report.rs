@@ -1,6 +1,7 @@
 //! What a capture says of itself: counts an sObject, and what could not be read and why.
 //!
-//! Key decision: the same numbers that the manifest keeps, as plain values that serialise. It is not prose.
+//! Key decision: the same numbers that the manifest keeps, as plain values that serialise.
+//! It is not prose: the command line words it.
 
 use serde::Serialize;
 

@@ -19,6 +19,7 @@ use crate::format::pack::Location;
 use crate::format::root::Root;
 use crate::format::seal::{ChunkKind, Keys, MasterKey, open_object, seal_object};
 use crate::store::backend::Backend;
+use crate::vault::cache::ChunkCache;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::index::Index;
 use crate::vault::keys::{Secret, create_slot, unlock};
@@ -28,6 +29,8 @@ use crate::vault::keys::{Secret, create_slot, unlock};
 pub struct VaultOptions {
     /// Where the rebuildable chunk index is kept; in memory if `None`.
     pub cache_dir: Option<PathBuf>,
+    /// Bytes of decoded chunks to keep: directories, filters, pages.
+    pub cache_bytes: usize,
     /// Level of zstd, 1 to 19.
     pub level: i32,
     /// Time and randomness.
@@ -38,6 +41,7 @@ impl Default for VaultOptions {
     fn default() -> Self {
         Self {
             cache_dir: None,
+            cache_bytes: 64 << 20,
             level: 3,
             clock: Clock::system(),
         }
@@ -62,6 +66,7 @@ pub struct Vault {
     pub(crate) id: [u8; 16],
     pub(crate) level: i32,
     pub(crate) index: Mutex<Option<Index>>,
+    pub(crate) cache: ChunkCache,
     cache_dir: Option<PathBuf>,
     current: RwLock<Arc<Catalog>>,
 }
@@ -137,6 +142,7 @@ impl Vault {
             id,
             level: options.level,
             index: Mutex::new(None),
+            cache: ChunkCache::new(options.cache_bytes),
             cache_dir: options.cache_dir,
             current: RwLock::new(Arc::new(empty)),
         }

@@ -1,8 +1,10 @@
 //! From a reference to the chunk's plaintext, verified.
 //!
 //! Key decision: the location in a reference is tried first and costs one ranged read; metadata has a second one.
-//! If neither serves, the index is asked: the chunk may have moved. It keeps nothing of its own: caches are above
-//! (decoded pages) and below (the operating system's).
+//! If neither serves, the index is asked: the chunk may have moved. What was read lately is kept, to a bound of bytes;
+//! it never returns anything that was not verified.
+
+use std::sync::Arc;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::ChunkId;
@@ -20,11 +22,13 @@ impl Vault {
     }
 
     /// The plaintext of a chunk of metadata, from the first of its places that serves.
-    pub(crate) fn meta(&self, kind: ChunkKind, chunk: &MetaRef) -> Result<Vec<u8>> {
-        self.chunk_at(kind, &chunk.id, &chunk.at[0]).or_else(|first| {
-            tracing::warn!(chunk = %chunk.id, %first, "the first copy cannot be read, trying the second");
-            let second = self.chunk_at(kind, &chunk.id, &chunk.at[1]);
-            second.or_else(|_| self.elsewhere(kind, &chunk.id, &chunk.at, first))
+    pub(crate) fn meta(&self, kind: ChunkKind, chunk: &MetaRef) -> Result<Arc<[u8]>> {
+        self.cache.get_or_load(chunk.id, || {
+            self.chunk_at(kind, &chunk.id, &chunk.at[0]).or_else(|first| {
+                tracing::warn!(chunk = %chunk.id, %first, "the first copy cannot be read, trying the second");
+                let second = self.chunk_at(kind, &chunk.id, &chunk.at[1]);
+                second.or_else(|_| self.elsewhere(kind, &chunk.id, &chunk.at, first))
+            })
         })
     }
 

@@ -1,7 +1,7 @@
 //! A part of a run's directory: the pages of a range of Ids, and a filter on the Ids in it.
 //!
 //! Key decision: packs are named once and then by number, since the pages of a run lie in few packs. A page's
-//! values may lie anywhere: they may be another org's.
+//! values may lie anywhere, also with another org's. It does not hold the pages themselves.
 
 use crate::base::error::Result;
 use crate::base::id::{ChunkId, PackId, RecordId};

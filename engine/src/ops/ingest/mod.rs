@@ -75,6 +75,7 @@ pub struct Ingest<'a, 'v> {
     seen: seen::Seen,
     runs: Vec<RunPages>,
     buried: Vec<(RecordId, VersionKind)>,
+    overflowed: bool,
     /// Counts so far.
     pub captured: Captured,
 }
@@ -104,6 +105,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
             seen: seen::Seen::default(),
             runs: Vec::new(),
             buried: Vec::new(),
+            overflowed: false,
             captured,
         }
     }
@@ -185,10 +187,11 @@ impl<'a, 'v> Ingest<'a, 'v> {
             return Ok(());
         }
         if !self.rules.full {
-            return Err(
-                Error::new(Kind::Quota, "more changes than memory is set aside for")
-                    .hint("read the whole sObject"),
-            );
+            self.overflowed = true;
+            return Err(Error::new(
+                Kind::Quota,
+                "more changes than memory is set aside for",
+            ));
         }
         self.flush(false)
     }
@@ -233,6 +236,11 @@ impl<'a, 'v> Ingest<'a, 'v> {
             step(&mut next)?;
         }
         Ok(missing)
+    }
+
+    /// Whether an increment had more rows than memory is set aside for: it must be read whole then, in order.
+    pub fn overflowed(&self) -> bool {
+        self.overflowed
     }
 
     /// Says that records are gone, and how.

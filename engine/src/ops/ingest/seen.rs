@@ -1,6 +1,7 @@
 //! The Ids that a full read has seen, so that absence and duplicates can be told at its end.
 //!
-//! Key decision: sorted segments of differences, two or three bytes an Id, merged when asked. It holds no records.
+//! Key decision: sorted segments of differences, two or three bytes an Id, merged when asked.
+//! It holds no records, and it never forgets an Id.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
