@@ -1,0 +1,266 @@
+//! What was typed: every command and flag, as clap reads them.
+//!
+//! Key decision: no secret is ever an argument, since arguments are seen by every user of the machine; secrets
+//! come from the environment, a command, a file or the terminal. Nothing is resolved here: `job` does that.
+
+use std::path::PathBuf;
+
+use clap::error::ErrorKind;
+use clap::{Args as Flags, CommandFactory, Parser, Subcommand, ValueEnum};
+
+/// Backs up and restores Salesforce orgs.
+#[derive(Debug, Parser)]
+#[command(name = "halite", version, about, max_term_width = 100)]
+pub struct Args {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Args {
+    /// What clap's derive cannot say: every command but two needs a vault, and `import` needs an org.
+    pub fn check(self) -> Result<Self, clap::Error> {
+        let missing = match &self.command {
+            Command::Demo(_) | Command::Simulate(_) => None,
+            Command::Restore(Restore::Show(_)) => None,
+            _ if self.global.vault.is_none() => Some("no vault named: give --vault DIR or set HALITE_VAULT"),
+            Command::Import(_) if self.global.org.is_none() => Some("no org named: give --org ID"),
+            _ => None,
+        };
+        match missing {
+            Some(what) => Err(Self::command().error(ErrorKind::MissingRequiredArgument, what)),
+            None => Ok(self),
+        }
+    }
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Flags)]
+pub struct Global {
+    /// The vault's directory
+    #[arg(long, global = true, env = "HALITE_VAULT", value_name = "DIR")]
+    pub vault: Option<PathBuf>,
+    /// The org's Id, where the vault holds more than one; for demo and simulate the folder of an SFDX project
+    #[arg(long, global = true, value_name = "ID|DIR")]
+    pub org: Option<String>,
+    /// One JSON document (JSON lines for streams) on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// A command whose first line of output is the passphrase
+    #[arg(long, global = true, value_name = "COMMAND", conflicts_with = "key_file")]
+    pub passphrase_command: Option<String>,
+    /// A file of 32 random bytes or more that is the key
+    #[arg(long, global = true, value_name = "FILE")]
+    pub key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a vault
+    Init(Init),
+    /// Sign in to an org; the grant is kept sealed in the vault
+    Connect(Connect),
+    /// List the orgs one has connected to
+    Connections,
+    /// Capture a snapshot; the next one reads only what changed
+    Backup(Backup),
+    /// Make a snapshot from DIR/<sObject>.ndjson or .csv
+    Import(Import),
+    /// List the snapshots
+    Snapshots,
+    /// Show one record as it was
+    Show(Show),
+    /// Show all versions of a record
+    History(History),
+    /// Show what changed between two times or snapshots
+    Diff(Diff),
+    /// Write a whole state to files
+    Export(Export),
+    /// Plan a restore, look at the plan, apply it
+    #[command(subcommand)]
+    Restore(Restore),
+    /// Run a simulated org to develop against
+    Simulate(Simulate),
+    /// The whole round trip on a simulated org
+    Demo(Demo),
+}
+
+#[derive(Debug, Flags)]
+pub struct Init {
+    /// Make a vault that is not sealed: whoever reads its files reads the records
+    #[arg(long)]
+    pub no_encryption: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Connect {
+    /// The name that backups and restores will use
+    pub name: String,
+    /// production, sandbox, or the org's address
+    #[arg(long, default_value = "production", value_name = "production|sandbox|URL")]
+    pub environment: String,
+    /// The app's consumer key; its secret is read from the variable of --client-secret-env, or asked
+    #[arg(long, value_name = "ID", conflicts_with_all = ["token_env", "instance_url"])]
+    pub client_id: Option<String>,
+    /// The environment variable that holds the app's consumer secret
+    #[arg(long, value_name = "VARIABLE", default_value = "HALITE_CLIENT_SECRET")]
+    pub client_secret_env: String,
+    /// The environment variable that holds an access token
+    #[arg(long, value_name = "VARIABLE", requires = "instance_url")]
+    pub token_env: Option<String>,
+    /// The org's API address, with --token-env
+    #[arg(long, value_name = "URL", requires = "token_env")]
+    pub instance_url: Option<String>,
+}
+
+#[derive(Debug, Flags)]
+pub struct Backup {
+    /// The connection's name
+    pub name: String,
+    /// Only these sObjects; the others are carried forward
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub only: Option<Vec<String>>,
+    /// Read everything anew
+    #[arg(long)]
+    pub full: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Import {
+    /// The folder of <sObject>.ndjson or .csv
+    pub dir: PathBuf,
+    /// When the files were taken
+    #[arg(long, value_name = "TIME")]
+    pub as_of: String,
+    /// The files hold only what changed; <sObject>.deleted lists Ids
+    #[arg(long)]
+    pub delta: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Show {
+    /// The record's Id
+    pub id: String,
+    /// A time, or a snapshot's number or name; the newest if absent
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+}
+
+#[derive(Debug, Flags)]
+pub struct History {
+    /// The record's Id
+    pub id: String,
+}
+
+#[derive(Debug, Flags)]
+pub struct Diff {
+    /// From: a time, or a snapshot's number or name
+    pub a: String,
+    /// To
+    pub b: String,
+    /// Only this sObject
+    #[arg(long, value_name = "NAME")]
+    pub sobject: Option<String>,
+    /// Only counts
+    #[arg(long)]
+    pub summary: bool,
+}
+
+/// How a state is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Ndjson,
+    Csv,
+    Sqlite,
+    Parquet,
+}
+
+#[derive(Debug, Flags)]
+pub struct Export {
+    /// A time, or a snapshot's number or name; the newest if absent
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+    /// A folder that is empty or does not exist
+    #[arg(long, value_name = "DIR")]
+    pub to: PathBuf,
+    #[arg(long, value_enum, default_value = "ndjson")]
+    pub format: Format,
+    /// Only these sObjects
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub sobject: Option<Vec<String>>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Restore {
+    /// Write what would bring a state back: a file to read and edit
+    Plan(RestorePlan),
+    /// Show what a plan would do
+    Show(RestoreShow),
+    /// Do what a plan says; one outcome for each record
+    Apply(RestoreApply),
+}
+
+#[derive(Debug, Flags)]
+pub struct RestorePlan {
+    /// The connection's name
+    pub name: String,
+    /// The time, or snapshot, to go back to
+    #[arg(long, value_name = "TIME")]
+    pub at: String,
+    /// Only these sObjects
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub sobject: Option<Vec<String>>,
+    /// Only these records
+    #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
+    pub id: Option<Vec<String>>,
+    /// The file to write
+    #[arg(short, long, value_name = "PLAN")]
+    pub output: PathBuf,
+}
+
+#[derive(Debug, Flags)]
+pub struct RestoreShow {
+    /// The plan's file
+    pub plan: PathBuf,
+}
+
+#[derive(Debug, Flags)]
+pub struct RestoreApply {
+    /// The plan's file
+    pub plan: PathBuf,
+}
+
+#[derive(Debug, Flags)]
+pub struct Simulate {
+    /// The port on 127.0.0.1; any free one if 0
+    #[arg(long, default_value_t = 0)]
+    pub port: u16,
+}
+
+#[derive(Debug, Flags)]
+pub struct Demo {
+    /// Keep the vault here instead of in a temporary folder
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_fit_together() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_command_without_its_vault_is_refused() {
+        let typed = Args::try_parse_from(["halite", "demo"]).unwrap();
+        assert!(typed.check().is_ok());
+        if std::env::var_os("HALITE_VAULT").is_none() {
+            let typed = Args::try_parse_from(["halite", "snapshots"]).unwrap();
+            assert!(typed.check().unwrap_err().to_string().contains("--vault DIR"));
+        }
+    }
+}

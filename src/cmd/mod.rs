@@ -1,0 +1,73 @@
+//! The commands, one file each, and which of them was asked for.
+//!
+//! Key decision: a command takes its flags and the job, does its work through the engine's and connector's public
+//! faces, and says how it ended. None decides anything about records.
+
+mod backup;
+mod connect;
+mod diff;
+mod export;
+mod history;
+mod import;
+mod init;
+mod restore;
+mod show;
+mod snapshots;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use halite_engine::vault::SnapshotInfo;
+use halite_engine::{Error, Result};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use crate::args::{Args, Command};
+use crate::job::Job;
+use crate::out::{End, Out};
+use crate::{demo, simulate};
+
+pub use backup::report;
+
+/// Does what was typed.
+pub fn run(args: Args, cancel: &Arc<AtomicBool>) -> Result<End> {
+    let out = Out::new(args.global.json);
+    let job = Job {
+        global: args.global,
+        out,
+        cancel: Arc::clone(cancel),
+    };
+    match &args.command {
+        Command::Init(flags) => init::run(&job, flags),
+        Command::Connect(flags) => connect::run(&job, flags),
+        Command::Connections => connect::list(&job),
+        Command::Backup(flags) => backup::run(&job, flags),
+        Command::Import(flags) => import::run(&job, flags),
+        Command::Snapshots => snapshots::run(&job),
+        Command::Show(flags) => show::run(&job, flags),
+        Command::History(flags) => history::run(&job, flags),
+        Command::Diff(flags) => diff::run(&job, flags),
+        Command::Export(flags) => export::run(&job, flags),
+        Command::Restore(flags) => restore::run(&job, flags),
+        Command::Simulate(flags) => simulate::run(&job, flags),
+        Command::Demo(flags) => demo::run(&job, flags),
+    }
+}
+
+/// A snapshot for programs.
+pub fn snapshot_json(info: &SnapshotInfo) -> Value {
+    json!({
+        "org": info.org.to_string(),
+        "number": info.number,
+        "name": info.name.to_string(),
+        "from": info.from.to_string(),
+        "until": info.until.to_string(),
+        "taken": info.taken.to_string(),
+        "source": info.source,
+    })
+}
+
+/// A record's JSON text as a value that keeps every character.
+pub fn raw(text: &str) -> Result<Box<RawValue>> {
+    RawValue::from_string(text.to_owned()).map_err(|e| Error::corrupt("a stored record", e))
+}

@@ -1,0 +1,317 @@
+//! What is meant by what was typed: which vault, which key, which org, which snapshot, which connection.
+//!
+//! Key decision: secrets come from the environment, a command, a file or the terminal, in that order, and live in
+//! memory that is wiped; a vault without encryption opens without a question. No command's own work is done here.
+
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use halite_connector::{Connect, Environment, Grant, SalesforceOrg};
+use halite_engine::base::id::OrgId;
+use halite_engine::store::local::Local;
+use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
+use halite_engine::{Error, Kind, Result};
+use zeroize::Zeroizing;
+
+use crate::args::Global;
+use crate::out::Out;
+
+/// Everything a command needs beside its own flags.
+pub struct Job {
+    pub global: Global,
+    pub out: Out,
+    pub cancel: Arc<AtomicBool>,
+}
+
+/// An org that one has signed in to before; kept sealed in the vault under its name.
+pub struct Connection {
+    pub environment: Environment,
+    pub org: OrgId,
+    pub org_name: String,
+    pub grant: Grant,
+}
+
+/// A flag that Ctrl-C and SIGTERM set; the second time ends the process at once.
+pub fn cancel() -> Result<Arc<AtomicBool>> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    })
+    .map_err(|e| Error::new(Kind::Io, format!("Ctrl-C cannot be caught: {e}")))?;
+    Ok(cancel)
+}
+
+impl Job {
+    /// Fails once somebody has asked to stop.
+    pub fn go_on(&self) -> Result<()> {
+        if self.cancel.load(Ordering::SeqCst) {
+            return Err(Error::new(Kind::Interrupted, "interrupted").hint("run the command again to go on"));
+        }
+        Ok(())
+    }
+
+    /// The vault's folder.
+    pub fn dir(&self) -> Result<&Path> {
+        let named = self.global.vault.as_deref();
+        named.ok_or_else(|| Error::invalid("no vault named").hint("give --vault DIR or set HALITE_VAULT"))
+    }
+
+    /// Opens the vault.
+    pub fn vault(&self) -> Result<Arc<Vault>> {
+        let dir = self.dir()?;
+        let place = Arc::new(Local::open(dir).map_err(|e| {
+            match e.kind() {
+                Kind::NotFound => Error::new(
+                    Kind::NotFound,
+                    format!("{}: there is no such vault", dir.display()),
+                )
+                .hint("`halite init` makes one"),
+                _ => e,
+            }
+        })?);
+        let options = VaultOptions {
+            cache_dir: cache_dir(),
+            ..VaultOptions::default()
+        };
+        let secret = match self.given_secret()? {
+            Some(secret) => secret,
+            None => match Vault::open(place.clone(), &Secret::None, options.clone()) {
+                Err(e) if e.kind() == Kind::Auth => ask("Passphrase: ")?,
+                opened => return opened.map(Arc::new),
+            },
+        };
+        Ok(Arc::new(Vault::open(place, &secret, options)?))
+    }
+
+    /// The key for a new vault; asked twice at a terminal.
+    pub fn new_secret(&self) -> Result<Secret> {
+        if let Some(secret) = self.given_secret()? {
+            return Ok(secret);
+        }
+        let first = ask("New passphrase: ")?;
+        match (&first, ask("The same again: ")?) {
+            (Secret::Passphrase(a), Secret::Passphrase(b)) if *a == b => Ok(first),
+            _ => Err(Error::invalid("the two passphrases differ").hint("nothing was made; try again")),
+        }
+    }
+
+    fn given_secret(&self) -> Result<Option<Secret>> {
+        if let Some(path) = &self.global.key_file {
+            let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
+            return Ok(Some(Secret::KeyFile(Zeroizing::new(bytes))));
+        }
+        if let Some(command) = &self.global.passphrase_command {
+            return first_line(command).map(|line| Some(Secret::Passphrase(line)));
+        }
+        Ok(variable("HALITE_PASSPHRASE").map(Secret::Passphrase))
+    }
+
+    /// The org that is named, or the only one.
+    pub fn org(&self, vault: &Vault) -> Result<OrgId> {
+        let orgs = vault.orgs();
+        if let Some(named) = &self.global.org {
+            let org: OrgId = named.parse()?;
+            return if orgs.contains(&org) {
+                Ok(org)
+            } else {
+                Err(
+                    Error::new(Kind::NotFound, format!("org {org} has no snapshot in this vault"))
+                        .hint("`halite snapshots` lists what is there"),
+                )
+            };
+        }
+        match orgs.as_slice() {
+            [org] => Ok(*org),
+            [] => Err(Error::new(Kind::NotFound, "the vault holds no snapshot yet")
+                .hint("`halite backup NAME` or `halite import` makes one")),
+            more => {
+                Err(Error::invalid(format!("the vault holds {} orgs", more.len()))
+                    .hint("name one with --org ID"))
+            }
+        }
+    }
+
+    /// The snapshot that a time, number or name means; the newest if nothing is said.
+    pub fn snapshot(&self, vault: &Vault, org: OrgId, at: Option<&str>) -> Result<SnapshotInfo> {
+        vault.find_snapshot(org, at.unwrap_or("latest"))
+    }
+
+    /// Signs in to the org of a connection; a grant that the org rotates is kept before it is used.
+    pub fn sign_in(&self, vault: &Arc<Vault>, name: &str) -> Result<SalesforceOrg> {
+        let kept = connection(vault, name)?;
+        let (keeper, name) = (Arc::clone(vault), name.to_owned());
+        let (environment, org, org_name) = (kept.environment.clone(), kept.org, kept.org_name);
+        Connect::new(kept.environment)
+            .grant(kept.grant)
+            .cancel(Arc::clone(&self.cancel))
+            .on_new_grant(move |grant| {
+                let next = Connection {
+                    environment: environment.clone(),
+                    org,
+                    org_name: org_name.clone(),
+                    grant: grant.clone(),
+                };
+                keeper.put_grant(&name, &next.to_bytes())
+            })
+            .open()
+    }
+}
+
+/// The connection of that name.
+pub fn connection(vault: &Vault, name: &str) -> Result<Connection> {
+    let bytes = vault.grant(name)?.ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("there is no connection `{name}`"))
+            .hint("`halite connections` lists them, `halite connect` makes one")
+    })?;
+    Connection::from_bytes(&bytes).map_err(|e| e.within(format_args!("connection `{name}`")))
+}
+
+impl Connection {
+    /// Four lines of text (version, environment, org, its name), then the grant.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let name = self.org_name.replace('\n', " ");
+        let head = format!("1\n{}\n{}\n{name}\n", self.environment, self.org);
+        let grant = self.grant.to_bytes();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(head.len() + grant.len()));
+        bytes.extend_from_slice(head.as_bytes());
+        bytes.extend_from_slice(&grant);
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let damaged =
+            || Error::corrupt("a kept connection", "its bytes do not read as one").hint("connect again");
+        let mut parts = bytes.splitn(5, |b| *b == b'\n');
+        let mut text = || {
+            parts
+                .next()
+                .and_then(|p| std::str::from_utf8(p).ok())
+                .ok_or_else(damaged)
+        };
+        let version = text()?;
+        if version != "1" {
+            return Err(Error::new(
+                Kind::Unsupported,
+                format!("a kept connection has version {version}"),
+            )
+            .hint("use the newer halite that wrote it, or connect again"));
+        }
+        let (environment, org, org_name) = (text()?.parse()?, text()?.parse()?, text()?.to_owned());
+        let grant = Grant::from_bytes(parts.next().ok_or_else(damaged)?)?;
+        Ok(Self {
+            environment,
+            org,
+            org_name,
+            grant,
+        })
+    }
+}
+
+/// A secret from the environment; an empty one counts as none.
+pub fn variable(name: &str) -> Option<Zeroizing<String>> {
+    std::env::var(name)
+        .ok()
+        .filter(|text| !text.is_empty())
+        .map(Zeroizing::new)
+}
+
+/// A secret typed at the terminal without echo.
+pub fn typed(prompt: &str) -> Result<Zeroizing<String>> {
+    if !std::io::stdin().is_terminal() {
+        let hint = "set HALITE_PASSPHRASE, or give --passphrase-command or --key-file";
+        return Err(Error::new(
+            Kind::Auth,
+            "a secret is needed and there is no terminal to ask at",
+        )
+        .hint(hint));
+    }
+    let text = rpassword::prompt_password(prompt).map_err(|e| Error::io("the terminal", e))?;
+    Ok(Zeroizing::new(text))
+}
+
+fn ask(prompt: &str) -> Result<Secret> {
+    typed(prompt).map(Secret::Passphrase)
+}
+
+/// The first line that a command prints.
+fn first_line(command: &str) -> Result<Zeroizing<String>> {
+    let failed = |why: String| {
+        Error::new(Kind::Auth, format!("the passphrase command {why}")).hint("run it by hand to see why")
+    };
+    let (shell, flag) = if cfg!(windows) {
+        ("cmd", "/C")
+    } else {
+        ("sh", "-c")
+    };
+    let child = Command::new(shell)
+        .args([flag, command])
+        .stdout(Stdio::piped())
+        .stdin(Stdio::inherit())
+        .spawn();
+    let mut child = child.map_err(|e| failed(format!("does not start: {e}")))?;
+    let mut text = Zeroizing::new(String::new());
+    if let Some(mut pipe) = child.stdout.take() {
+        pipe.read_to_string(&mut text)
+            .map_err(|e| failed(format!("printed no text: {e}")))?;
+    }
+    let status = child.wait().map_err(|e| failed(e.to_string()))?;
+    if !status.success() {
+        return Err(failed(format!("ended with {status}")));
+    }
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
+        _ => Err(failed("printed nothing".into())),
+    }
+}
+
+/// Where what can be rebuilt is kept.
+fn cache_dir() -> Option<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home)?;
+    Some(base.join("halite"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use halite_connector::Secret as Hidden;
+
+    #[test]
+    fn connections_survive_their_bytes() {
+        let kept = Connection {
+            environment: "sandbox".parse().unwrap(),
+            org: "00D000000000001".parse().unwrap(),
+            org_name: "Acme\nLtd".into(),
+            grant: Grant::ClientCredentials {
+                client_id: "a\nb".into(),
+                client_secret: Hidden::new("c\n\n"),
+            },
+        };
+        let back = Connection::from_bytes(&kept.to_bytes()).unwrap();
+        assert_eq!(
+            (back.org, back.org_name.as_str(), &back.grant),
+            (kept.org, "Acme Ltd", &kept.grant)
+        );
+        assert!(Connection::from_bytes(b"2\n").is_err() && Connection::from_bytes(b"").is_err());
+    }
+
+    #[test]
+    fn passphrase_commands_give_their_first_line() {
+        assert_eq!(first_line("printf 'a b\\nc\\n'").unwrap().as_str(), "a b");
+        assert!(
+            first_line("exit 3")
+                .unwrap_err()
+                .to_string()
+                .contains("exit status: 3")
+        );
+        assert!(first_line("true").is_err());
+    }
+}
