@@ -8,7 +8,6 @@ mod cmd;
 mod demo;
 mod job;
 mod out;
-mod revert;
 mod simulate;
 
 use std::process::ExitCode;

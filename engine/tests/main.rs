@@ -5,5 +5,6 @@
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod capture;
+mod golden;
 mod import;
 mod model;

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::args::{Restore, RestorePlan};
 use crate::job::{Job, connection};
 use crate::out::End;
-use crate::revert::{self, Scope};
+use halite_engine::ops::restore::between::{self as revert, Scope};
 
 /// Does what was typed after `restore`.
 pub fn run(job: &Job, what: &Restore) -> Result<End> {

@@ -29,8 +29,8 @@ use zeroize::Zeroizing;
 use crate::args::Demo;
 use crate::job::Job;
 use crate::out::{End, bytes, count};
-use crate::revert::{self, Scope};
 use crate::simulate;
+use halite_engine::ops::restore::between::{self as revert, Scope};
 
 /// What is under way: the org behind HTTP, the vault, and what was said so far.
 struct Stage<'a> {

@@ -108,7 +108,13 @@ fn unlike(fields: &[&Field], a: &Values, b: &Values, moved: &BTreeMap<RecordId, 
                 .get(&field.name)
                 .map_or_else(|| "null".to_owned(), |v| v.get().to_owned())
         };
-        let (wanted, found) = (mapped(&text(a), moved), text(b));
+        let wanted = text(a);
+        let wanted = if field.is_reference() {
+            mapped(&wanted, moved)
+        } else {
+            wanted
+        };
+        let found = text(b);
         let what = if field.is_reference() {
             "wrongly linked"
         } else {

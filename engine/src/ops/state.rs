@@ -146,6 +146,21 @@ impl<'v> State<'v> {
         Ok(())
     }
 
+    /// Gives every record of an sObject that is known to be gone to `each`, and how, in order of Ids.
+    pub fn each_gone(
+        &self,
+        sobject: &str,
+        each: &mut dyn FnMut(RecordId, VersionKind) -> Result<()>,
+    ) -> Result<()> {
+        let mut cursor = StateCursor::open(self.vault, &self.runs(sobject)?, self.snapshot.number)?;
+        while let Some(version) = cursor.next(false)? {
+            if !version.key.kind.is_live() {
+                each(version.key.id, version.key.kind)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
         let all = versions(self.vault, &self.runs(sobject)?, id)?;

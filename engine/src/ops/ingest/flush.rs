@@ -199,7 +199,8 @@ impl Ingest<'_, '_> {
         })
     }
 
-    /// A record that is gone; nothing if it was not there.
+    /// A record that is gone; nothing if that is known. One that was never seen live is noted too: it may come
+    /// back with its parent.
     fn tombstone(
         &self,
         id: RecordId,
@@ -207,14 +208,16 @@ impl Ingest<'_, '_> {
         winner: Option<RecordId>,
         was: Option<KeyRow>,
     ) -> Option<Entry> {
-        let was = was.filter(|was| was.kind.is_live())?;
+        if was.is_some_and(|was| !was.kind.is_live()) {
+            return None;
+        }
         let key = KeyRow {
             id,
             snapshot: self.target.snapshot,
             kind,
             schema: self.target.schema_number,
             hash: ContentHash::NONE,
-            replaced: was.hash,
+            replaced: was.map_or(ContentHash::NONE, |was| was.hash),
             system: Stamp::NONE,
             modified: Stamp::NONE,
             modified_by: None,
@@ -222,7 +225,7 @@ impl Ingest<'_, '_> {
         };
         Some(Entry {
             key,
-            before: Some((was.system, was.modified)),
+            before: was.map(|was| (was.system, was.modified)),
             row: (0, 0),
         })
     }
@@ -237,10 +240,11 @@ impl Ingest<'_, '_> {
                 }
                 (VersionKind::Value, Some(_)) => captured.edited += 1,
                 (VersionKind::Stamps, _) => captured.stamps += 1,
-                _ => {
+                (_, Some(_)) => {
                     captured.deleted += 1;
                     captured.live -= 1;
                 }
+                (_, None) => {}
             }
         }
         for page in ready {

@@ -160,10 +160,7 @@ impl Run<'_> {
         };
         match first.action {
             Action::Undelete => self.undelete(batch, &described),
-            Action::Create => self.create(
-                batch.iter().map(|op| (*op, op.fields.clone())).collect(),
-                &described,
-            ),
+            Action::Create => self.create_missing(batch, &described),
             Action::Edit => self.edit(batch, &described),
         }
     }
@@ -235,6 +232,20 @@ impl Run<'_> {
         }
         lost.iter().for_each(|(name, _)| drop(values.remove(name)));
         Ok(lost)
+    }
+
+    /// Creates what is not there: a record that cannot be undeleted on its own may have come back with its parent.
+    fn create_missing(&mut self, batch: &[&Operation], described: &Described) -> Result<()> {
+        let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
+        let live = look(self.target, described, &ids, std::iter::empty())?;
+        let (back, gone): (Vec<&Operation>, Vec<&Operation>) =
+            batch.iter().partition(|op| live.contains_key(&op.id));
+        self.back.extend(back.iter().map(|op| op.id));
+        self.create(
+            gone.iter().map(|op| (*op, op.fields.clone())).collect(),
+            described,
+        )?;
+        self.compare(&back, described)
     }
 
     fn create(&mut self, batch: Vec<(&Operation, Values)>, described: &Described) -> Result<()> {
@@ -365,7 +376,7 @@ impl Run<'_> {
                 )?;
                 continue;
             };
-            let mut values = if op.compare {
+            let mut values = if op.compare || op.action == Action::Create {
                 op.fields.clone()
             } else {
                 Values::new()

@@ -4,6 +4,7 @@
 //! org and never the org itself, applying asks the org before each write. It deletes nothing.
 
 pub mod apply;
+pub mod between;
 pub mod fields;
 mod file;
 pub mod graph;

@@ -3,24 +3,27 @@
 //! Key decision: the org as it is now is a snapshot too, so that a plan can be looked at and made again without
 //! the org. Nothing is decided here but what is in scope, and nothing is written.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
-use halite_engine::base::clock::Clock;
-use halite_engine::base::id::RecordId;
-use halite_engine::format::describe::Describe;
-use halite_engine::format::page::VersionKind;
-use halite_engine::ops::diff;
-use halite_engine::ops::restore::plan::{FORMAT, Header, Mode, Plan, VERSION};
-use halite_engine::ops::restore::planner;
-use halite_engine::ops::restore::view::{Change, View};
-use halite_engine::ops::state::State;
-use halite_engine::vault::{SnapshotInfo, Vault};
-use halite_engine::{Error, Kind, Result};
+use crate::base::clock::Clock;
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
+use crate::format::describe::Describe;
+use crate::format::page::VersionKind;
+use crate::ops::diff;
+use crate::ops::restore::plan::{Action, FORMAT, Header, Mode, Newer, Plan, VERSION};
+use crate::ops::restore::planner;
+use crate::ops::restore::view::{Change, View};
+use crate::ops::state::State;
+use crate::vault::catalog::SnapshotInfo;
+use crate::vault::open::Vault;
 
 /// What a plan is for.
 pub struct Scope {
+    /// Only these sObjects.
     pub sobjects: Option<Vec<String>>,
+    /// Only these records.
     pub ids: Option<Vec<RecordId>>,
 }
 
@@ -89,5 +92,48 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
         )
         .hint(format!("leave it out, or look at `halite history {same}`")));
     }
-    planner::plan(header, &Seen::new(vault, then)?, &Seen::new(vault, now)?, changes)
+    let (then, now) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
+    let mut plan = planner::plan(header, &then, &now, changes)?;
+    come_along(&mut plan, &then, &now)?;
+    Ok(plan)
+}
+
+/// Lists as newer what an undelete may bring back with its parent although it was not there at T: the org
+/// undeletes whatever went in the same cascade, and nobody can ask it not to.
+fn come_along(plan: &mut Plan, then: &Seen<'_>, now: &Seen<'_>) -> Result<()> {
+    let undeletes = plan.operations.iter().filter(|op| op.action == Action::Undelete);
+    let mut parents: BTreeSet<String> = undeletes.map(|op| op.sobject.clone()).collect();
+    let mut children: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let before = children.len();
+        for name in &now.sobjects {
+            let Ok(describe) = now.state.describe(name) else {
+                continue;
+            };
+            let falls = describe
+                .fields
+                .iter()
+                .filter(|f| f.cascade_delete)
+                .flat_map(|f| &f.reference_to);
+            if falls.into_iter().any(|parent| parents.contains(parent)) {
+                children.insert(name.clone());
+            }
+        }
+        parents.extend(children.iter().cloned());
+        if children.len() == before {
+            break;
+        }
+    }
+    for sobject in children {
+        now.state.each_gone(&sobject, &mut |id, kind| {
+            if kind == VersionKind::Deleted && then.state.get(&sobject, id)?.is_none() {
+                plan.newer.push(Newer {
+                    sobject: sobject.clone(),
+                    id,
+                });
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }

@@ -1,0 +1,319 @@
+//! What stands on disk is for ever: fixed values and the exact bytes of format version 1 that they become.
+//!
+//! Key decision: the value stands here to be read, its bytes as length and BLAKE3; a failure prints the bytes in
+//! full. Whoever changes a number here breaks every vault there is: a new format gets a new version instead.
+//! It does not test sealing and packs (`format/pack/tests.rs`), nor that random values round-trip (each module).
+
+use halite_engine::base::id::{ChunkId, ContentHash, PackId, RecordId};
+use halite_engine::base::stamp::Stamp;
+use halite_engine::format::describe::Describe;
+use halite_engine::format::pack::Location;
+use halite_engine::format::page::{
+    Cutter, KeyRow, Part, PartBuilder, VersionKind, decode_derived, decode_keys, encode_derived, encode_keys,
+    id_hash,
+};
+use halite_engine::format::place::{ChunkRef, MetaRef};
+use halite_engine::format::record::{Canon, CellKind, Mode, Rows};
+use halite_engine::format::schema::Schema;
+
+mod catalog;
+mod vault;
+
+/// A describe with a field of every type, and of every role.
+pub(crate) const EVERY_TYPE: &str = r#"{"name":"Every__c","keyPrefix":"a01","fields":[
+  {"name":"Id","type":"id"},{"name":"IsDeleted","type":"boolean"},{"name":"MasterRecordId","type":"reference"},
+  {"name":"SystemModstamp","type":"datetime"},{"name":"LastModifiedDate","type":"datetime"},
+  {"name":"LastModifiedById","type":"reference"},{"name":"Owner","type":"reference"},
+  {"name":"FirstName","type":"string"},{"name":"LastName","type":"string"},{"name":"Name","type":"string"},
+  {"name":"LastViewedDate","type":"datetime"},{"name":"Formula","type":"double","calculated":true},
+  {"name":"A_Area","type":"textarea"},{"name":"A_Pick","type":"picklist"},{"name":"A_Multi","type":"multipicklist"},
+  {"name":"A_Combo","type":"combobox"},{"name":"A_Email","type":"email"},{"name":"A_Phone","type":"phone"},
+  {"name":"A_Url","type":"url"},{"name":"A_Secret","type":"encryptedstring","encrypted":true},
+  {"name":"A_Category","type":"datacategorygroupreference"},
+  {"name":"B_Flag","type":"boolean"},{"name":"B_Int","type":"int"},{"name":"B_Long","type":"long"},
+  {"name":"B_Double","type":"double"},{"name":"B_Money","type":"currency"},{"name":"B_Percent","type":"percent"},
+  {"name":"B_Byte","type":"byte"},{"name":"C_Date","type":"date"},{"name":"C_When","type":"datetime"},
+  {"name":"C_Time","type":"time"},{"name":"D_Any","type":"anyType"},{"name":"D_Json","type":"json"},
+  {"name":"D_Complex","type":"complexvalue"},{"name":"D_New","type":"a type of the future"},
+  {"name":"E_Body","type":"base64"},{"name":"E_Address","type":"address"},{"name":"E_Place","type":"location"}]}"#;
+
+/// The same bytes as ever.
+#[track_caller]
+fn same(what: &str, bytes: &[u8], len: usize, hash: &str) {
+    let found = blake3::hash(bytes).to_hex();
+    let hex: String = bytes.iter().map(|b| format!("{b:02x}")).collect();
+    assert!(
+        (bytes.len(), &found[..32]) == (len, hash),
+        "{what}: {}, \"{}\"\n{hex}",
+        bytes.len(),
+        &found[..32]
+    );
+}
+
+fn id(text: &str) -> RecordId {
+    text.parse().unwrap()
+}
+
+fn at(text: &str) -> Stamp {
+    text.parse().unwrap()
+}
+
+fn place(n: u8) -> Location {
+    Location {
+        pack: PackId([n; 32]),
+        offset: 44 + 1000 * u32::from(n),
+        len: 300,
+    }
+}
+
+fn chunk(n: u8) -> ChunkRef {
+    ChunkRef {
+        id: ChunkId([n; 32]),
+        at: place(n % 3),
+    }
+}
+
+fn meta(n: u8) -> MetaRef {
+    MetaRef {
+        id: ChunkId([n; 32]),
+        at: [place(1), place(2)],
+    }
+}
+
+#[test]
+fn a_schema() {
+    let schema = Schema::of(&Describe::parse(EVERY_TYPE.as_bytes()).unwrap()).unwrap();
+    same(
+        "schema",
+        &schema.encode(),
+        446,
+        "1895f539ad518ae4a6cca34d362b7780",
+    );
+    assert_eq!(Schema::decode(&schema.encode()).unwrap(), schema);
+    let inferred = Schema::inferred("X__c", ["Name".to_owned(), "Id".to_owned()]).unwrap();
+    assert_eq!(
+        inferred.encode(),
+        b"\x01\x04X__c\x02\x02Id\x00\x00\x00\x04Name\x09\x01\x00"
+    );
+}
+
+/// One version of each kind, with and without stamps; the second has two versions.
+fn versions() -> Vec<KeyRow> {
+    let (one, two) = (ContentHash([0x11; 16]), ContentHash([0x22; 16]));
+    let live = KeyRow {
+        id: id("a01000000000001"),
+        snapshot: 7,
+        kind: VersionKind::Value,
+        schema: 1,
+        hash: one,
+        replaced: ContentHash::NONE,
+        system: at("2026-01-02T03:04:05.000Z"),
+        modified: at("2026-01-02T03:04:00.000Z"),
+        modified_by: Some(id("005000000000001")),
+        winner: None,
+    };
+    let gone = KeyRow {
+        hash: ContentHash::NONE,
+        replaced: two,
+        system: Stamp::NONE,
+        modified: Stamp::NONE,
+        modified_by: None,
+        ..live
+    };
+    let of = |n: &str, kind, row: KeyRow| KeyRow {
+        id: id(n),
+        kind,
+        ..row
+    };
+    vec![
+        live,
+        KeyRow {
+            snapshot: 9,
+            replaced: two,
+            ..of("a01000000000002", VersionKind::Value, live)
+        },
+        KeyRow {
+            hash: two,
+            schema: 2,
+            ..of("a01000000000002", VersionKind::Value, live)
+        },
+        KeyRow {
+            replaced: one,
+            system: at("2026-01-02T04:00:00.000Z"),
+            ..of("a01000000000zz9", VersionKind::Stamps, live)
+        },
+        of("a01000000001000", VersionKind::Deleted, gone),
+        of("a01000000001001", VersionKind::Purged, gone),
+        KeyRow {
+            winner: Some(live.id),
+            system: live.system,
+            ..of("a01000000001002", VersionKind::Merged, gone)
+        },
+        KeyRow {
+            modified: live.modified,
+            modified_by: Some(id("005000000000002")),
+            ..of("a0100000000Z000", VersionKind::Vanished, gone)
+        },
+    ]
+}
+
+#[test]
+fn keys_of_a_page() {
+    let mut rows = versions();
+    let bytes = encode_keys(7, &rows);
+    same("page keys", &bytes, 281, "fd591920fd2569a08db7616aef68394f");
+    assert_eq!(decode_keys(7, &bytes).unwrap(), rows);
+    rows[0].system = at("2026-01-02T03:04:05.678Z");
+    let bytes = encode_keys(7, &rows);
+    same(
+        "page keys in milliseconds",
+        &bytes,
+        284,
+        "3d0ca0d36bf4520ab3e0ddcf7e76e25b",
+    );
+    assert_eq!(decode_keys(7, &bytes).unwrap(), rows);
+    let alone = encode_keys(7, &rows[4..5]);
+    let mut want = b"\x01\x01".to_vec();
+    want.extend(*b"\xc0\x9e\x81\xfb\xe8\xbf\xe7\xc6\xa8\x9e\xf0\x8a\x31");
+    want.extend(*b"\x00\x0a\x00\x00\x00\x01");
+    want.extend([0x22; 16]);
+    want.extend(*b"\x00\x01\x00\x00\x00\x00\x00\x00\x00");
+    assert_eq!(alone, want, "{alone:02x?}");
+}
+
+/// A column of each layout, with gaps, and of each kind of cell.
+fn values() -> Vec<u8> {
+    let names = [
+        "constant",
+        "dictionary",
+        "fixed",
+        "ids",
+        "instants",
+        "mixed",
+        "none",
+        "plain",
+    ];
+    let mut part = PartBuilder::new(names.map(str::to_owned));
+    let kinds = [
+        CellKind::Text,
+        CellKind::Bare,
+        CellKind::Masked,
+        CellKind::Raw,
+        CellKind::Blob,
+    ];
+    for n in 0..10_usize {
+        part.push(0, CellKind::Text, b"same");
+        if n != 3 {
+            part.push(1, CellKind::Bare, [&b"true"[..], b"false"][n % 2]);
+        }
+        part.push(2, CellKind::Bare, format!("{}", 10 + n).as_bytes());
+        part.push(3, CellKind::Id, &id(&format!("0010000000abC0{n}")).to_18());
+        part.push(
+            4,
+            CellKind::DateTime,
+            format!("2026-01-02T03:04:0{n}.000Z").as_bytes(),
+        );
+        part.push(5, kinds[n % 5], format!("m{n}").as_bytes());
+        if n % 2 == 1 {
+            part.push(7, CellKind::Text, &b"abcdefghij"[..n]);
+        }
+        part.end_row();
+    }
+    let mut out = Vec::new();
+    part.finish(&mut out);
+    out
+}
+
+#[test]
+fn values_of_a_page() {
+    let bytes = values();
+    same("page values", &bytes, 229, "9fac11a655595035fb2ab55ab98340fc");
+    let part = Part::decode(&bytes).unwrap();
+    assert_eq!((part.rows, part.columns.len()), (10, 7));
+    assert_eq!(part.get(9, "plain"), Some((CellKind::Text, &b"abcdefghi"[..])));
+    assert_eq!(part.get(3, "dictionary"), None);
+    assert_eq!(part.get(4, "mixed"), Some((CellKind::Blob, &b"m4"[..])));
+    assert_eq!(part.get(5, "ids").unwrap().1, &id("0010000000abC05").to_18());
+}
+
+#[test]
+fn derived_values_of_a_page() {
+    let moment = at("2026-01-02T03:04:05.000Z");
+    let bytes = encode_derived(&[moment; 10], &values());
+    same(
+        "derived, read at once",
+        &bytes,
+        237,
+        "226f16f670786fa32050b6d0808f2416",
+    );
+    assert_eq!(decode_derived(&bytes).unwrap().0, [moment; 10]);
+    let mut times = [moment; 10];
+    times[9] = at("2026-01-02T03:04:06.001Z");
+    let bytes = encode_derived(&times, &values());
+    same(
+        "derived, read at two times",
+        &bytes,
+        291,
+        "b20640cac8c66a04807a2020feaf5da3",
+    );
+    assert_eq!(decode_derived(&bytes).unwrap().0, times);
+}
+
+#[test]
+fn where_pages_end() {
+    let mut cutter = Cutter::default();
+    let start = id("a01000000000000").to_number();
+    let ids = (0..2000_u32).map(|n| RecordId::from_number(start + u128::from(n) * 3).unwrap());
+    let ends: Vec<usize> = (0..)
+        .zip(ids)
+        .filter(|(_, id)| cutter.ends_after(&id_hash(&[9; 32], *id), 100))
+        .map(|(n, _)| n)
+        .collect();
+    assert_eq!(
+        ends,
+        [226, 437, 647, 763, 847, 1034, 1227, 1422, 1487, 1686, 1900]
+    );
+}
+
+/// What the org sent, and the record as it is hashed and kept.
+#[test]
+fn a_canonical_record() {
+    let sent = r#" { "attributes" : {"type":"Every__c","url":"/x"}, "Id":"a01000000000001", "IsDeleted":false,
+        "SystemModstamp":"2026-01-02T03:04:05.000+0000", "LastModifiedById":"005000000000001AAA",
+        "B_Double":4.0E2, "B_Int":-0, "B_Money":1E+40, "B_Flag":true, "A_Area":"\u00e9\/\u0001\t\"\\ \ud83d\ude00",
+        "A_Email":"", "A_Phone":null, "A_Secret":"***", "C_Date":"2026-02-29", "C_When":"2026-01-02T05:04:05+02:00",
+        "C_Time":"01:02:03Z", "D_Any":4.50, "D_Json":{"b":[1, 2]}, "E_Address":{"city":"x"}, "Formula":2.50,
+        "Name":"A B", "FirstName":" A ", "Owner":"005000000000002" } "#;
+    let schema = Schema::of(&Describe::parse(EVERY_TYPE.as_bytes()).unwrap()).unwrap();
+    let mut canon = Canon::new(schema.into(), &[5; 32], Mode::KeepRaw);
+    let mut rows = Rows::default();
+    canon.json(sent.as_bytes(), &mut rows).unwrap();
+    let kept = concat!(
+        r#"{"A_Area":"é/\u0001\t\"\\ 😀","A_Secret":{"$masked":"***"},"B_Double":400,"B_Flag":true,"B_Int":0,"#,
+        r#""B_Money":1E+40,"C_Date":{"$raw":"2026-02-29"},"C_Time":"01:02:03.000Z","#,
+        r#""C_When":"2026-01-02T03:04:05.000Z","D_Any":"4.50","D_Json":"{\"b\":[1, 2]}","FirstName":" A ","#,
+        r#""Owner":"005000000000002AAA"}"#
+    );
+    let row = rows.rows[0];
+    let text = String::from_utf8(rows.arena.clone()).unwrap();
+    assert_eq!(&text[..kept.len()], kept);
+    assert_eq!(
+        &text[kept.len()..],
+        r#"2.5"A B""#,
+        "derived values follow, and are not hashed"
+    );
+    assert_eq!(
+        row.hash.0,
+        blake3::keyed_hash(&[5; 32], kept.as_bytes()).as_bytes()[..16]
+    );
+    assert_eq!(row.hash.to_string(), "57a8d56b181b8aa42b0de55ce6934ada");
+    assert_eq!(
+        (row.system, row.modified),
+        (at("2026-01-02T03:04:05.000Z"), Stamp::NONE)
+    );
+    assert_eq!(
+        (row.id, row.modified_by),
+        (id("a01000000000001"), Some(id("005000000000001")))
+    );
+    assert_eq!((rows.refused, row.deleted), (1, false));
+}

@@ -1,0 +1,236 @@
+//! Golden bytes of what names pages: run directories, the catalog, its entries, manifests, digests.
+//!
+//! Key decision: as in the module above: the value stands here, its bytes as length and hash.
+//! It is not a test of how they hang together: that is the vault of `vault.rs`.
+
+use halite_engine::base::id::{ContentHash, PackId, SnapshotId};
+use halite_engine::base::stamp::Stamp;
+use halite_engine::format::catalog::{Head, Node};
+use halite_engine::format::digest::Digest;
+use halite_engine::format::entry::{
+    DraftEntry, ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, numbered, of_sobject, prefix,
+};
+use halite_engine::format::manifest::{Captured, Manifest};
+use halite_engine::format::pack::PackRole;
+use halite_engine::format::page::id_hash;
+use halite_engine::format::run::{Filter, PageEntry, PartEntry, RunHead, RunPart};
+
+use super::{at, chunk, id, meta, same, versions};
+
+#[test]
+fn a_run_directory() {
+    let hashes: Vec<_> = versions().iter().map(|v| id_hash(&[9; 32], v.id)).collect();
+    let page = PageEntry {
+        first: id("a01000000000001"),
+        last: id("a01000000000zz9"),
+        rows: 4,
+        span: (0, 2),
+        continued: false,
+        keys: chunk(1),
+        values: Some(chunk(2)),
+        derived: Some(chunk(3)),
+    };
+    let other = PageEntry {
+        first: page.last,
+        last: id("a0100000000Z000"),
+        span: (300, 300),
+        continued: true,
+        values: None,
+        derived: None,
+        keys: chunk(4),
+        ..page.clone()
+    };
+    let part = RunPart {
+        pages: vec![page.clone(), other.clone()],
+        filter: Filter::of(&hashes),
+    };
+    same(
+        "run part",
+        &part.encode(),
+        326,
+        "978bc06d18fe86a81ecf89ca9b8a075f",
+    );
+    assert_eq!(RunPart::decode(&part.encode()).unwrap(), part);
+    let parts = [&page, &other].map(|p| PartEntry {
+        first: p.first,
+        last: p.last,
+        part: meta(5),
+    });
+    let head = RunHead {
+        sobject: "Every__c".into(),
+        rows: 1000,
+        parts: parts.into(),
+    };
+    same(
+        "run head",
+        &head.encode(),
+        281,
+        "322ff958a9fceca5b4a145e90632f024",
+    );
+    assert_eq!(RunHead::decode(&head.encode()).unwrap(), head);
+}
+
+#[test]
+fn a_catalog() {
+    let mut node = Node::default();
+    node.put(numbered(prefix::SNAPSHOT, 1), b"one".to_vec());
+    node.put(numbered(prefix::SNAPSHOT, 0x0102), b"two".to_vec());
+    node.put(of_sobject(prefix::RUN, "Every__c", &[1, 2, 0]), b"run".to_vec());
+    node.rebase();
+    node.put(numbered(prefix::SNAPSHOT, 3), b"three".to_vec());
+    node.remove(&numbered(prefix::SNAPSHOT, 1));
+    same(
+        "catalog base",
+        &node.encode_base(),
+        69,
+        "80d1b14c899a99aaed9e7622b632ec62",
+    );
+    same(
+        "catalog overlay",
+        &node.encode_overlay(),
+        30,
+        "c862b4132b4a28eb5c10fe1e53264cfe",
+    );
+    let numbers: Vec<u8> = node.scan(b"S").map(|(key, _)| key[8]).collect();
+    assert_eq!(numbers, [3, 2], "3 before 0x0102");
+    let mut head = Head {
+        version: 300,
+        ..Head::default()
+    };
+    head.nodes.insert(None, (meta(1), meta(2)));
+    head.nodes.insert(Some(id("00D000000000001")), (meta(3), meta(4)));
+    same(
+        "catalog head",
+        &head.encode(),
+        437,
+        "912c2d6dc6fc5a0ddc351911960d5965",
+    );
+    assert_eq!(Head::decode(&head.encode()).unwrap(), head);
+}
+
+#[test]
+fn entries_of_a_catalog() {
+    let snapshot = SnapshotEntry {
+        name: SnapshotId([0xab; 16]),
+        from: at("2026-01-02T00:00:00.000Z"),
+        until: at("2026-01-02T00:05:00.000Z"),
+        taken: Stamp::NONE,
+        source: "rest 67.0".into(),
+        manifest: meta(1),
+    };
+    same(
+        "snapshot entry",
+        &snapshot.encode(),
+        153,
+        "975dad0033ecf83b0c3c5f346a07e187",
+    );
+    assert_eq!(SnapshotEntry::decode(&snapshot.encode()).unwrap(), snapshot);
+    let object = ObjectEntry {
+        schema: 2,
+        snapshot: 300,
+        live: 1_000_000,
+        read_from: snapshot.from,
+        content: Digest([1; 32]),
+        stamps: Digest([2; 32]),
+        key_prefix: *b"a01",
+    };
+    same(
+        "object entry",
+        &object.encode(),
+        80,
+        "949cac81106ec0d5a8c43f32f1d662c7",
+    );
+    assert_eq!(ObjectEntry::decode(&object.encode()).unwrap(), object);
+    let run = RunEntry {
+        low: 1,
+        high: 300,
+        rows: 5,
+        head: meta(2),
+    };
+    same(
+        "run entry",
+        &run.encode(),
+        109,
+        "eae24e65306791190915d406df05bf1f",
+    );
+    assert_eq!(RunEntry::decode(&run.encode()).unwrap(), run);
+    let schema = SchemaEntry {
+        schema: meta(3),
+        describe: Some(meta(4)),
+    };
+    same(
+        "schema entry",
+        &schema.encode(),
+        210,
+        "6dc7d9a678e0c47df7801fb412490cf9",
+    );
+    assert_eq!(SchemaEntry::decode(&schema.encode()).unwrap(), schema);
+    let pack = PackEntry {
+        role: PackRole::Metadata,
+        since: 300,
+    };
+    assert_eq!(pack.encode(), [1, 1, 0xac, 2]);
+    assert_eq!(PackEntry::decode(&pack.encode()).unwrap(), pack);
+    let draft = DraftEntry {
+        from: snapshot.from,
+        fence: 3,
+        packs: vec![PackId([7; 32])],
+        slots: vec![b"slot".to_vec(), Vec::new()],
+    };
+    same(
+        "draft entry",
+        &draft.encode(),
+        48,
+        "f5c78bdc95df1a6de465fb66eaa805c1",
+    );
+    assert_eq!(DraftEntry::decode(&draft.encode()).unwrap(), draft);
+}
+
+#[test]
+fn a_manifest() {
+    let captured = Captured {
+        name: "Every__c".into(),
+        skipped: None,
+        schema: 2,
+        read: 1,
+        created: 2,
+        edited: 3,
+        stamps: 4,
+        deleted: 5,
+        refused: 6,
+        live: 700,
+        counted: Some(0),
+        content: Digest([1; 32]),
+        stamps_digest: Digest([2; 32]),
+    };
+    let skipped = Captured {
+        name: "Event__e".into(),
+        skipped: Some("a platform event is not stored".into()),
+        ..Captured::default()
+    };
+    let manifest = Manifest {
+        org: id("00D000000000001"),
+        name: SnapshotId([0xab; 16]),
+        number: 300,
+        from: at("2026-01-02T00:00:00.000Z"),
+        until: at("1969-12-31T23:59:59.999Z"),
+        source: "rest 67.0".into(),
+        sobjects: vec![captured, skipped],
+    };
+    same(
+        "manifest",
+        &manifest.encode(),
+        249,
+        "1b54421cabb2ed0880bd1f916aae76f2",
+    );
+    assert_eq!(Manifest::decode(&manifest.encode()).unwrap(), manifest);
+}
+
+#[test]
+fn a_digest() {
+    let (key, id) = ([3; 32], id("a01000000000001"));
+    let mut sum = Digest::content(&key, "Every__c", id, &ContentHash([0x11; 16]));
+    let stamp = at("2026-01-02T03:04:05.000Z");
+    sum.add(&Digest::stamps(&key, "Every__c", id, stamp, Stamp::NONE));
+    same("digest", &sum.0, 32, "5f79ebc0be19dbf2d92f5f1718f8f6b9");
+}
