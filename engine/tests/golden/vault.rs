@@ -13,6 +13,8 @@ use std::sync::Arc;
 use halite_engine::base::clock::Clock;
 use halite_engine::base::id::PackId;
 use halite_engine::base::stamp::Stamp;
+use halite_engine::format::digest::Digest;
+use halite_engine::format::manifest::Captured;
 use halite_engine::format::scan::scan;
 use halite_engine::format::seal::{ChunkKind, Keys, MasterKey};
 use halite_engine::ops::capture::{BackupOptions, backup};
@@ -131,7 +133,7 @@ fn read_vault(vault: &Vault) -> String {
             )
             .unwrap();
             for captured in state.manifest().unwrap().sobjects {
-                writeln!(out, "manifest {captured:?}").unwrap();
+                writeln!(out, "manifest {}", told(&captured)).unwrap();
             }
             for sobject in state.sobjects().unwrap() {
                 state
@@ -169,6 +171,26 @@ fn read_vault(vault: &Vault) -> String {
         }
     }
     out
+}
+
+/// A line of a manifest.
+fn told(c: &Captured) -> String {
+    let hex = |digest: &Digest| digest.0.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let counts = [
+        u64::from(c.schema),
+        c.read,
+        c.created,
+        c.edited,
+        c.stamps,
+        c.deleted,
+        c.refused,
+        c.live,
+    ];
+    let (content, stamps) = (hex(&c.content), hex(&c.stamps_digest));
+    format!(
+        "{} {:?} {counts:?} {:?} {content} {stamps}",
+        c.name, c.skipped, c.counted
+    )
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
