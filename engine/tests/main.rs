@@ -4,6 +4,7 @@
 //! It does not test commands or the network: those are the root package's tests.
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod canonical;
 mod capture;
 mod golden;
 mod import;

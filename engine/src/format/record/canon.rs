@@ -371,10 +371,14 @@ impl Canon {
     /// The winner of a merge.
     fn master(&self, text: &str) -> Option<RecordId> {
         let slot = self.slots[self.schema.position(b"MasterRecordId")?];
-        if slot.generation != self.generation || !matches!(slot.shape, Shape::Plain | Shape::Csv) {
+        if slot.generation != self.generation {
             return None;
         }
-        RecordId::parse(&text.as_bytes()[slot.start as usize..(slot.start + slot.len) as usize])
+        let mut buffer = String::new();
+        match value(slot, text, &mut buffer).ok()? {
+            Value::Text(text, _) => RecordId::parse(text.as_bytes()),
+            Value::Bare(_) | Value::Nested(_) => None,
+        }
     }
 }
 
