@@ -9,3 +9,4 @@ mod capture;
 mod golden;
 mod import;
 mod model;
+mod publish;

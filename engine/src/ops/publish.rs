@@ -95,10 +95,13 @@ pub fn numbered(vault: &Vault, org: OrgId, schema: &Schema, describe: Option<&[u
 /// `Busy`: another capture of this org was published meanwhile; nothing is visible then.
 pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(SnapshotInfo, u64)> {
     let synced = writer.sync();
+    // From here on an error may hide a root that does name the packs: then they stay.
+    let mut entered = false;
     let result = synced.and_then(|()| {
         let (packs, reused, bytes) = writer.written();
         let (packs, reused) = (packs.to_vec(), reused.clone());
         let catalog = vault.commit(&packs, &mut |edit| {
+            entered = false;
             let newest = edit.before.snapshots(draft.org)?.last().map_or(0, |s| s.number);
             if newest + 1 != draft.number {
                 let message = format!("another capture of org {} was published meanwhile", draft.org);
@@ -108,7 +111,9 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
                 let message = format!("pack {gone} was collected while this capture relied on it");
                 return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
             }
-            enter(edit, draft, vault.clock.now())
+            enter(edit, draft, vault.clock.now())?;
+            entered = true;
+            Ok(())
         })?;
         Ok((catalog, bytes))
     });
@@ -120,7 +125,9 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
             Ok((info, bytes))
         }
         Err(error) => {
-            writer.discard();
+            if !entered {
+                writer.discard();
+            }
             Err(error)
         }
     }

@@ -1,0 +1,113 @@
+//! A publication whose answer is lost: what the new root names must still be there.
+//!
+//! Key decision: a store that swaps the root, says that it failed, and cannot be asked for a while, which is what
+//! a network does. It does not crash: that is the business of the crash tests of the store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use halite_engine::ops::capture::{BackupOptions, backup};
+use halite_engine::ops::state::State;
+use halite_engine::store::backend::Backend;
+use halite_engine::store::memory::Memory;
+use halite_engine::vault::{Secret, Vault, VaultOptions};
+use halite_engine::{Error, Kind, Result};
+
+use crate::model::Model;
+
+/// A store over a network that breaks at the worst time; `armed` counts the calls about the root left to fail.
+struct Lossy {
+    under: Memory,
+    armed: AtomicU32,
+}
+
+impl Lossy {
+    fn fails(&self) -> bool {
+        let step = |left: u32| left.checked_sub(1);
+        self.armed
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, step)
+            .is_ok()
+    }
+}
+
+fn lost() -> Error {
+    Error::new(Kind::Io, "the connection was lost")
+}
+
+impl Backend for Lossy {
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.under.put_new(name, bytes)
+    }
+
+    fn get(&self, name: &str) -> Result<Vec<u8>> {
+        self.under.get(name)
+    }
+
+    fn get_range(&self, name: &str, offset: u64, len: usize) -> Result<Vec<u8>> {
+        self.under.get_range(name, offset, len)
+    }
+
+    fn size(&self, name: &str) -> Result<u64> {
+        self.under.size(name)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        self.under.list(prefix)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        self.under.delete(name)
+    }
+
+    fn root(&self) -> Result<Option<Vec<u8>>> {
+        if self.fails() {
+            Err(lost())
+        } else {
+            self.under.root()
+        }
+    }
+
+    fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
+        let swapped = self.under.swap_root(expected, new);
+        if self.fails() { Err(lost()) } else { swapped }
+    }
+
+    fn describe(&self) -> String {
+        "lossy".to_owned()
+    }
+}
+
+#[test]
+fn packs_stay_if_the_root_may_name_them() {
+    let store = Arc::new(Lossy {
+        under: Memory::new(),
+        armed: AtomicU32::new(0),
+    });
+    let vault = Vault::create(store.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    let mut model = Model {
+        now: 1_700_000_000_000,
+        ..Model::default()
+    };
+    (0..20).for_each(|n| model.put(n, "a", Some(1)));
+    let options = BackupOptions {
+        full: false,
+        overlap_millis: 0,
+        memory: 1 << 20,
+        only: None,
+    };
+    // Called when an sObject is read: the swap and the look at what became of it are still to come.
+    let arm = |calls| store.armed.store(calls, Ordering::SeqCst);
+    assert!(backup(&vault, &mut model, &options, &mut |_| arm(2)).is_err());
+    arm(0);
+    let vault = Vault::open(store, &Secret::None, VaultOptions::default()).unwrap();
+    let org = vault.orgs()[0];
+    let state = State::at(&vault, &vault.find_snapshot(org, "latest").unwrap());
+    let mut found = 0;
+    state
+        .each("Thing__c", &mut |_| {
+            found += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(found, 20);
+}
