@@ -184,7 +184,7 @@ fn record(describe: &Describe) -> BoxedStrategy<(Vec<Option<Both>>, u64)> {
 fn json(describe: &Describe, values: &[Option<Both>], seed: u64) -> String {
     let mut members = Vec::new();
     for (i, (field, value)) in describe.fields.iter().zip(values).enumerate() {
-        let name = quoted(&field.name, if seed % 5 == 0 { seed } else { u64::MAX });
+        let name = quoted(&field.name, if seed.is_multiple_of(5) { seed } else { u64::MAX });
         match (field.kind, value) {
             (FieldKind::Base64, _) => {}
             (FieldKind::Compound, Some((text, _))) => {
@@ -197,7 +197,7 @@ fn json(describe: &Describe, values: &[Option<Both>], seed: u64) -> String {
     }
     let len = members.len().max(1);
     members.rotate_left(seed as usize % len);
-    if seed % 3 == 0 {
+    if seed.is_multiple_of(3) {
         members.reverse();
     }
     members.insert(
@@ -206,7 +206,7 @@ fn json(describe: &Describe, values: &[Option<Both>], seed: u64) -> String {
     );
     format!(
         "{{ {}\n}}",
-        members.join(if seed % 2 == 0 { "," } else { " ,\t" })
+        members.join(if seed.is_multiple_of(2) { "," } else { " ,\t" })
     )
 }
 
@@ -221,7 +221,7 @@ fn csv(describe: &Describe, values: &[Option<Both>], seed: u64) -> (Vec<String>,
         .collect();
     let len = columns.len();
     columns.rotate_right((seed >> 7) as usize % len);
-    let style = if seed % 2 == 0 {
+    let style = if seed.is_multiple_of(2) {
         csv::QuoteStyle::Always
     } else {
         csv::QuoteStyle::Necessary
@@ -230,7 +230,7 @@ fn csv(describe: &Describe, values: &[Option<Both>], seed: u64) -> (Vec<String>,
         .quote_style(style)
         .from_writer(Vec::new());
     let name = |name: &str| {
-        if seed % 7 == 0 {
+        if seed.is_multiple_of(7) {
             name.to_uppercase()
         } else {
             name.to_owned()

@@ -38,7 +38,7 @@ fn a_run_directory() {
         values: None,
         derived: None,
         keys: chunk(4),
-        ..page.clone()
+        ..page
     };
     let part = RunPart {
         pages: vec![page.clone(), other.clone()],
