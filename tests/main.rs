@@ -3,4 +3,5 @@
 //! Key decision: one binary links once, where one binary a file would link as often as there are files.
 //! This is not the place for tests of one function: those stand beside the function.
 
+mod histories;
 mod tidy;

@@ -407,9 +407,15 @@ fn current<'v>(now: &'v Values, name: &str) -> &'v str {
     now.get(name).map_or("null", |value| value.get())
 }
 
-/// Whether an undelete was refused because there is nothing in the bin.
+/// Whether an undelete was refused because there is nothing in the bin; `INVALID_CROSS_REFERENCE_KEY` says that the
+/// record is not even shown to `queryAll` any more.
 fn out_of_bin(refusal: &Refusal) -> bool {
-    ["UNDELETE_FAILED", "ENTITY_IS_DELETED"].contains(&refusal.code.as_str())
+    [
+        "UNDELETE_FAILED",
+        "ENTITY_IS_DELETED",
+        "INVALID_CROSS_REFERENCE_KEY",
+    ]
+    .contains(&refusal.code.as_str())
         || refusal.message.contains("recycle bin")
 }
 
