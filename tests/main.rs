@@ -3,5 +3,7 @@
 //! Key decision: one binary links once, where one binary a file would link as often as there are files.
 //! This is not the place for tests of one function: those stand beside the function.
 
+mod cli;
+mod cli_demo;
 mod histories;
 mod tidy;

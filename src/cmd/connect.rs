@@ -1,6 +1,7 @@
 //! `halite connect` and `halite connections`: sign in to an org and keep the grant, and list what is kept.
 //!
-//! Key decision: nothing is kept before the org has answered who it is. No secret is an argument or is ever shown.
+//! Key decision: nothing is kept before the org has answered who it is.
+//! No secret is an argument or is ever shown.
 
 use std::sync::Arc;
 

@@ -3,11 +3,12 @@
 //! Key decision: chosen by counting, so that every run on the same org does the same, on whatever sObjects the org
 //! has; what the org's rules refuse is left out. It changes nothing through the API, as users of the org would not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use halite_engine::Result;
 use halite_engine::format::describe::{Describe, Field, FieldKind};
 use halite_engine::ops::state::State;
+use halite_engine::{Error, Kind, Result};
 use halite_simulator::{Bin, Org, Record};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -32,6 +33,9 @@ const LEFT_ALONE: [&str; 16] = [
     "Folder",
 ];
 
+/// Of an sObject with more rows only the first so many are changed.
+const MOST: usize = 200;
+
 /// What was done.
 #[derive(Debug, Default, Serialize)]
 pub struct Made {
@@ -48,11 +52,14 @@ pub struct Made {
 struct Changer<'a> {
     org: &'a Org,
     describes: BTreeMap<String, Describe>,
+    /// The Ids of what may be changed, by sObject, as they were at first.
+    ids: BTreeMap<String, Vec<String>>,
+    cancel: &'a AtomicBool,
     made: Made,
 }
 
 /// Changes the org, which is as `state` says.
-pub fn all(org: &Org, state: &State<'_>) -> Result<Made> {
+pub fn all(org: &Org, state: &State<'_>, cancel: &AtomicBool) -> Result<Made> {
     let mut describes = BTreeMap::new();
     for name in state.sobjects()? {
         if !LEFT_ALONE.contains(&name.as_str()) {
@@ -65,15 +72,20 @@ pub fn all(org: &Org, state: &State<'_>) -> Result<Made> {
     let mut changer = Changer {
         org,
         describes,
+        ids: BTreeMap::new(),
+        cancel,
         made: Made::default(),
     };
+    changer.ids = changer.live_ids();
     let rows = changer.rows();
     for (turn, (sobject, id)) in rows.iter().enumerate() {
+        changer.go_on()?;
         changer.edit(turn, sobject, id);
     }
     changer.add();
     changer.delete_a_family();
     for (turn, (_, id)) in rows.iter().enumerate() {
+        changer.go_on()?;
         match turn % 22 {
             5 | 16 => changer.delete(id),
             9 => changer.purge(id),
@@ -85,19 +97,32 @@ pub fn all(org: &Org, state: &State<'_>) -> Result<Made> {
 }
 
 impl Changer<'_> {
-    /// Every live row that may be changed, by sObject, then Id.
-    fn rows(&self) -> Vec<(String, String)> {
-        let ids = |name: &String| {
-            self.org
-                .rows(name)
-                .into_iter()
-                .filter_map(|row| id(&row))
-                .collect::<Vec<_>>()
-        };
+    fn go_on(&self) -> Result<()> {
+        if self.cancel.load(Ordering::SeqCst) {
+            return Err(Error::new(
+                Kind::Interrupted,
+                "interrupted while the org was changed",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The Ids of every live row that may be changed, by sObject, in order.
+    fn live_ids(&self) -> BTreeMap<String, Vec<String>> {
+        let ids = |name: &String| self.org.rows(name).iter().filter_map(id).collect();
         self.describes
             .keys()
-            .flat_map(|name| ids(name).into_iter().map(move |id| (name.clone(), id)))
+            .map(|name| (name.clone(), ids(name)))
             .collect()
+    }
+
+    /// The first rows of each sObject, enough to change.
+    fn rows(&self) -> Vec<(String, String)> {
+        let first = |(name, ids): (&String, &Vec<String>)| {
+            let pairs = ids.iter().take(MOST).map(|id| (name.clone(), id.clone()));
+            pairs.collect::<Vec<_>>()
+        };
+        self.ids.iter().flat_map(first).collect()
     }
 
     fn edit(&mut self, turn: usize, sobject: &str, id: &str) {
@@ -142,15 +167,10 @@ impl Changer<'_> {
             return None;
         };
         let (now, own) = (row.get(&field.name)?.as_str()?, id(row)?);
-        let rows = self
-            .describes
-            .contains_key(target)
-            .then(|| self.org.rows(target))?;
-        rows.iter()
-            .rev()
-            .filter_map(id)
-            .find(|other| other != now && *other != own)
-            .map(Value::String)
+        let mut others = self.ids.get(target)?.iter().rev();
+        others
+            .find(|other| *other != now && **other != own)
+            .map(|other| Value::String(other.clone()))
     }
 
     /// One more record of each sObject: the likeness of its first.
@@ -188,11 +208,10 @@ impl Changer<'_> {
         }
     }
 
+    /// How many of the rows that were there at first are live.
     fn live(&self) -> u64 {
-        self.describes
-            .keys()
-            .map(|name| self.org.rows(name).len() as u64)
-            .sum()
+        let live = |ids: &Vec<String>| ids.iter().filter(|id| self.org.bin(id) == Bin::Live).count() as u64;
+        self.ids.values().map(live).sum()
     }
 
     fn delete(&mut self, id: &str) {
@@ -202,8 +221,9 @@ impl Changer<'_> {
         let before = self.live();
         match self.org.delete(id) {
             Ok(()) => {
-                self.made.deleted += before - self.live();
-                self.made.cascaded += (before - self.live()).saturating_sub(1);
+                let gone = before - self.live();
+                self.made.deleted += gone;
+                self.made.cascaded += gone.saturating_sub(1);
             }
             Err(_) => self.made.refused += 1,
         }
@@ -226,20 +246,14 @@ impl Changer<'_> {
         for (name, describe) in &self.describes {
             for field in describe.fields.iter().filter(|f| f.cascade_delete) {
                 let held = self.org.rows(name);
-                let pointed = held.iter().filter_map(|row| row.get(&field.name)?.as_str());
-                for target in field
-                    .reference_to
+                let pointed: BTreeSet<&str> = held
                     .iter()
-                    .filter(|t| self.describes.contains_key(*t))
-                {
-                    let own = pointed.clone().filter(|id| {
-                        self.org
-                            .rows(target)
-                            .iter()
-                            .any(|r| self::id(r).as_deref() == Some(id))
-                    });
-                    if let Some(id) = own.min() {
-                        parents.entry(target.clone()).or_insert_with(|| id.to_owned());
+                    .filter_map(|row| row.get(&field.name)?.as_str())
+                    .collect();
+                for target in &field.reference_to {
+                    let known = self.ids.get(target).into_iter().flatten();
+                    if let Some(id) = known.into_iter().find(|id| pointed.contains(id.as_str())) {
+                        parents.entry(target.clone()).or_insert_with(|| id.clone());
                     }
                 }
             }

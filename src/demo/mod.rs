@@ -172,7 +172,7 @@ impl Stage<'_> {
 
     fn change(&mut self, first: &SnapshotInfo) -> Result<()> {
         self.org.clock().advance(Duration::from_secs(3600));
-        let made = change::all(&self.org, &State::at(&self.vault, first))?;
+        let made = change::all(&self.org, &State::at(&self.vault, first), &self.job.cancel)?;
         let said = format!(
             "behind the API's back: {} edited, {} relinked, {} added, {} deleted ({} by cascade), {} purged",
             made.edited, made.relinked, made.added, made.deleted, made.cascaded, made.purged
