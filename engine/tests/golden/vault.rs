@@ -274,13 +274,3 @@ fn version_1_is_written_as_ever() {
     assert!(old.len() > 20, "{}", old.len());
     assert_eq!(old, new);
 }
-
-/// How `fixtures/v1` came to be. It refuses to write over it.
-#[test]
-#[ignore = "writes the fixture, which was done once"]
-fn write_version_1() {
-    let dir = fixtures().join("v1");
-    assert!(!dir.exists(), "{} is there, and stays", dir.display());
-    let vault = write_vault(Arc::new(Local::create(&dir).unwrap()));
-    fs::write(fixtures().join("v1.txt"), read_vault(&vault)).unwrap();
-}
