@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::rc::Rc;
 
+use serde_json::value::RawValue;
+
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::ops::org::{Outcome, Refusal, Target};
@@ -302,9 +304,10 @@ impl Run<'_> {
                 continue;
             };
             values.retain(|name, value| current(now, name) != value.get());
-            let changed = values
-                .keys()
-                .find(|n| op.before.get(*n).is_some_and(|b| b.get() != current(now, n)));
+            let changed = values.keys().find(|n| {
+                let before = op.before.get(*n);
+                before.is_some_and(|b| b.get() != current(now, n) && !self.relinked(b, now.get(*n)))
+            });
             match changed {
                 Some(name) => {
                     let text = format!("{name} is {} since the plan was made", current(now, name));
@@ -315,6 +318,12 @@ impl Run<'_> {
             }
         }
         self.update(&writes, |_| Final::Edited, "")
+    }
+
+    /// Whether the org itself set an emptied lookup again when its record was undeleted: no conflict.
+    fn relinked(&self, before: &RawValue, now: Option<&Box<RawValue>>) -> bool {
+        let to = now.and_then(|value| fields::id_of(value));
+        fields::is_null(before) && to.is_some_and(|id| self.back.contains(&id))
     }
 
     fn update(&mut self, writes: &[Write<'_>], done: fn(RecordId) -> Final, context: &str) -> Result<()> {
