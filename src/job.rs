@@ -77,6 +77,7 @@ impl Job {
         })?);
         let options = VaultOptions {
             cache_dir: cache_dir(),
+            cancel: Arc::clone(&self.cancel),
             ..VaultOptions::default()
         };
         let secret = match self.given_secret()? {

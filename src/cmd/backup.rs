@@ -55,6 +55,10 @@ pub fn report(out: Out, report: &Report) -> Result<()> {
             ))?;
         }
     }
+    for s in report.sobjects.iter().filter(|s| report.failed.contains(&s.name)) {
+        let why = s.skipped.as_deref().unwrap_or_default();
+        out.line(format_args!("  {}: could not be read: {why}", s.name))?;
+    }
     let read: u64 = report.sobjects.iter().map(|s| s.read).sum();
     let skipped = report.sobjects.iter().filter(|s| s.skipped.is_some()).count() as u64;
     out.line(format_args!(

@@ -80,7 +80,10 @@ pub fn backup(
                 capture.writer.discard();
                 return Err(error.within(info.name));
             }
-            Err(error) => skipped(&info.name, error.to_string()),
+            Err(error) => Done {
+                failed: true,
+                ..skipped(&info.name, error.to_string())
+            },
         };
         progress(&SObjectReport::from(&done.captured));
         sobjects.push(done);
@@ -99,12 +102,12 @@ pub fn backup(
         sobjects,
     };
     let (info, bytes) = publish(vault, writer, &draft)?;
-    Ok(Report::of(
-        &info,
-        draft.sobjects.iter().map(|d| &d.captured),
-        bytes,
-        source.calls() - calls,
-    ))
+    let captured = draft.sobjects.iter().map(|d| &d.captured);
+    let report = Report::of(&info, captured, bytes, source.calls() - calls);
+    Ok(Report {
+        failed: draft.failed().collect(),
+        ..report
+    })
 }
 
 /// Errors that are not about one sObject.
@@ -123,6 +126,7 @@ fn skipped(name: &str, why: String) -> Done {
     };
     Done {
         captured,
+        failed: false,
         runs: Vec::new(),
         schema: None,
         read_from: Stamp::NONE,
@@ -191,6 +195,7 @@ impl<'v> Capture<'v, '_> {
         let schema = fresh.then(|| (Arc::clone(&schema), Some(text)));
         Ok(Done {
             captured,
+            failed: false,
             runs,
             schema,
             read_from: self.from,

@@ -33,19 +33,28 @@ pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<
             );
         }
         let part = dir.join(format!("{name}.ndjson.part"));
-        let failed = |e| Error::io(part.display(), e);
-        let mut out = BufWriter::with_capacity(1 << 20, fs::File::create(&part).map_err(failed)?);
-        let mut count = 0;
-        state.each(&name, &mut |record| {
-            count += 1;
-            out.write_all(record.json.as_bytes())
-                .and_then(|()| out.write_all(b"\n"))
-                .map_err(failed)
-        })?;
-        out.flush().map_err(failed)?;
-        drop(out);
-        fs::rename(&part, &path).map_err(failed)?;
+        let written = one(state, &name, &part).and_then(|count| {
+            fs::rename(&part, &path)
+                .map(|()| count)
+                .map_err(|e| Error::io(path.display(), e))
+        });
+        let count = written.inspect_err(|_| drop(fs::remove_file(&part)))?;
         done.push((name, count));
     }
     Ok(done)
+}
+
+/// Writes one sObject to `part`; returns how many records it has.
+fn one(state: &State<'_>, name: &str, part: &Path) -> Result<u64> {
+    let failed = |e| Error::io(part.display(), e);
+    let mut out = BufWriter::with_capacity(1 << 20, fs::File::create(part).map_err(failed)?);
+    let mut count = 0;
+    state.each(name, &mut |record| {
+        count += 1;
+        out.write_all(record.json.as_bytes())
+            .and_then(|()| out.write_all(b"\n"))
+            .map_err(failed)
+    })?;
+    out.flush().map_err(failed)?;
+    Ok(count)
 }

@@ -186,6 +186,7 @@ impl Import<'_> {
         let schema = fresh.then_some((schema, text));
         Ok(Done {
             captured,
+            failed: false,
             runs,
             schema,
             read_from: Stamp::NONE,

@@ -43,6 +43,8 @@ pub struct Draft {
 pub struct Done {
     /// Counts and digests, or why it was not read.
     pub captured: Captured,
+    /// Whether it should have been read and could not be.
+    pub failed: bool,
     /// Its new runs.
     pub runs: Vec<RunPages>,
     /// A schema that is new, with the describe it came from.
@@ -51,6 +53,16 @@ pub struct Done {
     pub read_from: Stamp,
     /// First characters of its Ids.
     pub key_prefix: [u8; 3],
+}
+
+impl Draft {
+    /// The sObjects that should have been read and could not be.
+    pub fn failed(&self) -> impl Iterator<Item = String> {
+        self.sobjects
+            .iter()
+            .filter(|done| done.failed)
+            .map(|done| done.captured.name.clone())
+    }
 }
 
 /// The number that the next snapshot of an org gets.

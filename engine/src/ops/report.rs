@@ -23,6 +23,8 @@ pub struct Report {
     pub until: String,
     /// Each sObject that was looked at.
     pub sobjects: Vec<SObjectReport>,
+    /// sObjects that should have been read and could not be; their reasons stand above.
+    pub failed: Vec<String>,
     /// Bytes of data packs written; metadata comes on top.
     pub bytes_added: u64,
     /// Requests made.
@@ -98,6 +100,7 @@ impl Report {
             from: info.from.to_string(),
             until: info.until.to_string(),
             sobjects: captured.map(SObjectReport::from).collect(),
+            failed: Vec::new(),
             bytes_added,
             calls,
         }
@@ -105,8 +108,10 @@ impl Report {
 
     /// Whether everything that should be read was, and the org's counts agree.
     pub fn complete(&self) -> bool {
-        self.sobjects
-            .iter()
-            .all(|s| s.counted.is_none_or(|n| n == s.live))
+        self.failed.is_empty()
+            && self
+                .sobjects
+                .iter()
+                .all(|s| s.counted.is_none_or(|n| n == s.live))
     }
 }

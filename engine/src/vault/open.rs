@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use zeroize::Zeroizing;
@@ -35,6 +36,8 @@ pub struct VaultOptions {
     pub level: i32,
     /// Time and randomness.
     pub clock: Clock,
+    /// Set to true by another thread, it ends what is under way with `Interrupted`, nothing half-published.
+    pub cancel: Arc<AtomicBool>,
 }
 
 impl Default for VaultOptions {
@@ -44,6 +47,7 @@ impl Default for VaultOptions {
             cache_bytes: 64 << 20,
             level: 3,
             clock: Clock::system(),
+            cancel: Arc::default(),
         }
     }
 }
@@ -63,6 +67,7 @@ pub struct Vault {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
+    cancel: Arc<AtomicBool>,
     pub(crate) id: [u8; 16],
     pub(crate) level: i32,
     pub(crate) index: Mutex<Option<Index>>,
@@ -139,6 +144,7 @@ impl Vault {
             backend,
             keys: Arc::new(Keys::derive(master)),
             clock: options.clock,
+            cancel: options.cancel,
             id,
             level: options.level,
             index: Mutex::new(None),
@@ -146,6 +152,17 @@ impl Vault {
             cache_dir: options.cache_dir,
             current: RwLock::new(Arc::new(empty)),
         }
+    }
+
+    /// Fails once somebody has asked to stop. Asked before each page that is read or written; a commit that has
+    /// begun is not stopped.
+    pub(crate) fn go_on(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(
+                Error::new(Kind::Interrupted, "interrupted").hint("nothing was published; run it again")
+            );
+        }
+        Ok(())
     }
 
     /// The catalog as last read or committed.

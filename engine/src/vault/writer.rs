@@ -66,6 +66,7 @@ impl<'v> Writer<'v> {
 
     /// Adds a chunk; one that this writer has written already is not written again.
     pub fn put(&mut self, chunk: &Prepared) -> Result<Location> {
+        self.vault.go_on()?;
         if let Some(at) = self.known.get(&chunk.id) {
             return Ok(*at);
         }

@@ -154,6 +154,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
 
     /// Canonicalises the raw text on all cores.
     fn digest(&mut self) -> Result<()> {
+        self.target.vault.go_on()?;
         let pieces = rayon::current_num_threads() * 2;
         let per = self.ends.len().div_ceil(pieces).max(1);
         let (raw, ends) = (&self.raw, &self.ends);

@@ -306,7 +306,9 @@ impl Run<'_> {
             values.retain(|name, value| current(now, name) != value.get());
             let changed = values.keys().find(|n| {
                 let before = op.before.get(*n);
-                before.is_some_and(|b| b.get() != current(now, n) && !self.relinked(b, now.get(*n)))
+                before.is_some_and(|b| {
+                    b.get() != current(now, n) && !self.relinked(b, now.get(*n).map(AsRef::as_ref))
+                })
             });
             match changed {
                 Some(name) => {
@@ -321,8 +323,8 @@ impl Run<'_> {
     }
 
     /// Whether the org itself set an emptied lookup again when its record was undeleted: no conflict.
-    fn relinked(&self, before: &RawValue, now: Option<&Box<RawValue>>) -> bool {
-        let to = now.and_then(|value| fields::id_of(value));
+    fn relinked(&self, before: &RawValue, now: Option<&RawValue>) -> bool {
+        let to = now.and_then(fields::id_of);
         fields::is_null(before) && to.is_some_and(|id| self.back.contains(&id))
     }
 
