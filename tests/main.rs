@@ -5,5 +5,6 @@
 
 mod cli;
 mod cli_demo;
+mod cli_stop;
 mod histories;
 mod tidy;
