@@ -111,7 +111,8 @@ impl<'a> Members<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let rest = &self.text[self.at..];
+            // A backslash may be the last byte of a text that was cut off.
+            let rest = self.text.get(self.at..).unwrap_or_default();
             let Some(found) = memchr::memchr2(b'"', b'\\', rest) else {
                 return Err(bad("a string that does not end", start));
             };
@@ -219,4 +220,23 @@ fn unicode(text: &str) -> Option<(char, &str)> {
         char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))?,
         &second[4..],
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Members;
+
+    #[test]
+    fn a_text_cut_off_anywhere_is_an_error() {
+        let whole = br#"{"a\"b":"c\u0041\\","d":[{"e":"}\""}],"f":-1.5e3,"g":null,"h":true}"#;
+        let all = |text: &[u8]| -> crate::base::error::Result<()> {
+            let mut members = Members::new(text)?;
+            while members.next()?.is_some() {}
+            Ok(())
+        };
+        assert!(all(whole).is_ok());
+        for end in 0..whole.len() {
+            assert!(all(&whole[..end]).is_err(), "cut at {end}");
+        }
+    }
 }
