@@ -39,3 +39,7 @@ deny:
 # What must pass before a change lands
 ci:
     .ci/run
+
+# Random bytes against every decoder, SECONDS each (needs cargo-fuzz; its flags are unstable ones)
+fuzz SECONDS="60":
+    cd fuzz && for t in page directory record pack plan; do RUSTC_BOOTSTRAP=1 cargo fuzz run $t -- -max_total_time={{SECONDS}}; done

@@ -6,6 +6,7 @@
 
 mod canonical;
 mod capture;
+mod faults;
 mod golden;
 mod import;
 mod model;

@@ -50,8 +50,13 @@ impl Vault {
     }
 
     fn elsewhere(&self, kind: ChunkKind, id: &ChunkId, tried: &[Location], first: Error) -> Result<Vec<u8>> {
-        match self.locate(&[*id])?.first() {
-            Some(Some(at)) if !tried.contains(at) => self.chunk_at(kind, id, at),
+        // A pack that cannot be read fails the index too; the first error then says more.
+        match self
+            .locate(&[*id])
+            .ok()
+            .and_then(|found| found.first().copied().flatten())
+        {
+            Some(at) if !tried.contains(&at) => self.chunk_at(kind, id, &at),
             _ => Err(first),
         }
     }

@@ -1,0 +1,132 @@
+//! A backup into a store that fails at its first, second, third ... write, in each way that a store can fail.
+//!
+//! Key decision: after each failure the vault is opened anew on what a crash would leave; the first snapshot must
+//! read as it was, the second must be absent or whole, and the next backup must work. Time and threads are real:
+//! it does not search for races.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use halite_engine::Kind;
+use halite_engine::base::id::RecordId;
+use halite_engine::ops::capture::{BackupOptions, backup};
+use halite_engine::ops::state::State;
+use halite_engine::store::backend::Backend;
+use halite_engine::store::faulty::{Fault, Faulty};
+use halite_engine::vault::{Secret, Vault, VaultOptions};
+
+use crate::model::Model;
+
+type Truth = BTreeMap<RecordId, String>;
+
+fn open(store: Arc<dyn Backend>) -> Vault {
+    Vault::open(store, &Secret::None, VaultOptions::default()).unwrap()
+}
+
+fn state(vault: &Vault, number: u64) -> Truth {
+    let org = vault.orgs()[0];
+    let state = State::at(vault, &vault.find_snapshot(org, &number.to_string()).unwrap());
+    let mut all = Truth::new();
+    state
+        .each("Thing__c", &mut |r| {
+            all.insert(r.id, r.json.clone());
+            Ok(())
+        })
+        .unwrap();
+    all
+}
+
+/// A store with one backup, the org as it is after some edits, and what the backup holds.
+fn begin(seed: u64) -> (Arc<Faulty>, Model, Truth) {
+    let store = Arc::new(Faulty::new(seed));
+    let vault = Vault::create(store.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    let mut model = Model {
+        now: 1_700_000_000_000,
+        ..Model::default()
+    };
+    (0..300).for_each(|n| model.put(n, &format!("name {n}"), Some(i64::from(n))));
+    backup(&vault, &mut model, &BackupOptions::default(), &mut |_| ()).unwrap();
+    let first = model.truth();
+    (0..300).step_by(3).for_each(|n| model.put(n, "edited", None));
+    (0..300).step_by(7).for_each(|n| model.delete(n));
+    (store, model, first)
+}
+
+#[test]
+fn a_backup_that_fails_anywhere_loses_nothing() {
+    for fault in [Fault::Before, Fault::After, Fault::Full, Fault::Crash] {
+        let (mut nth, mut published) = (1, false);
+        while !published {
+            let (store, mut model, first) = begin(nth);
+            let before = store.mutations();
+            store.fail_at(nth, fault);
+            let vault = open(store.clone());
+            let result = backup(&vault, &mut model, &BackupOptions::default(), &mut |_| ());
+            let reached = store.mutations() - before >= nth;
+            let survivor = open(Arc::new(store.crash_image()));
+            let kept = survivor.snapshots(survivor.orgs()[0]).unwrap().len();
+            assert_eq!(state(&survivor, 1), first, "{fault:?} at {nth}");
+            if kept == 2 {
+                assert_eq!(state(&survivor, 2), model.truth(), "{fault:?} at {nth}");
+            }
+            assert!(
+                kept == 2 || result.is_err(),
+                "{fault:?} at {nth}: said to be done, and is not there"
+            );
+            if let (Err(error), Fault::Full) = (&result, fault) {
+                assert_eq!(
+                    error.kind(),
+                    Kind::Quota,
+                    "the full disk must reach the caller: {error}"
+                );
+            }
+            model.now += 1000;
+            backup(&survivor, &mut model, &BackupOptions::default(), &mut |_| ()).unwrap();
+            assert_eq!(
+                state(&survivor, kept as u64 + 1),
+                model.truth(),
+                "{fault:?} at {nth}"
+            );
+            published = !reached;
+            nth += 1;
+        }
+        assert!(
+            nth > 4,
+            "a backup makes at least a pack, two copies of metadata and a root: {nth}"
+        );
+    }
+}
+
+#[test]
+fn a_damaged_copy_of_metadata_is_read_from_the_other() {
+    let (store, _, first) = begin(1);
+    let packs = store.memory().list("packs/").unwrap();
+    let mut unreadable = 0;
+    for name in packs {
+        let copy = Faulty::over(store.crash_image(), 1);
+        copy.lose(&name);
+        match Vault::open(Arc::new(copy), &Secret::None, VaultOptions::default()) {
+            Ok(vault) => {
+                let org = vault.orgs()[0];
+                let state = State::at(&vault, &vault.find_snapshot(org, "1").unwrap());
+                let mut read = Truth::new();
+                let all = state.each("Thing__c", &mut |r| {
+                    read.insert(r.id, r.json.clone());
+                    Ok(())
+                });
+                match all {
+                    Ok(()) => assert_eq!(read, first),
+                    Err(error) => {
+                        assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+                        unreadable += 1;
+                    }
+                }
+            }
+            Err(error) => panic!("{name}: {error}"),
+        }
+    }
+    assert_eq!(
+        unreadable, 1,
+        "only the loss of the one pack of records may be felt, and it is named"
+    );
+}
