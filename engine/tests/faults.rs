@@ -130,3 +130,24 @@ fn a_damaged_copy_of_metadata_is_read_from_the_other() {
         "only the loss of the one pack of records may be felt, and it is named"
     );
 }
+
+#[test]
+fn a_vault_whose_making_was_interrupted_says_so() {
+    for nth in 1.. {
+        let store = Arc::new(Faulty::new(nth));
+        store.fail_at(nth, Fault::Crash);
+        let made = Vault::create(store.clone(), &Secret::None, VaultOptions::default());
+        let left: Arc<dyn Backend> = Arc::new(store.crash_image());
+        if made.is_ok() && store.mutations() < nth {
+            open(left);
+            assert!(nth > 4, "keys twice, metadata twice, root and marker: {nth}");
+            return;
+        }
+        let opened = Vault::open(left.clone(), &Secret::None, VaultOptions::default());
+        if let Err(error) = opened {
+            assert_eq!(error.kind(), Kind::NotFound, "half a vault is no vault: {error}");
+            let again = Vault::create(left, &Secret::None, VaultOptions::default());
+            assert!(again.is_ok() || again.is_err_and(|e| e.to_string().contains("interrupted")));
+        }
+    }
+}

@@ -91,6 +91,15 @@ impl Vault {
                 format!("{} is a vault already", backend.describe()),
             ));
         }
+        if backend.root()?.is_some() {
+            let message = format!(
+                "{} holds a vault whose making was interrupted",
+                backend.describe()
+            );
+            return Err(
+                Error::new(Kind::Busy, message).hint("nothing is in it: empty the place and make it again")
+            );
+        }
         let id: [u8; 16] = options.clock.random()?;
         let master = MasterKey::generate(&options.clock)?;
         create_slot(&*backend, &id, &master, secret, &options.clock)?;
