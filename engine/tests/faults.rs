@@ -58,10 +58,17 @@ fn a_backup_that_fails_anywhere_loses_nothing() {
         let (mut nth, mut published) = (1, false);
         while !published {
             let (store, mut model, first) = begin(nth);
-            let before = store.mutations();
+            let (before, packs) = (store.mutations(), store.memory().list("packs/").unwrap());
             store.fail_at(nth, fault);
             let vault = open(store.clone());
             let result = backup(&vault, &mut model, &BackupOptions::default(), &mut |_| ());
+            if nth == 1 && fault != Fault::Crash {
+                assert_eq!(
+                    store.memory().list("packs/").unwrap(),
+                    packs,
+                    "{fault:?}: what was not published is left"
+                );
+            }
             let reached = store.mutations() - before >= nth;
             let survivor = open(Arc::new(store.crash_image()));
             let kept = survivor.snapshots(survivor.orgs()[0]).unwrap().len();

@@ -56,13 +56,12 @@ impl<'v> State<'v> {
         &self.snapshot
     }
 
-    /// The sObjects that had been captured by then, in order of their names.
+    /// The sObjects that had been captured by then, in order of their names. One that never had a record by then,
+    /// and was read again since, is left out: the catalog keeps only the newest reading of each.
     pub fn sobjects(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
         for (name, object) in self.catalog.objects(self.snapshot.org)? {
-            let runs = self.runs(&name)?;
-            let early = |n: u32| self.catalog.schema(self.snapshot.org, &name, n).is_ok();
-            if object.snapshot <= self.snapshot.number || !runs.is_empty() && early(1) {
+            if object.snapshot <= self.snapshot.number || !self.runs(&name)?.is_empty() {
                 names.push(name);
             }
         }

@@ -20,6 +20,7 @@ use crate::format::pack::Location;
 use crate::format::root::Root;
 use crate::format::seal::{ChunkKind, Keys, MasterKey, open_object, seal_object};
 use crate::store::backend::Backend;
+use crate::store::latch::Latched;
 use crate::vault::cache::ChunkCache;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::index::Index;
@@ -150,7 +151,7 @@ impl Vault {
             nodes: BTreeMap::new(),
         };
         Self {
-            backend,
+            backend: Arc::new(Latched::new(backend)),
             keys: Arc::new(Keys::derive(master)),
             clock: options.clock,
             cancel: options.cancel,
