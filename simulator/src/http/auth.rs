@@ -21,7 +21,9 @@ pub(crate) fn answer(state: &mut State, request: &Request, rest: &[&str]) -> Rep
         }
         ("POST", ["revoke"]) => revoke(state, request),
         ("GET" | "POST", ["userinfo"]) => {
-            let (org, user) = (state.org_id.clone(), state.api_user.clone());
+            let session = request.token().and_then(|t| state.sessions.user(t));
+            let user = session.unwrap_or_else(|| state.api_user.clone());
+            let org = state.org_id.clone();
             identity(state, request, &org, &user)
         }
         (_, ["token"]) => refuse(400, "invalid_request", "must use HTTP POST"),
@@ -53,24 +55,26 @@ fn token(state: &mut State, request: &Request) -> Reply {
         return refuse(400, "invalid_client", "invalid client credentials");
     }
     let mut rotated = None;
+    let mut user = state.api_user.clone();
     if grant == "refresh_token" {
         let old = field("refresh_token");
-        if !state.sessions.may_refresh(old) {
-            return refuse(400, "invalid_grant", "expired access/refresh token");
+        match state.sessions.refreshable(old) {
+            Some(owner) => user = owner,
+            None => return refuse(400, "invalid_grant", "expired access/refresh token"),
         }
         if state.settings.rotate_refresh_tokens {
             state.sessions.revoke(old);
-            rotated = Some(state.sessions.offline());
+            rotated = Some(state.sessions.offline(&user));
         }
     }
     let org = state.org_id.clone();
-    let access = state.sessions.open(&org);
+    let access = state.sessions.open(&org, &user);
     let mut body = json!({
         "access_token": access,
         "signature": "c2ltdWxhdG9yIHNpZ25hdHVyZSBvZiBpZCBhbmQgdGltZQ=",
         "scope": "api id refresh_token",
         "instance_url": request.base,
-        "id": format!("{}/id/{org}/{}", request.base, state.api_user),
+        "id": format!("{}/id/{org}/{user}", request.base),
         "token_type": "Bearer",
         "issued_at": state.clock.now().as_millisecond().to_string(),
     });
@@ -95,7 +99,7 @@ fn revoke(state: &mut State, request: &Request) -> Reply {
 
 /// Who the token belongs to.
 pub(crate) fn identity(state: &mut State, request: &Request, org: &str, user: &str) -> Reply {
-    if !request.token().is_some_and(|t| state.sessions.valid(t)) {
+    if request.token().and_then(|t| state.sessions.user(t)).is_none() {
         return Reply::text(403, "text/html;charset=UTF-8", "Bad_OAuth_Token");
     }
     let known = crate::id::normalise(user).and_then(|id| state.live(&id).cloned());

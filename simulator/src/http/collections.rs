@@ -117,7 +117,7 @@ fn run_all<T>(
 /// `POST /composite/sobjects`
 pub(crate) fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
     let (all_or_none, list) = records(call)?;
-    let user = state.api_user.clone();
+    let user = state.running.clone();
     run_all(state, all_or_none, &list, |s, (kind, values)| {
         write::create(s, kind, values, &user)
     })
@@ -126,7 +126,7 @@ pub(crate) fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiErr
 /// `PATCH /composite/sobjects`
 pub(crate) fn update(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
     let (all_or_none, list) = records(call)?;
-    let user = state.api_user.clone();
+    let user = state.running.clone();
     run_all(state, all_or_none, &list, |s, (kind, values)| {
         let mut values = values.clone();
         let id = values.as_object_mut().and_then(|map| {

@@ -55,7 +55,7 @@ pub(crate) fn create(state: &mut State, call: &Call<'_>, name: &str) -> Result<R
     let object = state.object(name)?;
     let body = call.request.json()?;
     state.begin();
-    let user = state.api_user.clone();
+    let user = state.running.clone();
     let id = state.attempt(|s| write::create(s, &object.name, &body, &user))?;
     let location = format!("/services/data/{}/sobjects/{}/{id}", call.version, object.name);
     Ok(Reply::json(201, &json!({"id": id, "success": true, "errors": []})).with("Location", location))
@@ -85,7 +85,7 @@ pub(crate) fn update(state: &mut State, call: &Call<'_>, name: &str, id: &str) -
         ));
     }
     state.begin();
-    let user = state.api_user.clone();
+    let user = state.running.clone();
     state.attempt(|s| write::update(s, &id, &body, &user))?;
     Ok(Reply::none(204))
 }
@@ -109,7 +109,7 @@ pub(crate) fn upsert(
     let object = state.object(name)?;
     let body = call.request.json()?;
     state.begin();
-    let user = state.api_user.clone();
+    let user = state.running.clone();
     let (id, created) = state.attempt(|s| write::upsert(s, &object.name, (field, value), &body, &user))?;
     let status = if created { 201 } else { 200 };
     Ok(Reply::json(

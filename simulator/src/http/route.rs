@@ -44,14 +44,9 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
     if !discovery::supported(state, version) {
         return Reply::error(&ApiError::not_found());
     }
-    match request.token() {
-        Some(token) if state.sessions.valid(token) => {}
-        Some(_) => return Reply::error(&ApiError::session()),
-        None => {
-            return Reply::error(
-                &ApiError::new("INVALID_SESSION_ID", "Session expired or invalid").status(401),
-            );
-        }
+    match request.token().and_then(|token| state.sessions.user(token)) {
+        Some(user) => state.running = user,
+        None => return Reply::error(&ApiError::session()),
     }
     let used: u64 = state.calls.values().sum();
     if used >= state.settings.daily_requests {

@@ -5,13 +5,14 @@
 //! Source: Help, "OAuth 2.0 Tokens".
 //! Not here: the token endpoint (`auth`).
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// All tokens of an org.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
-    access: BTreeSet<String>,
-    refresh: BTreeSet<String>,
+    /// Token to the Id of its user.
+    access: BTreeMap<String, String>,
+    refresh: BTreeMap<String, String>,
     made: u64,
 }
 
@@ -23,31 +24,33 @@ impl Sessions {
         format!("{}{}", crate::id::base62(a, 11), crate::id::base62(b, 11))
     }
 
-    /// A new access token of an org.
-    pub fn open(&mut self, org: &str) -> String {
+    /// A new access token of a user of an org.
+    pub fn open(&mut self, org: &str, user: &str) -> String {
         let token = format!("{}!AQ8A.{}", org.get(..15).unwrap_or(org), self.text());
-        self.access.insert(token.clone());
+        self.access.insert(token.clone(), user.to_owned());
         token
     }
 
-    /// A new refresh token.
-    pub fn offline(&mut self) -> String {
+    /// A new refresh token of a user.
+    pub fn offline(&mut self, user: &str) -> String {
         let token = format!("5Aep861.{}", self.text());
-        self.refresh.insert(token.clone());
+        self.refresh.insert(token.clone(), user.to_owned());
         token
     }
 
-    pub fn valid(&self, token: &str) -> bool {
-        self.access.contains(token)
+    /// The user of an access token that is valid now.
+    pub fn user(&self, token: &str) -> Option<String> {
+        self.access.get(token).cloned()
     }
 
-    pub fn may_refresh(&self, token: &str) -> bool {
-        self.refresh.contains(token)
+    /// The user of a refresh token that is valid now.
+    pub fn refreshable(&self, token: &str) -> Option<String> {
+        self.refresh.get(token).cloned()
     }
 
     /// Ends a token of either kind; whether there was one.
     pub fn revoke(&mut self, token: &str) -> bool {
-        self.access.remove(token) | self.refresh.remove(token)
+        self.access.remove(token).is_some() | self.refresh.remove(token).is_some()
     }
 
     /// Ends all access tokens; refresh tokens stay.

@@ -45,9 +45,10 @@ fn call(state: &mut State, request: &Request, version: &str) -> Result<String, F
     let session = header
         .and_then(|h| h.child("SessionHeader"))
         .and_then(|s| s.get("sessionId"));
-    if !session.is_some_and(|token| state.sessions.valid(token)) {
+    let Some(user) = session.and_then(|token| state.sessions.user(token)) else {
         return Err(("INVALID_SESSION_ID", "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash".to_owned()));
-    }
+    };
+    state.running = user;
     let used: u64 = state.calls.values().sum();
     if used >= state.settings.daily_requests {
         return Err((

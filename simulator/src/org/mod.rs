@@ -7,9 +7,11 @@
 pub(crate) mod birth;
 mod clock;
 mod faults;
+pub(crate) mod index;
 mod settings;
 pub(crate) mod state;
 mod truth;
+pub(crate) mod values;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -70,7 +72,7 @@ impl Org {
     /// The value is no describe.
     pub fn with_describe(self, describe: &Value) -> Result<Self, LoadError> {
         let object = crate::schema::recorded::object(describe).map_err(LoadError::Describe)?;
-        self.lock().schema.insert(object);
+        self.lock().redefine(object);
         Ok(self)
     }
 
@@ -115,13 +117,15 @@ impl Org {
     /// A token that is valid now, without a call.
     pub fn access_token(&self) -> String {
         let mut state = self.lock();
-        let org = state.org_id.clone();
-        state.sessions.open(&org)
+        let (org, user) = (state.org_id.clone(), state.api_user.clone());
+        state.sessions.open(&org, &user)
     }
 
     /// A refresh token that is valid now, without a call.
     pub fn refresh_token(&self) -> String {
-        self.lock().sessions.offline()
+        let mut state = self.lock();
+        let user = state.api_user.clone();
+        state.sessions.offline(&user)
     }
 
     /// Makes every query locator given out so far invalid.

@@ -1,18 +1,20 @@
 //! The org's memory: schema, rows, and the journal that undoes a failed write.
 //!
 //! Key decision: rows are maps without nulls, and every change of a row goes through `put`, which keeps the
-//! row as it was in a journal; a refused record is undone by playing the journal back. `backrefs` names
-//! everything that ever pointed at an Id: a superset, checked against the row when used.
+//! row as it was in a journal; a refused record is undone by playing the journal back. One request at a time
+//! holds the state, and so the user who runs it is part of it.
 //! Not here: what a write means (`write`), what a query means (`soql`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use super::clock::{Clock, stamp};
 use super::faults::Faults;
+use super::index::Index;
 use super::settings::Settings;
+use super::values::Values;
 use crate::error::ApiError;
 use crate::http::session::Sessions;
 use crate::schema::{ObjectDef, Schema};
@@ -32,7 +34,7 @@ pub(crate) enum Life {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
     /// Values by API name; null is absence.
-    pub values: BTreeMap<String, Value>,
+    pub values: Values,
     pub life: Life,
     /// Number of the delete that took the row, and the row whose delete that was.
     pub deleted_by: Option<(u64, String)>,
@@ -50,7 +52,7 @@ impl Row {
         if value.is_null() {
             self.values.remove(field);
         } else {
-            self.values.insert(field.to_owned(), value);
+            self.values.insert(field, value);
         }
     }
 }
@@ -60,7 +62,7 @@ impl Row {
 pub(crate) struct State {
     pub schema: Schema,
     pub tables: BTreeMap<String, BTreeMap<String, Row>>,
-    pub backrefs: BTreeMap<String, BTreeSet<String>>,
+    pub index: Index,
     pub clock: Clock,
     pub settings: Settings,
     pub faults: Faults,
@@ -72,6 +74,8 @@ pub(crate) struct State {
     /// The user behind the API, and the one who clicks in the UI.
     pub api_user: String,
     pub ui_user: String,
+    /// The user of the request that is being answered.
+    pub running: String,
     pub deletes: u64,
     counters: BTreeMap<String, u64>,
     journal: Vec<(String, String, Option<Row>)>,
@@ -82,7 +86,7 @@ impl State {
         Self {
             schema,
             tables: BTreeMap::new(),
-            backrefs: BTreeMap::new(),
+            index: Index::default(),
             clock: Clock::default(),
             settings: Settings::default(),
             faults: Faults::default(),
@@ -92,6 +96,7 @@ impl State {
             org_id: crate::id::make("00D", 1),
             api_user: crate::id::make("005", 1),
             ui_user: crate::id::make("005", 2),
+            running: crate::id::make("005", 1),
             deletes: 0,
             counters: BTreeMap::new(),
             journal: Vec::new(),
@@ -120,14 +125,10 @@ impl State {
     }
 
     /// Sets or (with `None`) removes a row, remembering what was there.
-    pub fn put(&mut self, object: &str, id: &str, row: Option<Row>) {
-        if let (Some(row), Some(def)) = (&row, self.schema.object(object)) {
-            for field in def.fields.iter().filter(|f| !f.reference_to.is_empty()) {
-                if let Some(target) = row.values.get(&field.name).and_then(Value::as_str) {
-                    let holders = self.backrefs.entry(target.to_owned()).or_default();
-                    holders.insert(id.to_owned());
-                }
-            }
+    pub fn put(&mut self, object: &str, id: &str, mut row: Option<Row>) {
+        if let (Some(row), Some(def)) = (&mut row, self.schema.object(object)) {
+            row.values.settle();
+            self.index.note(def, id, row);
         }
         let table = self.tables.entry(object.to_owned()).or_default();
         let before = match row {
@@ -135,6 +136,17 @@ impl State {
             None => table.remove(id),
         };
         self.journal.push((object.to_owned(), id.to_owned(), before));
+    }
+
+    /// Adds or replaces an object; rows that are there stay, and are found by its fields.
+    pub fn redefine(&mut self, object: ObjectDef) {
+        let name = object.name.clone();
+        self.schema.insert(object);
+        if let (Some(def), Some(table)) = (self.schema.object(&name), self.tables.get(&name)) {
+            for (id, row) in table {
+                self.index.note(def, id, row);
+            }
+        }
     }
 
     /// Changes a row in place; false when there is none.
@@ -220,8 +232,8 @@ impl State {
     pub fn seed_row(&mut self, object: &str, id: &str, values: Value) {
         let stamp = self.stamp();
         let Value::Object(values) = values else { return };
-        let mut values: BTreeMap<String, Value> = values.into_iter().filter(|(_, v)| !v.is_null()).collect();
-        values.insert("Id".into(), json!(id));
+        let mut values: Values = values.into_iter().filter(|(_, v)| !v.is_null()).collect();
+        values.insert("Id", json!(id));
         let Some(def) = self.schema.object(object).cloned() else {
             return;
         };
@@ -232,8 +244,8 @@ impl State {
             ("CreatedById", &self.api_user),
             ("LastModifiedById", &self.api_user),
         ] {
-            if def.has(field) {
-                values.entry(field.into()).or_insert_with(|| json!(value));
+            if def.has(field) && !values.contains_key(field) {
+                values.insert(field, json!(value));
             }
         }
         let row = Row {

@@ -75,12 +75,15 @@ pub(crate) fn unique(state: &State, object: &ObjectDef, id: &str, row: &Row) -> 
         let Some(value) = row.values.get(&field.name) else {
             continue;
         };
-        let twin = state.rows(&object.name).find(|(other, r)| {
-            other.as_str() != id
-                && r.life == Life::Live
-                && r.values.get(&field.name).is_some_and(|v| same(field, v, value))
-        });
-        if let Some((other, _)) = twin {
+        let twin = state
+            .index
+            .holding(&object.name, &field.name, value)
+            .filter(|other| *other != id)
+            .find(|other| {
+                let held = state.live(other).and_then(|r| r.values.get(&field.name));
+                held.is_some_and(|v| same(field, v, value))
+            });
+        if let Some(other) = twin {
             let message = format!(
                 "duplicate value found: {} duplicates value on record with id: {}",
                 field.name,

@@ -81,17 +81,14 @@ fn falling(state: &State, id: &str) -> Result<Vec<String>, ApiError> {
 
 /// Live rows that point at this one: (row, field, what its delete does to them).
 fn holders(state: &State, id: &str) -> Vec<(String, String, OnDelete)> {
-    let Some(candidates) = state.backrefs.get(id) else {
-        return Vec::new();
-    };
     let mut out = Vec::new();
-    for child in candidates {
+    for child in state.index.holders(id) {
         let (Some(def), Some(row)) = (state.schema.by_id(child), state.live(child)) else {
             continue;
         };
         for field in def.fields.iter().filter(|f| !f.reference_to.is_empty()) {
             if row.text(&field.name) == id {
-                out.push((child.clone(), field.name.clone(), field.on_delete));
+                out.push((child.to_owned(), field.name.clone(), field.on_delete));
             }
         }
     }

@@ -66,12 +66,9 @@ fn recompute(state: &mut State, parent: &str, field: &str, rollup: &Rollup) {
 }
 
 fn compute(state: &State, parent: &str, rollup: &Rollup) -> Value {
-    let empty = std::collections::BTreeSet::new();
     let children = state
-        .backrefs
-        .get(parent)
-        .unwrap_or(&empty)
-        .iter()
+        .index
+        .holders(parent)
         .filter(|id| {
             state
                 .schema

@@ -6,7 +6,6 @@
 //! 000176484 for audit fields.
 //! Not here: deletes (`delete`, `undelete`).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -15,6 +14,7 @@ use super::{check, coerce, derive::derive, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::state::{Life, Row, State};
+use crate::org::values::Values;
 use crate::schema::{Field, Kind, ObjectDef};
 
 /// What "Set Audit Fields upon Record Creation" opens on insert.
@@ -122,11 +122,23 @@ pub(crate) fn upsert(
             .status(404)
         })?;
     let wanted = coerce(field, &json!(value), &state.settings)?;
-    let found: Vec<String> = state
-        .rows(&def.name)
-        .filter(|(_, r)| r.life == Life::Live && r.values.get(&field.name) == Some(&wanted))
-        .map(|(id, _)| id.clone())
-        .collect();
+    let found: Vec<String> = if field.kind == Kind::Id {
+        state
+            .live(wanted.as_str().unwrap_or_default())
+            .iter()
+            .map(|r| r.text("Id").to_owned())
+            .collect()
+    } else {
+        let holding = state.index.holding(&def.name, &field.name, &wanted);
+        holding
+            .filter(|id| {
+                state
+                    .live(id)
+                    .is_some_and(|r| r.values.get(&field.name) == Some(&wanted))
+            })
+            .map(str::to_owned)
+            .collect()
+    };
     match found.as_slice() {
         [] if field.kind == Kind::Id => Err(ApiError::not_found()),
         [] => {
@@ -239,7 +251,7 @@ fn insert(
     user: &str,
 ) -> Result<String, ApiError> {
     let mut row = Row {
-        values: BTreeMap::new(),
+        values: Values::default(),
         life: Life::Live,
         deleted_by: None,
         cleared: Vec::new(),

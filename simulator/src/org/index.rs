@@ -1,0 +1,105 @@
+//! Who points at an Id, and which row holds a unique value: looked up instead of scanned for.
+//!
+//! Key decision: both are supersets of the truth, added to at each write and never taken from; whoever reads
+//! them checks the row. References that nothing follows backwards (who made, changed and owns a row) are
+//! left out, because every row has them.
+//! Not here: deciding whether a value may stand twice (`write::check`).
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::state::Row;
+use crate::schema::{Field, Kind, ObjectDef};
+
+/// An 18-character Id in place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key([u8; 18]);
+
+impl Key {
+    fn of(id: &str) -> Option<Self> {
+        id.as_bytes().try_into().ok().map(Self)
+    }
+
+    fn text(&self) -> &str {
+        // Made from a `str` of 18 bytes, so it is one; an empty text would name no row.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Sorted, because Ids mostly come in rising order and then are appended.
+#[derive(Debug, Default)]
+struct Keys(Vec<Key>);
+
+impl Keys {
+    fn add(&mut self, key: Key) {
+        if let Err(at) = self.0.binary_search(&key) {
+            self.0.insert(at, key);
+        }
+    }
+}
+
+/// What rows are found by, besides their Ids.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    holders: HashMap<String, Keys>,
+    /// Object and field, then the value in lower case.
+    values: HashMap<(String, String), HashMap<String, Keys>>,
+}
+
+impl Index {
+    /// Notes what a row points at and the values it is found by.
+    pub fn note(&mut self, def: &ObjectDef, id: &str, row: &Row) {
+        let Some(key) = Key::of(id) else { return };
+        for field in &def.fields {
+            let Some(value) = row.values.get(&field.name) else {
+                continue;
+            };
+            let target = value.as_str().filter(|_| !field.reference_to.is_empty());
+            if let Some(target) = target.filter(|_| !kept_out(&field.name)) {
+                match self.holders.get_mut(target) {
+                    Some(keys) => keys.add(key),
+                    None => self.holders.entry(target.to_owned()).or_default().add(key),
+                }
+            }
+            if keyed(field) {
+                let slot = (def.name.clone(), field.name.clone());
+                let values = self.values.entry(slot).or_default();
+                values.entry(folded(value)).or_default().add(key);
+            }
+        }
+    }
+
+    /// Ids of rows that once pointed at this one, in order.
+    pub fn holders(&self, id: &str) -> impl Iterator<Item = &str> {
+        self.holders.get(id).into_iter().flat_map(|k| &k.0).map(Key::text)
+    }
+
+    /// Ids of rows of an object that once held this value in a field that is unique or an external id, in
+    /// order. Case is not looked at.
+    pub fn holding(&self, object: &str, field: &str, value: &Value) -> impl Iterator<Item = &str> {
+        self.values
+            .get(&(object.to_owned(), field.to_owned()))
+            .and_then(|values| values.get(&folded(value)))
+            .into_iter()
+            .flat_map(|k| &k.0)
+            .map(Key::text)
+    }
+}
+
+/// References that every row has and that lead to what is never deleted.
+fn kept_out(field: &str) -> bool {
+    matches!(field, "CreatedById" | "LastModifiedById" | "OwnerId")
+}
+
+/// Whether rows are found by this field.
+pub(crate) fn keyed(field: &Field) -> bool {
+    (field.unique || field.external_id) && field.kind != Kind::Id
+}
+
+fn folded(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.to_lowercase(),
+        other => other.to_string(),
+    }
+}
