@@ -14,7 +14,7 @@
 //! promises nothing (order of rows, size of pages, a monotone usage counter) it gives something unhandy.
 //!
 //! Thin or absent: Bulk API, `/composite` and `/composite/batch`, getUpdated and getDeleted, file bodies,
-//! merge, lead conversion, person accounts, sharing and field-level security, aggregate SOQL.
+//! merge, lead conversion, person accounts, aggregate SOQL.
 
 mod error;
 mod http;
@@ -30,4 +30,7 @@ mod xml;
 pub use error::ApiError;
 pub use http::Server;
 pub use load::{LoadError, LoadReport};
-pub use org::{Bin, CLIENT_ID, CLIENT_SECRET, Clock, Fault, Org, Record, Settings};
+pub use org::{
+    AccessSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Fault, FieldRights, ObjectRights, Org, Permission,
+    Permissions, Record, Settings, Sharing,
+};

@@ -15,6 +15,8 @@ mod support;
 mod auth;
 #[path = "http/faults.rs"]
 mod faults;
+#[path = "http/permissions.rs"]
+mod permissions;
 #[path = "http/projects.rs"]
 mod projects;
 #[path = "http/query.rs"]

@@ -19,7 +19,8 @@ pub(crate) fn global(state: &State, call: &Call<'_>) -> Reply {
     let list: Vec<Value> = state
         .schema
         .objects()
-        .map(|o| summary(o, call.version))
+        .filter(|o| state.sees_object(o))
+        .map(|o| summary(state, o, call.version))
         .map(Value::Object)
         .collect();
     Reply::json(
@@ -31,7 +32,7 @@ pub(crate) fn global(state: &State, call: &Call<'_>) -> Reply {
 /// `GET /sobjects/X`
 pub(crate) fn basic(state: &State, call: &Call<'_>, name: &str) -> Result<Reply, ApiError> {
     let object = state.object(name)?;
-    let describe = summary(&object, call.version);
+    let describe = summary(state, &object, call.version);
     Ok(Reply::json(
         200,
         &json!({"objectDescribe": describe, "recentItems": []}),
@@ -45,10 +46,12 @@ pub(crate) fn object(state: &State, call: &Call<'_>, name: &str) -> Result<Reply
         Some(recorded) => recorded.clone(),
         None => full(state, &object, call),
     };
+    rights(state, &object, &mut out);
     children(state, &object, &mut out);
     let fields: Vec<Value> = object
         .fields
         .iter()
+        .filter(|f| state.sees_field(&object, f))
         .map(|f| Value::Object(field(state, &object, f)))
         .collect();
     out.insert("fields".into(), Value::Array(fields));
@@ -56,8 +59,8 @@ pub(crate) fn object(state: &State, call: &Call<'_>, name: &str) -> Result<Reply
 }
 
 /// The part of a describe that describeGlobal shows too.
-fn summary(object: &ObjectDef, version: &str) -> Map<String, Value> {
-    let r = &object.rights;
+fn summary(state: &State, object: &ObjectDef, version: &str) -> Map<String, Value> {
+    let r = &state.effective(object);
     let root = format!("/services/data/{version}/sobjects/{}", object.name);
     let mut urls = json!({"rowTemplate": format!("{root}/{{ID}}"), "defaultValues": format!("{root}/defaultValues?recordTypeId&fields"),
         "describe": format!("{root}/describe"), "sobject": root});
@@ -93,7 +96,7 @@ fn into_map(value: Value) -> Map<String, Value> {
 }
 
 fn full(state: &State, object: &ObjectDef, call: &Call<'_>) -> Map<String, Value> {
-    let mut out = summary(object, call.version);
+    let mut out = summary(state, object, call.version);
     let extra = into_map(json!({
         "actionOverrides": [], "compactLayoutable": object.rights.layoutable, "defaultImplementation": null,
         "extendedBy": null, "extendsInterfaces": null, "implementedBy": null, "implementsInterfaces": null,
@@ -140,11 +143,34 @@ fn record_types(state: &State, object: &ObjectDef, call: &Call<'_>) -> Vec<Value
     out
 }
 
+/// Takes away what the user may not do with the rows.
+fn rights(state: &State, object: &ObjectDef, out: &mut Map<String, Value>) {
+    let r = state.effective(object);
+    for (key, has) in [
+        ("createable", r.createable),
+        ("updateable", r.updateable),
+        ("deletable", r.deletable),
+        ("undeletable", r.undeletable),
+    ] {
+        if !has {
+            out.insert(key.into(), json!(false));
+        }
+    }
+}
+
 /// Adds the relationships of other objects to this one that are not yet listed.
 fn children(state: &State, object: &ObjectDef, out: &mut Map<String, Value>) {
     let list = out.entry("childRelationships").or_insert_with(|| json!([]));
     let Some(list) = list.as_array_mut() else { return };
-    for (child, field) in state.schema.children_of(&object.name) {
+    // A recording names objects that this org does not have; those stay.
+    list.retain(|c| {
+        let child = state
+            .schema
+            .object(c["childSObject"].as_str().unwrap_or_default());
+        child.is_none_or(|o| state.sees_object(o))
+    });
+    let all = state.schema.children_of(&object.name).into_iter();
+    for (child, field) in all.filter(|(o, f)| state.sees_object(o) && state.sees_field(o, f)) {
         let known = list
             .iter()
             .any(|c| c["childSObject"] == json!(child.name) && c["field"] == json!(field.name));
@@ -161,10 +187,12 @@ fn children(state: &State, object: &ObjectDef, out: &mut Map<String, Value>) {
 
 /// One field of a describe.
 fn field(state: &State, object: &ObjectDef, f: &Field) -> Map<String, Value> {
-    let open = state.settings.audit_fields && write::AUDIT.contains(&f.name.as_str());
-    let createable = f.createable || open;
+    let open = write::AUDIT.contains(&f.name.as_str()) && state.sets_audit(object);
+    let writes = state.writes_field(object, f);
+    let (createable, updateable) = ((f.createable || open) && writes, f.updateable && writes);
     if let Some(mut recorded) = f.recorded.clone() {
         recorded.insert("createable".into(), json!(createable));
+        recorded.insert("updateable".into(), json!(updateable));
         return recorded;
     }
     let text = f.kind.is_text();
@@ -191,14 +219,14 @@ fn field(state: &State, object: &ObjectDef, f: &Field) -> Map<String, Value> {
         "idLookup": f.kind == Kind::Id || f.external_id || f.name_field && f.name == "Name" && object.custom,
         "inlineHelpText": null, "label": f.label, "length": if text || length(f) == 18 { length(f) } else { 0 },
         "mask": null, "maskType": null, "name": f.name, "nameField": f.name_field,
-        "namePointing": f.polymorphic(), "nillable": f.nillable, "permissionable": f.nillable && f.createable,
+        "namePointing": f.polymorphic(), "nillable": f.nillable, "permissionable": f.permissionable(),
         "picklistValues": choices, "polymorphicForeignKey": f.polymorphic(), "precision": f.precision,
         "queryByDistance": f.kind.is_compound(), "referenceTargetField": null, "referenceTo": f.reference_to,
         "relationshipName": f.relationship, "relationshipOrder": f.order,
         "restrictedDelete": f.on_delete == OnDelete::Restrict, "restrictedPicklist": f.restricted,
         "scale": f.scale, "searchPrefilterable": f.kind == Kind::Reference && f.custom(),
         "soapType": f.kind.soap(), "sortable": f.sortable(), "type": f.kind.name(), "unique": f.unique,
-        "updateable": f.updateable, "writeRequiresMasterRead": false,
+        "updateable": updateable, "writeRequiresMasterRead": false,
     })));
     out
 }

@@ -88,6 +88,7 @@ pub(crate) fn counts(state: &State, call: &Call<'_>) -> Reply {
     let list: Vec<Value> = state
         .schema
         .objects()
+        .filter(|o| state.sees_object(o))
         .filter(|o| asked.is_none_or(|a| a.split(',').any(|n| n.trim().eq_ignore_ascii_case(&o.name))))
         .map(|o| {
             (

@@ -27,7 +27,8 @@ pub(crate) fn get(state: &mut State, call: &Call<'_>, name: &str, id: &str) -> R
             )
             .status(404)
         })?;
-    match state.row(&id).map(|r| r.life) {
+    let seen = state.row(&id).filter(|r| state.sees_row(&object, &id, r));
+    match seen.map(|r| r.life) {
         Some(Life::Live) if object.rights.retrieveable => {}
         Some(Life::Bin | Life::Purged) => return Err(ApiError::deleted()),
         _ => return Err(ApiError::not_found()),
@@ -37,6 +38,7 @@ pub(crate) fn get(state: &mut State, call: &Call<'_>, name: &str, id: &str) -> R
         None => object
             .fields
             .iter()
+            .filter(|f| state.sees_field(&object, f))
             .map(|f| f.name.as_str())
             .collect::<Vec<_>>()
             .join(","),
@@ -65,7 +67,8 @@ pub(crate) fn create(state: &mut State, call: &Call<'_>, name: &str) -> Result<R
 fn own(state: &State, name: &str, id: &str) -> Result<String, ApiError> {
     let object = state.object(name)?;
     let id = normalise(id).ok_or_else(ApiError::not_found)?;
-    if !id.starts_with(&object.key_prefix) || state.row(&id).is_none() {
+    if !id.starts_with(&object.key_prefix) || !state.row(&id).is_some_and(|r| state.sees_row(&object, &id, r))
+    {
         return Err(ApiError::not_found());
     }
     Ok(id)

@@ -48,6 +48,9 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
         Some(user) => state.running = user,
         None => return Reply::error(&ApiError::session()),
     }
+    if let Err(refused) = state.admit() {
+        return Reply::error(&refused);
+    }
     let used: u64 = state.calls.values().sum();
     if used >= state.settings.daily_requests {
         return Reply::error(

@@ -49,6 +49,9 @@ fn call(state: &mut State, request: &Request, version: &str) -> Result<String, F
         return Err(("INVALID_SESSION_ID", "INVALID_SESSION_ID: Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash".to_owned()));
     };
     state.running = user;
+    state
+        .admit()
+        .map_err(|e| (e.code, format!("{}: {}", e.code, e.message)))?;
     let used: u64 = state.calls.values().sum();
     if used >= state.settings.daily_requests {
         return Err((

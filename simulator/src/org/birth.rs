@@ -6,6 +6,7 @@
 
 use serde_json::{Value, json};
 
+use super::access;
 use super::state::State;
 use crate::id::make;
 use crate::schema::standard;
@@ -56,6 +57,9 @@ pub(crate) fn populate(state: &mut State) {
         json!({"Name": "Standard Price Book",
         "IsActive": true, "IsStandard": true}),
     );
+    for (n, ..) in users {
+        access::enrol(state, &make("005", n));
+    }
     state.seed_row("UserPermissionAccess", &make("0up", 1), json!({}));
 }
 

@@ -4,6 +4,7 @@
 //! whatever the threads do.
 //! Not here: HTTP (`http`), the rules of writes (`write`).
 
+pub(crate) mod access;
 pub(crate) mod birth;
 mod clock;
 mod faults;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
+pub use access::{AccessSettings, FieldRights, ObjectRights, Permission, Permissions, Sharing};
 pub use clock::Clock;
 pub(crate) use clock::{http_date, stamp};
 pub use faults::Fault;
@@ -97,6 +99,13 @@ impl Org {
     /// Changes the settings.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.lock().settings);
+    }
+
+    /// Changes the rights of a user, at once and for sessions that are open, too.
+    pub fn permit(&self, user: &str, change: impl FnOnce(&mut Permissions)) {
+        let mut state = self.lock();
+        change(state.access.of_mut(user));
+        access::write_down(&mut state, user);
     }
 
     /// Scripts a fault for the next `times` requests whose path and query contain `contains`.

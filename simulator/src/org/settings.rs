@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use super::access::AccessSettings;
+
 /// The settings of an org. Change them with [`crate::Org::configure`].
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -27,12 +29,8 @@ pub struct Settings {
     pub locator_life: Duration,
     /// Allowance of API requests a day. Used up, every call answers 403 `REQUEST_LIMIT_EXCEEDED`.
     pub daily_requests: u64,
-    /// The user may set audit fields on insert ("Set Audit Fields upon Record Creation").
-    pub audit_fields: bool,
-    /// The user has "Query All Files": `ContentDocumentLink` may be queried without a filter.
-    pub query_all_files: bool,
-    /// The user has "Update Records with Inactive Owners".
-    pub inactive_owners: bool,
+    /// The edition's API, sharing of objects. Rights of users: [`crate::Org::permit`].
+    pub access: AccessSettings,
     /// The org is a sandbox.
     pub sandbox: bool,
     /// A soft delete moves the row's `SystemModstamp` (expected, unverified).
@@ -70,9 +68,7 @@ impl Default for Settings {
             even_pages: false,
             locator_life: Duration::from_secs(2 * 24 * 3600),
             daily_requests: 5_000_000,
-            audit_fields: false,
-            query_all_files: true,
-            inactive_owners: false,
+            access: AccessSettings::default(),
             sandbox: true,
             delete_stamps: true,
             cascade_stamps: true,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use super::access::Access;
 use super::clock::{Clock, stamp};
 use super::faults::Faults;
 use super::index::Index;
@@ -65,6 +66,7 @@ pub(crate) struct State {
     pub index: Index,
     pub clock: Clock,
     pub settings: Settings,
+    pub access: Access,
     pub faults: Faults,
     pub sessions: Sessions,
     pub cursors: Cursors,
@@ -89,6 +91,7 @@ impl State {
             index: Index::default(),
             clock: Clock::default(),
             settings: Settings::default(),
+            access: Access::default(),
             faults: Faults::default(),
             sessions: Sessions::default(),
             cursors: Cursors::default(),
@@ -103,9 +106,9 @@ impl State {
         }
     }
 
-    /// The object of that name, or the error of a path that names none.
+    /// The object of that name, or the error of a path that names none, or none that the user sees.
     pub fn object(&self, name: &str) -> Result<Arc<ObjectDef>, ApiError> {
-        self.schema.object(name).cloned().ok_or_else(ApiError::not_found)
+        self.visible(name).cloned().ok_or_else(ApiError::not_found)
     }
 
     /// The row of an 18-character Id, whatever its state.

@@ -4,10 +4,12 @@
 //! compound fields and formulas computed), so that a test compares without translating.
 //! Not here: the same over HTTP, with sessions, pages and faults (`http`).
 
+use std::sync::MutexGuard;
+
 use serde_json::{Map, Value};
 
 use super::Org;
-use super::state::Life;
+use super::state::{Life, State};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::write;
@@ -87,13 +89,20 @@ impl Org {
             .collect()
     }
 
+    /// Starts a transaction of the user in the UI.
+    fn by_hand(&self) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        state.running = state.ui_user.clone();
+        state.begin();
+        state
+    }
+
     /// Creates a row as a user in the UI does, by the rules of the API; gives its Id.
     ///
     /// # Errors
     /// What the API would answer.
     pub fn create(&self, object: &str, values: &Value) -> Result<String, ApiError> {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         let user = state.ui_user.clone();
         state.attempt(|s| write::create(s, object, values, &user))
     }
@@ -103,8 +112,7 @@ impl Org {
     /// # Errors
     /// What the API would answer.
     pub fn update(&self, id: &str, values: &Value) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         let user = state.ui_user.clone();
         state.attempt(|s| write::update(s, id, values, &user))
     }
@@ -114,8 +122,7 @@ impl Org {
     /// # Errors
     /// What the API would answer.
     pub fn delete(&self, id: &str) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         state.attempt(|s| write::delete(s, id))
     }
 
@@ -124,8 +131,7 @@ impl Org {
     /// # Errors
     /// What the API would answer.
     pub fn undelete(&self, id: &str) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         state.attempt(|s| write::undelete(s, id))
     }
 
@@ -135,8 +141,7 @@ impl Org {
     /// # Errors
     /// What the API would answer; nothing is changed then.
     pub fn purge(&self, ids: &[&str]) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         state.attempt(|s| ids.iter().try_for_each(|id| write::purge(s, id)))
     }
 
@@ -146,15 +151,13 @@ impl Org {
     /// # Errors
     /// What the API would answer; nothing is changed then.
     pub fn expire(&self, ids: &[&str]) -> Result<(), ApiError> {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         state.attempt(|s| ids.iter().try_for_each(|id| write::expire(s, id)))
     }
 
     /// Every purged row vanishes, as it does about a day after the bin was emptied.
     pub fn expire_purged(&self) {
-        let mut state = self.lock();
-        state.begin();
+        let mut state = self.by_hand();
         write::expire_purged(&mut state);
     }
 

@@ -289,6 +289,15 @@ impl Field {
         self.createable && !self.nillable && !self.defaulted
     }
 
+    /// Field-level security applies to it.
+    pub fn permissionable(&self) -> bool {
+        if let Some(known) = self.recorded_flag("permissionable") {
+            return known;
+        }
+        let checkbox = self.kind == Kind::Boolean && self.custom();
+        self.kind != Kind::Id && (self.nillable && self.createable || self.calculated || checkbox)
+    }
+
     /// Points at several kinds of objects.
     pub fn polymorphic(&self) -> bool {
         self.reference_to.len() > 1

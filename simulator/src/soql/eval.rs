@@ -31,6 +31,10 @@ impl<'a> Reading<'a> {
         let id = self.row.values.get(reference)?.as_str()?;
         let object = self.state.schema.by_id(id)?;
         let row = self.state.row(id)?;
+        let seen = self.state.sees_object(object) && self.state.sees_row(object, id, row);
+        if !seen {
+            return None;
+        }
         Some(Reading {
             state: self.state,
             object,
@@ -63,7 +67,8 @@ impl<'a> Reading<'a> {
             field
         };
         field.map_or(Value::Null, |f| {
-            value::of(self.state, self.object, f, self.id, self.row)
+            let plain = value::of(self.state, self.object, f, self.id, self.row);
+            self.state.unmasked(f, plain)
         })
     }
 

@@ -15,7 +15,7 @@ use super::ast::{Cond, Literal, Op, Order, Path, Query, Select};
 use super::lexer::located;
 use crate::error::ApiError;
 use crate::id::normalise;
-use crate::org::{State, stamp};
+use crate::org::{Permission, State, stamp};
 use crate::schema::{Field, Kind, ObjectDef};
 
 /// A resolved field: the references to follow, then the field to read.
@@ -85,7 +85,7 @@ pub(crate) fn bind(state: &State, text: &str, query: &Query) -> Result<Plan, Api
         .map(|f| binder.condition(&object, f))
         .transpose()?;
     if object.name == "ContentDocumentLink"
-        && !state.settings.query_all_files
+        && !state.may(Permission::QueryAllFiles)
         && !filter.as_ref().is_some_and(link_filter)
     {
         return Err(ApiError::new(
@@ -122,7 +122,7 @@ pub(crate) fn bind(state: &State, text: &str, query: &Query) -> Result<Plan, Api
 }
 
 /// The filter that ContentDocumentLink asks for, somewhere among conditions that must all hold.
-fn link_filter(cond: &Cond<Column, Value>) -> bool {
+pub(super) fn link_filter(cond: &Cond<Column, Value>) -> bool {
     let keyed = |c: &Column| {
         c.hops.is_empty() && matches!(c.field.as_str(), "Id" | "ContentDocumentId" | "LinkedEntityId")
     };
@@ -144,7 +144,7 @@ struct Binder<'a> {
 impl Binder<'_> {
     fn object(&self, from: &Path) -> Result<Arc<ObjectDef>, ApiError> {
         let name = from.parts.join(".");
-        let object = self.state.schema.object(&name).filter(|o| o.rights.queryable);
+        let object = self.state.visible(&name).filter(|o| o.rights.queryable);
         object.cloned().ok_or_else(|| {
             let message = format!("sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names.");
             ApiError::new("INVALID_TYPE", located(self.text, from.at, &message))
@@ -191,7 +191,8 @@ impl Binder<'_> {
         let mut hops = Vec::new();
         let mut shared = false;
         for way in ways {
-            let field = at.relationship(way).filter(|_| !shared).ok_or_else(|| {
+            let seen = |f: &&Field| !shared && self.state.sees_field(&at, f);
+            let field = at.relationship(way).filter(seen).ok_or_else(|| {
                 self.invalid(path, &format!("Didn't understand relationship '{way}' in field path. If you are attempting to use a custom relationship, be sure to append the '__r' after the custom relationship name. Please reference your WSDL or the describe call for the appropriate names."))
             })?;
             let shown = field.relationship.clone().unwrap_or_default();
@@ -202,7 +203,7 @@ impl Binder<'_> {
             } else {
                 field.reference_to.first().map_or("", String::as_str)
             };
-            at = self.state.schema.object(target).cloned().ok_or_else(|| {
+            at = self.state.visible(target).cloned().ok_or_else(|| {
                 self.invalid(
                     path,
                     &format!("Didn't understand relationship '{way}' in field path."),
@@ -212,7 +213,7 @@ impl Binder<'_> {
         let field = if shared {
             name_field(last)
         } else {
-            at.field(last).cloned()
+            at.field(last).filter(|f| self.state.sees_field(&at, f)).cloned()
         };
         let field = field.ok_or_else(|| {
             let entity = if shared { "Name" } else { at.name.as_str() };

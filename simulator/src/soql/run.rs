@@ -11,7 +11,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::eval::{Reading, rank};
-use super::plan::{Column, Plan};
+use super::plan::{Column, Plan, link_filter};
 use crate::id::mix;
 use crate::org::State;
 use crate::org::state::Life;
@@ -42,9 +42,17 @@ impl Serialize for Shown {
 
 /// Ids of the rows that a query finds, in its order, LIMIT and OFFSET applied.
 pub(crate) fn find(state: &State, plan: &Plan, all: bool) -> Vec<String> {
+    let named = plan.filter.as_ref().is_some_and(link_filter);
     let mut found: Vec<Reading<'_>> = state
         .rows(&plan.object.name)
         .filter(|(_, row)| all || row.life == Life::Live)
+        .filter(|(id, row)| {
+            if named {
+                state.sees_row(&plan.object, id, row)
+            } else {
+                state.finds_row(&plan.object, id, row)
+            }
+        })
         .filter(|(_, row)| all || row.values.get("IsArchived") != Some(&Value::Bool(true)) || !activity(plan))
         .map(|(id, row)| Reading {
             state,
@@ -86,7 +94,7 @@ pub(crate) fn show(
     version: &str,
 ) -> Option<Shown> {
     let row = state.row(id)?;
-    if row.life != Life::Live && !all {
+    if row.life != Life::Live && !all || !state.sees_row(&plan.object, id, row) {
         return None;
     }
     let reading = Reading {

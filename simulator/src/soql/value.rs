@@ -7,8 +7,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::org::State;
 use crate::org::state::{Life, Row};
+use crate::org::{State, access};
 use crate::schema::formula::Val;
 use crate::schema::{Field, Kind, ObjectDef};
 
@@ -24,21 +24,10 @@ pub(crate) fn of(state: &State, object: &ObjectDef, field: &Field, id: &str, row
             state.settings.versions.1, object.name, field.name
         )),
         _ if object.name == "UserPermissionAccess" && field.kind == Kind::Boolean => {
-            json!(permission(state, &field.name))
+            json!(access::permission(state, &field.name))
         }
         Kind::Boolean => row.values.get(&field.name).cloned().unwrap_or(json!(false)),
         _ => row.values.get(&field.name).cloned().unwrap_or(Value::Null),
-    }
-}
-
-/// The running user's rights, by the org's settings.
-fn permission(state: &State, name: &str) -> bool {
-    match name {
-        "PermissionsQueryAllFiles" => state.settings.query_all_files,
-        "PermissionsCreateAuditFields" => state.settings.audit_fields,
-        "PermissionsUpdateWithInactiveOwner" => state.settings.inactive_owners,
-        "PermissionsBulkApiHardDelete" => false,
-        _ => true,
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::coerce::wrong_id;
 use crate::error::ApiError;
+use crate::org::Permission;
 use crate::org::state::{Life, Row, State};
 use crate::schema::{Field, Kind, ObjectDef};
 
@@ -28,7 +29,8 @@ pub(crate) fn reference(state: &State, object: &ObjectDef, field: &Field, id: &s
         return Err(wrong_id(field, id));
     }
     match state.row(id).map(|r| r.life) {
-        Some(Life::Live) => {}
+        Some(Life::Live) if state.sees_id(id) => {}
+        Some(Life::Live) => return Err(hidden().on(&field.name)),
         Some(_) => return Err(ApiError::deleted().status(400).on(&field.name)),
         None => return Err(ApiError::bad_reference().status(400).on(&field.name)),
     }
@@ -39,12 +41,19 @@ pub(crate) fn reference(state: &State, object: &ObjectDef, field: &Field, id: &s
     }
 }
 
+fn hidden() -> ApiError {
+    ApiError::new(
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY",
+        "insufficient access rights on cross-reference id",
+    )
+}
+
 fn owner(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiError> {
     let active = state
         .row(id)
         .and_then(|r| r.values.get("IsActive"))
         .and_then(Value::as_bool);
-    if active == Some(false) && !state.settings.inactive_owners {
+    if active == Some(false) && !state.may(Permission::UpdateWithInactiveOwner) {
         let message = format!(
             "operation performed with inactive user [{}] as owner of {}",
             &id[..15],

@@ -12,6 +12,7 @@ use super::rollup;
 use super::save::{malformed, unsupported};
 use crate::error::ApiError;
 use crate::id::normalise;
+use crate::org::access::Act;
 use crate::org::state::{Life, Row, State};
 use crate::schema::OnDelete;
 
@@ -31,6 +32,7 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
     if !def.rights.deletable {
         return Err(unsupported(&def, "delete"));
     }
+    state.allow(Act::Delete, &def, state.row(id).map(|row| (id.as_str(), row)))?;
     let falling = falling(state, id)?;
     state.deletes += 1;
     let batch = state.deletes;

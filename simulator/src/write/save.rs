@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{check, coerce, derive::derive, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
+use crate::org::access::Act;
 use crate::org::state::{Life, Row, State};
 use crate::org::values::Values;
 use crate::schema::{Field, Kind, ObjectDef};
@@ -36,6 +37,7 @@ pub(crate) fn create(
     if !def.rights.createable {
         return Err(unsupported(&def, "create"));
     }
+    state.allow(Act::Create, &def, None)?;
     let given = accept(state, &def, values, Mode::Create)?;
     insert(state, &def, given, user)
 }
@@ -63,6 +65,7 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
     if !def.rights.updateable {
         return Err(unsupported(&def, "update"));
     }
+    state.allow(Act::Edit, &def, state.row(id).map(|row| (id.as_str(), row)))?;
     let given = accept(state, &def, values, Mode::Update)?;
     let old = match state.row(id) {
         None => return Err(ApiError::bad_reference()),
@@ -194,10 +197,10 @@ fn accept(
             "The HTTP entity body must be an object",
         ));
     };
-    let given = fields(def, values)?;
+    let given = fields(state, def, values)?;
     let refused: Vec<&str> = given
         .iter()
-        .filter(|(f, _)| !allowed(state, f, mode))
+        .filter(|(f, _)| !allowed(state, def, f, mode))
         .map(|(f, _)| f.name.as_str())
         .collect();
     if !refused.is_empty() {
@@ -220,6 +223,7 @@ fn accept(
 
 /// The fields that the keys name; `attributes` is none.
 fn fields<'a>(
+    state: &State,
     def: &'a ObjectDef,
     values: &'a Map<String, Value>,
 ) -> Result<Vec<(&'a Field, &'a Value)>, ApiError> {
@@ -228,19 +232,21 @@ fn fields<'a>(
         .filter(|(name, _)| *name != "attributes")
         .map(|(name, value)| {
             def.field(name)
+                .filter(|f| state.sees_field(def, f))
                 .map(|f| (f, value))
                 .ok_or_else(|| ApiError::no_column(name, &def.name))
         })
         .collect()
 }
 
-fn allowed(state: &State, field: &Field, mode: Mode) -> bool {
+fn allowed(state: &State, def: &ObjectDef, field: &Field, mode: Mode) -> bool {
+    if mode != Mode::Load && !state.writes_field(def, field) {
+        return false;
+    }
     match mode {
         Mode::Load => !field.calculated && !field.kind.is_compound() && field.kind != Kind::Id,
         Mode::Update => field.updateable,
-        Mode::Create => {
-            field.createable || state.settings.audit_fields && AUDIT.contains(&field.name.as_str())
-        }
+        Mode::Create => field.createable || AUDIT.contains(&field.name.as_str()) && state.sets_audit(def),
     }
 }
 
@@ -298,7 +304,7 @@ fn insert(
     state.put(&def.name, &id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&row)]);
     if def.name == "Campaign" && state.settings.auto_rows {
-        statuses(state, &id, user)?;
+        state.as_system(|s| statuses(s, &id, user))?;
     }
     Ok(id)
 }

@@ -13,6 +13,7 @@ use super::save::malformed;
 use super::{check, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
+use crate::org::access::Act;
 use crate::org::state::{Life, Row, State};
 use crate::schema::{Field, ObjectDef};
 
@@ -33,6 +34,7 @@ pub(crate) fn undelete(state: &mut State, id: &str) -> Result<(), ApiError> {
             "Entity type is not undeletable",
         ));
     }
+    state.allow(Act::Delete, &def, Some((id, &row)))?;
     let batch = match &row.deleted_by {
         Some((batch, root)) if row.life == Life::Bin && root == id => *batch,
         _ => return Err(failed("Entity is not in the recycle bin")),

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use halite_simulator::Permission;
 use serde_json::{Value, json};
 
 use crate::support::{Session, code};
@@ -379,7 +380,8 @@ fn content_document_links_need_a_filter_without_the_permission() {
     let s = Session::sample();
     let all = "SELECT Id, ContentDocumentId FROM ContentDocumentLink";
     assert_eq!(s.query(all).1["totalSize"], json!(5));
-    s.org.configure(|c| c.query_all_files = false);
+    s.org
+        .permit(&s.org.api_user(), |p| p.revoke(Permission::QueryAllFiles));
     assert_eq!(code(&s.query(all)), (400, "MALFORMED_QUERY"));
     let account = s.org.rows("Account")[0]["Id"].as_str().unwrap().to_owned();
     assert_eq!(

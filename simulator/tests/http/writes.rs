@@ -3,6 +3,7 @@
 //! Key decision: one table of refusals, each with the code that the API gives.
 //! Not here: rules that need no HTTP (`write::tests`).
 
+use halite_simulator::Permission;
 use serde_json::{Value, json};
 
 use crate::support::{Session, code};
@@ -286,7 +287,8 @@ fn audit_fields_only_with_the_permission() {
         code(&s.send("POST", "/sobjects/Account", &body)).1,
         "INVALID_FIELD_FOR_INSERT_UPDATE"
     );
-    s.org.configure(|c| c.audit_fields = true);
+    s.org
+        .permit(&s.org.api_user(), |p| p.grant(Permission::CreateAuditFields));
     let described = s.get("/sobjects/Account/describe").1;
     let created = described["fields"]
         .as_array()
