@@ -236,6 +236,15 @@ pub struct Simulate {
     /// The port on 127.0.0.1; any free one if 0
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+    /// Go on with the org of this file instead of a new one
+    #[arg(long, value_name = "FILE")]
+    pub load: Option<PathBuf>,
+    /// Write the org to this file at the end, and when POST /admin/save asks for it
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Seed of what the API leaves open: order of rows, size of pages
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
 }
 
 #[derive(Debug, Flags)]

@@ -28,7 +28,7 @@ mod write;
 mod xml;
 
 pub use error::ApiError;
-pub use http::Server;
+pub use http::{Admin, Server};
 pub use load::{LoadError, LoadReport};
 pub use org::{
     AccessSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Fault, FieldRights, ObjectRights, Org, Permission,

@@ -11,6 +11,8 @@
 
 mod support;
 
+#[path = "http/admin.rs"]
+mod admin;
 #[path = "http/auth.rs"]
 mod auth;
 #[path = "http/faults.rs"]
@@ -23,6 +25,8 @@ mod projects;
 mod query;
 #[path = "http/recorded.rs"]
 mod recorded;
+#[path = "http/saved.rs"]
+mod saved;
 #[path = "http/soap.rs"]
 mod soap;
 #[path = "http/writes.rs"]

@@ -5,6 +5,7 @@
 //! Source: REST API guide; SOAP API guide.
 //! Not here: what the calls do (`write`, `soql`).
 
+mod admin;
 mod auth;
 mod collections;
 mod describe;
@@ -19,4 +20,5 @@ pub(crate) mod session;
 mod soap;
 mod wire;
 
+pub use admin::Admin;
 pub use server::Server;

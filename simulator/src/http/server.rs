@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::{Response, StatusCode};
 use tokio::sync::oneshot;
 
+use super::admin::{self, Admin, Desk};
 use super::reply::Reply;
 use super::request::Request;
 use super::route;
@@ -45,7 +47,21 @@ impl Server {
     /// # Errors
     /// The address or the thread cannot be had.
     pub fn start_on(org: Org, addr: SocketAddr) -> io::Result<Self> {
+        Self::start_with(org, addr, None)
+    }
+
+    /// As [`Server::start_on`], with `/admin` served too if `admin` is given and the address is of this
+    /// machine alone.
+    ///
+    /// # Errors
+    /// The address or the thread cannot be had.
+    pub fn start_with(org: Org, addr: SocketAddr, admin: Option<Admin>) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(addr)?;
+        let desk = admin.filter(|_| addr.ip().is_loopback());
+        let host = Host {
+            org,
+            desk: desk.map(|admin| Arc::new(Desk::new(admin))),
+        };
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -56,7 +72,7 @@ impl Server {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
                 return;
             };
-            let app = Router::new().fallback(handle).with_state(org);
+            let app = Router::new().fallback(handle).with_state(host);
             let service = app.into_make_service_with_connect_info::<Knife>();
             tokio::select! {
                 _ = axum::serve(Door(listener), service) => {}
@@ -99,8 +115,15 @@ impl Drop for Server {
     }
 }
 
+/// What a server answers from.
+#[derive(Debug, Clone)]
+struct Host {
+    org: Org,
+    desk: Option<Arc<Desk>>,
+}
+
 async fn handle(
-    State(org): State<Org>,
+    State(Host { org, desk }): State<Host>,
     ConnectInfo(knife): ConnectInfo<Knife>,
     request: axum::extract::Request,
 ) -> Response<Body> {
@@ -116,9 +139,12 @@ async fn handle(
         parts.headers,
         body,
     );
+    if let (Some(desk), Some("admin")) = (&desk, request.segments.first().map(String::as_str)) {
+        return send(&org, admin::answer(desk, &org, &request));
+    }
     let fault = org.lock().faults.take(&target);
     let answer = || route::answer(&mut org.lock(), &request, &target);
-    let reply = match fault {
+    let reply = match fault.clone() {
         None => answer(),
         Some(Fault::Error {
             status,
@@ -153,6 +179,9 @@ async fn handle(
             reply
         }
     };
+    if let Some(desk) = desk {
+        desk.note(&org, &request.method, &target, &reply, fault);
+    }
     send(&org, reply)
 }
 

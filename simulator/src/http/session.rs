@@ -7,8 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// All tokens of an org.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Sessions {
     /// Token to the Id of its user.
     access: BTreeMap<String, String>,
@@ -22,6 +24,11 @@ impl Sessions {
         let a = crate::id::mix(7, &self.made.to_string());
         let b = crate::id::mix(11, &self.made.to_string());
         format!("{}{}", crate::id::base62(a, 11), crate::id::base62(b, 11))
+    }
+
+    /// Tokens given out so far, which is what they are numbered by.
+    pub fn made(&self) -> u64 {
+        self.made
     }
 
     /// A new access token of a user of an org.

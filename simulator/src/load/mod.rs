@@ -33,6 +33,16 @@ pub enum LoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// A line of a saved org is not what the format says.
+    #[error("{path}, line {line}: {why}")]
+    Saved {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A value given as a describe is none.
     #[error("not a describe: {0}")]
     Describe(String),

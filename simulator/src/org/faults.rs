@@ -6,17 +6,27 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Deserializer};
+
+use super::{seconds, values};
+
+/// A text that lives as long as the process; a name of its own, so that reading it borrows nothing.
+type Text = &'static str;
+
 /// What goes wrong with a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// The request is not looked at: this status with a JSON error array of this code and message.
     Error {
         /// HTTP status, e.g. 503.
         status: u16,
         /// `errorCode`, e.g. `SERVER_UNAVAILABLE`.
-        code: &'static str,
+        #[serde(deserialize_with = "kept")]
+        code: Text,
         /// `message`.
-        message: &'static str,
+        #[serde(deserialize_with = "kept")]
+        message: Text,
     },
     /// The request is not looked at: this status with an HTML page, as gateways send.
     Html(u16),
@@ -25,11 +35,15 @@ pub enum Fault {
     /// The request is answered, but only half the body arrives before the connection closes.
     HalfBody,
     /// The request is answered after this time.
-    Delay(Duration),
+    Delay(#[serde(with = "seconds")] Duration),
     /// The connection closes; the request was not looked at.
     Drop,
     /// The connection closes without a reply; the request was carried out.
     AppliedButLost,
+}
+
+fn kept<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+    Ok(values::interned(&String::deserialize(from)?))
 }
 
 #[derive(Debug, Clone)]

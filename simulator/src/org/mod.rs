@@ -9,12 +9,14 @@ pub(crate) mod birth;
 mod clock;
 mod faults;
 pub(crate) mod index;
+mod saved;
 mod settings;
 pub(crate) mod state;
 mod truth;
 pub(crate) mod values;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +24,7 @@ use serde_json::Value;
 
 pub use access::{AccessSettings, FieldRights, ObjectRights, Permission, Permissions, Sharing};
 pub use clock::Clock;
-pub(crate) use clock::{http_date, stamp};
+pub(crate) use clock::{http_date, seconds, stamp};
 pub use faults::Fault;
 pub use settings::{CLIENT_ID, CLIENT_SECRET, Settings};
 pub(crate) use state::State;
@@ -66,6 +68,23 @@ impl Org {
     pub fn load_with(dir: &Path, describes: &[Value]) -> Result<(Self, LoadReport), LoadError> {
         let (state, report) = crate::load::project(dir, describes)?;
         Ok((Self::of(state), report))
+    }
+
+    /// An org as [`Org::save`] wrote it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no saved org.
+    pub fn load_saved(path: &Path) -> Result<Self, LoadError> {
+        saved::load(path).map(Self::of)
+    }
+
+    /// Writes all that the org is to a file, which takes its place only when it is whole. Open queries and
+    /// scripted faults are left out.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: &Path) -> io::Result<()> {
+        saved::save(&self.lock(), path)
     }
 
     /// This org, with an object defined by a recorded describe reply. Rows that are there stay.

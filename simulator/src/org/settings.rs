@@ -6,10 +6,15 @@
 
 use std::time::Duration;
 
-use super::access::AccessSettings;
+use serde::{Deserialize, Serialize};
 
-/// The settings of an org. Change them with [`crate::Org::configure`].
-#[derive(Debug, Clone)]
+use super::access::AccessSettings;
+use super::seconds;
+
+/// The settings of an org. Change them with [`crate::Org::configure`]. As JSON, durations are seconds, and
+/// what is not named keeps its default.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Supported API versions, lowest and highest.
     pub versions: (u16, u16),
@@ -20,12 +25,14 @@ pub struct Settings {
     /// A new refresh token is sent with each refresh, and the old one dies.
     pub rotate_refresh_tokens: bool,
     /// How far each write transaction moves the clock, before it takes its stamp.
+    #[serde(with = "seconds")]
     pub step: Duration,
     /// Rows a page at most (1 to 2,000); pages vary below it.
     pub page_size: usize,
     /// Every page but the last holds exactly `page_size` rows.
     pub even_pages: bool,
     /// Life of a query locator.
+    #[serde(with = "seconds")]
     pub locator_life: Duration,
     /// Allowance of API requests a day. Used up, every call answers 403 `REQUEST_LIMIT_EXCEEDED`.
     pub daily_requests: u64,

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::access::Access;
@@ -22,8 +23,10 @@ use crate::schema::{ObjectDef, Schema};
 use crate::soql::cursor::Cursors;
 
 /// Where a row stands between life and nothing; a row that is gone is simply absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Life {
+    #[default]
     Live,
     /// In the recycle bin: `IsDeleted`, and undelete brings it back.
     Bin,
@@ -31,15 +34,24 @@ pub(crate) enum Life {
     Purged,
 }
 
+impl Life {
+    fn is_live(&self) -> bool {
+        *self == Self::Live
+    }
+}
+
 /// One row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Row {
     /// Values by API name; null is absence.
     pub values: Values,
+    #[serde(default, skip_serializing_if = "Life::is_live")]
     pub life: Life,
     /// Number of the delete that took the row, and the row whose delete that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_by: Option<(u64, String)>,
     /// Lookups of other rows that were emptied when this one went: (row, field).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cleared: Vec<(String, String)>,
 }
 
@@ -79,8 +91,8 @@ pub(crate) struct State {
     /// The user of the request that is being answered.
     pub running: String,
     pub deletes: u64,
-    counters: BTreeMap<String, u64>,
-    journal: Vec<(String, String, Option<Row>)>,
+    pub counters: BTreeMap<String, u64>,
+    pub journal: Vec<(String, String, Option<Row>)>,
 }
 
 impl State {

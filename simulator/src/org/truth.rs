@@ -6,6 +6,7 @@
 
 use std::sync::MutexGuard;
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Org;
@@ -18,7 +19,8 @@ use crate::write;
 pub type Record = Map<String, Value>;
 
 /// Where a row stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Bin {
     /// Not deleted.
     Live,
@@ -28,6 +30,16 @@ pub enum Bin {
     Purged,
     /// No such row.
     Gone,
+}
+
+impl From<Life> for Bin {
+    fn from(life: Life) -> Self {
+        match life {
+            Life::Live => Self::Live,
+            Life::Bin => Self::InBin,
+            Life::Purged => Self::Purged,
+        }
+    }
 }
 
 impl Org {
@@ -68,12 +80,7 @@ impl Org {
     /// Where the row of an Id stands.
     pub fn bin(&self, id: &str) -> Bin {
         let Some(id) = normalise(id) else { return Bin::Gone };
-        match self.lock().row(&id).map(|r| r.life) {
-            Some(Life::Live) => Bin::Live,
-            Some(Life::Bin) => Bin::InBin,
-            Some(Life::Purged) => Bin::Purged,
-            None => Bin::Gone,
-        }
+        self.lock().row(&id).map_or(Bin::Gone, |r| r.life.into())
     }
 
     /// Ids of an object's deleted rows that `queryAll` still shows.
@@ -86,6 +93,18 @@ impl Org {
             .rows(&def.name)
             .filter(|(_, r)| r.life != Life::Live)
             .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// Rows of an object whatever became of them, in order of Id: `most` of those after the Id `after`.
+    pub fn every_row(&self, object: &str, after: &str, most: usize) -> Vec<(Bin, Record)> {
+        let state = self.lock();
+        let Some(def) = state.schema.object(object) else {
+            return Vec::new();
+        };
+        let rows = state.rows(&def.name).filter(|(id, _)| id.as_str() > after);
+        rows.take(most)
+            .map(|(id, row)| (row.life.into(), state.shown(def, id, row)))
             .collect()
     }
 

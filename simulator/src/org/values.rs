@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde_json::Value;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 /// A field's name, kept once: a thin pointer, so that a pair takes 40 bytes.
 type Name = &'static &'static str;
@@ -15,7 +16,7 @@ type Name = &'static &'static str;
 static NAMES: Mutex<BTreeMap<&'static str, Name>> = Mutex::new(BTreeMap::new());
 
 /// The one copy of a name.
-fn interned(name: &str) -> Name {
+pub(super) fn interned(name: &str) -> Name {
     let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = names.get(name) {
         return known;
@@ -55,6 +56,10 @@ impl Values {
         Some(self.0.remove(at).1)
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
+        self.0.iter().map(|(name, value)| (**name, value))
+    }
+
     /// Gives back memory kept for growth.
     pub fn settle(&mut self) {
         self.0.shrink_to_fit();
@@ -68,6 +73,18 @@ impl<N: AsRef<str>> FromIterator<(N, Value)> for Values {
             values.insert(name.as_ref(), value);
         }
         values
+    }
+}
+
+impl Serialize for Values {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (**name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Values {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Map::<String, Value>::deserialize(from)?.into_iter().collect())
     }
 }
 

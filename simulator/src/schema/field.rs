@@ -5,12 +5,13 @@
 //! Source: Object Reference, "Field Types", and REST API guide, "sObject Describe".
 //! Not here: checking a value against a field (`write::coerce`).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::formula::Formula;
 
 /// Field type, by the names of the describe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Id,
     Reference,
@@ -121,7 +122,7 @@ impl Kind {
 }
 
 /// What deleting the row that a reference points at does to the row that holds it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) enum OnDelete {
     /// The reference is emptied.
     #[default]
@@ -133,7 +134,7 @@ pub(crate) enum OnDelete {
 }
 
 /// A picklist entry.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Choice {
     pub value: String,
     pub active: bool,
@@ -141,7 +142,7 @@ pub(crate) struct Choice {
 }
 
 /// A roll-up summary over a child object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rollup {
     /// Child object.
     pub child: String,
@@ -154,7 +155,7 @@ pub(crate) struct Rollup {
 }
 
 /// One field of an object.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Field {
     pub name: String,
     pub label: String,
@@ -187,6 +188,8 @@ pub(crate) struct Field {
     /// Compound field that this one is a part of.
     pub compound: Option<String>,
     pub default: Option<Value>,
+    /// Parsed from `formula_text`.
+    #[serde(skip)]
     pub formula: Option<Formula>,
     pub formula_text: Option<String>,
     pub rollup: Option<Rollup>,

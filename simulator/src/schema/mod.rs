@@ -16,6 +16,8 @@ pub(crate) mod standard;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 pub(crate) use field::{Field, Kind, OnDelete};
 pub(crate) use object::ObjectDef;
 
@@ -99,5 +101,37 @@ impl Schema {
             .flat_map(|o| o.fields.iter().map(move |f| (o.as_ref(), f)))
             .filter(|(_, f)| f.reference_to.iter().any(|t| t.eq_ignore_ascii_case(parent)))
             .collect()
+    }
+}
+
+/// As `[objects, prefixes, next custom prefix]`; what follows from the objects is left out.
+impl Serialize for Schema {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let Self {
+            objects,
+            prefixes,
+            next_custom,
+            rollups: _,
+        } = self;
+        let objects: Vec<&ObjectDef> = objects.values().map(Arc::as_ref).collect();
+        (objects, prefixes, next_custom).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Schema {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (objects, prefixes, next_custom) = <(Vec<ObjectDef>, _, u32)>::deserialize(from)?;
+        let mut schema = Self {
+            prefixes,
+            next_custom: next_custom.into(),
+            ..Self::default()
+        };
+        for mut object in objects {
+            object.revive();
+            let key = object.name.to_ascii_lowercase();
+            schema.objects.insert(key, Arc::new(object));
+        }
+        schema.index_rollups();
+        Ok(schema)
     }
 }

@@ -6,12 +6,14 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::field::{Field, Kind, label_of};
+use super::formula::Formula;
 
 /// What may be done with the rows of an object, by the names of the describe.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Rights {
     pub queryable: bool,
     pub retrieveable: bool,
@@ -45,7 +47,7 @@ impl Default for Rights {
 }
 
 /// One object of the org.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ObjectDef {
     pub name: String,
     pub label: String,
@@ -57,6 +59,7 @@ pub(crate) struct ObjectDef {
     pub fields: Vec<Field>,
     /// Top level of a recorded describe, without `fields`.
     pub recorded: Option<Map<String, Value>>,
+    #[serde(skip)]
     index: HashMap<String, usize>,
 }
 
@@ -99,6 +102,18 @@ impl ObjectDef {
     /// Removes a field.
     pub fn remove(&mut self, name: &str) {
         self.fields.retain(|f| !f.name.eq_ignore_ascii_case(name));
+        self.reindex();
+    }
+
+    /// Fills in what a saved definition leaves out: parsed formulas and the index of names.
+    pub fn revive(&mut self) {
+        for field in &mut self.fields {
+            field.formula = field.formula_text.as_deref().and_then(Formula::parse);
+        }
+        self.reindex();
+    }
+
+    fn reindex(&mut self) {
         self.index = self
             .fields
             .iter()

@@ -47,6 +47,16 @@ impl Cursors {
         Some((cursor, at))
     }
 
+    /// Goes on counting where another run of the same org stopped.
+    pub fn resume(&mut self, made: u64) {
+        self.made = made;
+    }
+
+    /// Queries opened so far, which is what locators are numbered by.
+    pub fn made(&self) -> u64 {
+        self.made
+    }
+
     pub fn clear(&mut self) {
         self.open.clear();
     }

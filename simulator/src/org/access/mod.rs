@@ -12,13 +12,15 @@ mod sight;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::state::State;
 
 pub(crate) use papers::{enrol, permission, write_down};
 pub(crate) use sight::Act;
 
 /// A system permission, by the name of its field without `Permissions`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Permission {
     /// Without it every call answers 403 `API_DISABLED_FOR_ORG`.
     ApiEnabled,
@@ -82,7 +84,7 @@ impl Permission {
 }
 
 /// What a user may do with an object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "six rights that are given one by one"
@@ -116,7 +118,7 @@ impl Default for ObjectRights {
 }
 
 /// What a user may do with a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldRights {
     /// Without it the field does not exist for the user.
     pub read: bool,
@@ -134,7 +136,7 @@ impl Default for FieldRights {
 }
 
 /// The effective rights of one user. Change them with [`crate::Org::permit`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Permissions {
     system: BTreeSet<Permission>,
     /// By name in lower case.
@@ -187,7 +189,7 @@ impl Permissions {
 }
 
 /// Who sees and changes the rows of an object, besides their owner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Sharing {
     /// Everybody sees and changes.
     #[default]
@@ -199,7 +201,8 @@ pub enum Sharing {
 }
 
 /// Settings of access.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct AccessSettings {
     /// The edition has the API. Without it every call answers 403 `API_DISABLED_FOR_ORG`.
     pub api: bool,
@@ -224,12 +227,13 @@ impl Default for AccessSettings {
 }
 
 /// The rights of all users of an org.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Access {
     /// By Id of the user; who is not in it has the default rights.
     users: BTreeMap<String, Permissions>,
     usual: Permissions,
     /// The org itself is at work (automation, loading): rights do not count.
+    #[serde(skip)]
     system: bool,
 }
 
