@@ -1,8 +1,9 @@
 //! A small XML tree: metadata files and SOAP envelopes are read into it whole.
 //!
-//! Key decision: elements by local name with their text, attributes dropped: no document read here says
-//! anything in an attribute. Documents are small, and none needs streaming. Malformed XML is an error.
-//! Not here: writing XML (the SOAP replies are short templates in `http::soap`).
+//! Key decision: elements by local name with their text; of the attributes only `xsi:type` and `xsi:nil` are
+//! kept, since no document read here says anything in another. Documents are small, and none needs
+//! streaming. Malformed XML is an error.
+//! Not here: writing XML (`http::soap`).
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -12,6 +13,10 @@ use quick_xml::events::Event;
 pub(crate) struct Element {
     pub name: String,
     pub text: String,
+    /// Local part of `xsi:type`.
+    pub kind: Option<String>,
+    /// `xsi:nil="true"`.
+    pub nil: bool,
     pub children: Vec<Element>,
 }
 
@@ -74,10 +79,19 @@ pub(crate) fn parse(text: &str) -> Result<Element, String> {
 }
 
 fn named(tag: &quick_xml::events::BytesStart<'_>) -> Element {
-    Element {
+    let mut element = Element {
         name: tag.local_name().as_ref().to_owned(),
         ..Element::default()
+    };
+    for attribute in tag.attributes().flatten() {
+        let value: &str = &attribute.value;
+        match attribute.key.local_name().as_ref() {
+            "type" => element.kind = value.rsplit(':').next().map(str::to_owned),
+            "nil" => element.nil = value == "true",
+            _ => {}
+        }
     }
+    element
 }
 
 fn attach(stack: &mut [Element], done: Element) -> Result<(), String> {
@@ -114,6 +128,13 @@ mod tests {
         assert_eq!(doc.get("b"), Some("1 & 2"));
         assert_eq!(doc.all("b").count(), 2);
         assert_eq!(doc.get("c"), None);
+    }
+
+    #[test]
+    fn keeps_type_and_nil() {
+        let doc = parse("<r><a xsi:type='sf:Account'/><b xsi:nil='true'/></r>").unwrap();
+        assert_eq!(doc.children[0].kind.as_deref(), Some("Account"));
+        assert!(doc.children[1].nil && !doc.children[0].nil);
     }
 
     #[test]

@@ -29,5 +29,7 @@ mod recorded;
 mod saved;
 #[path = "http/soap.rs"]
 mod soap;
+#[path = "http/soap_calls.rs"]
+mod soap_calls;
 #[path = "http/writes.rs"]
 mod writes;

@@ -78,32 +78,9 @@ fn run_all<T>(
     state: &mut State,
     all_or_none: bool,
     list: &[T],
-    mut one: impl FnMut(&mut State, &T) -> Result<String, ApiError>,
+    one: impl FnMut(&mut State, &T) -> Result<String, ApiError>,
 ) -> Result<Reply, ApiError> {
-    state.begin();
-    let mark = state.mark();
-    let mut results = Vec::with_capacity(list.len());
-    for item in list {
-        let result = state.attempt(|s| one(s, item));
-        if let Err(e) = &result
-            && matches!(e.code, "JSON_PARSER_ERROR" | "INVALID_FIELD" | "NOT_FOUND")
-        {
-            state.undo_to(mark);
-            return Err(e.clone());
-        }
-        results.push(result);
-    }
-    if all_or_none && results.iter().any(Result::is_err) {
-        state.undo_to(mark);
-        for result in &mut results {
-            if result.is_ok() {
-                *result = Err(ApiError::new(
-                    "ALL_OR_NONE_OPERATION_ROLLED_BACK",
-                    "Record rolled back because not all records were valid and the request was using AllOrNone header",
-                ));
-            }
-        }
-    }
+    let results = write::each(state, all_or_none, list, one)?;
     let shown: Vec<Value> = results
         .iter()
         .map(|r| match r {

@@ -32,8 +32,8 @@ pub(crate) fn answer(state: &mut State, request: &Request, target: &str) -> Repl
         ["services", "oauth2", rest @ ..] => auth::answer(state, request, rest),
         ["id", org, user] => auth::identity(state, request, org, user),
         ["services", "data"] if request.method == "GET" => discovery::versions(state),
-        ["services", "Soap", "u", version] if request.method == "POST" => {
-            soap::answer(state, request, version)
+        ["services", "Soap", interface @ ("u" | "c"), version, ..] if request.method == "POST" => {
+            soap::answer(state, request, interface, version)
         }
         ["services", "data", version, rest @ ..] => rest_call(state, request, version, rest),
         _ => Reply::error(&ApiError::not_found()),
@@ -71,7 +71,20 @@ pub(crate) struct Call<'a> {
 }
 
 fn dispatch(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Result<Reply, ApiError> {
-    let (kind, handler): (&str, Handler<'_>) = match (call.request.method.as_str(), rest) {
+    let (kind, handler) = handler(&call.request.method, rest)?;
+    state.called(kind);
+    handler(state, call)
+}
+
+/// Answers a call that another one carries: its session is the other's, and it is not counted again.
+pub(crate) fn inner(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Result<Reply, ApiError> {
+    let (_, handler) = handler(&call.request.method, rest)?;
+    handler(state, call)
+}
+
+/// What a call is counted as, and who answers it.
+fn handler<'a>(method: &str, rest: &'a [&'a str]) -> Result<(&'static str, Handler<'a>), ApiError> {
+    let found: (&str, Handler<'_>) = match (method, rest) {
         ("GET", []) => ("resources", Box::new(|_, c| Ok(discovery::resources(c)))),
         ("GET", ["limits"]) => ("limits", Box::new(|s, _| Ok(discovery::limits(s)))),
         ("GET", ["limits", "recordCount"]) => ("recordCount", Box::new(|s, c| Ok(discovery::counts(s, c)))),
@@ -101,8 +114,7 @@ fn dispatch(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Result<Reply, 
         }
         _ => return Err(ApiError::not_found()),
     };
-    state.called(kind);
-    handler(state, call)
+    Ok(found)
 }
 
 type Handler<'a> = Box<dyn Fn(&mut State, &Call<'_>) -> Result<Reply, ApiError> + 'a>;

@@ -154,6 +154,19 @@ impl Org {
         state.attempt(|s| write::undelete(s, id))
     }
 
+    /// Merges one or two rows into a winner of the same kind, as a user in the UI does; gives the Ids of the
+    /// rows that hang on the winner now.
+    ///
+    /// # Errors
+    /// What the API would answer; nothing is changed then.
+    pub fn merge(&self, winner: &str, losers: &[&str]) -> Result<Vec<String>, ApiError> {
+        let mut state = self.by_hand();
+        let user = state.ui_user.clone();
+        let losers: Vec<String> = losers.iter().map(|l| (*l).to_owned()).collect();
+        let merged = state.attempt(|s| write::merge(s, winner, &Value::Null, &losers, &user));
+        merged.map(|m| m.moved)
+    }
+
     /// Takes rows out of the recycle bin, with what the same delete took: they stay visible to `queryAll`
     /// and cannot come back. Live rows are deleted first.
     ///

@@ -82,7 +82,7 @@ fn falling(state: &State, id: &str) -> Result<Vec<String>, ApiError> {
 }
 
 /// Live rows that point at this one: (row, field, what its delete does to them).
-fn holders(state: &State, id: &str) -> Vec<(String, String, OnDelete)> {
+pub(crate) fn holders(state: &State, id: &str) -> Vec<(String, String, OnDelete)> {
     let mut out = Vec::new();
     for child in state.index.holders(id) {
         let (Some(def), Some(row)) = (state.schema.by_id(child), state.live(child)) else {
@@ -123,7 +123,8 @@ fn system(field: &str) -> bool {
     matches!(field, "CreatedById" | "LastModifiedById" | "OwnerId")
 }
 
-fn bury(state: &mut State, victim: &str, (batch, root): (u64, &str), stamp: &str) {
+/// Puts a row into the bin.
+pub(crate) fn bury(state: &mut State, victim: &str, (batch, root): (u64, &str), stamp: &str) {
     let moves = if victim == root {
         state.settings.delete_stamps
     } else {
@@ -136,6 +137,13 @@ fn bury(state: &mut State, victim: &str, (batch, root): (u64, &str), stamp: &str
             row.set("SystemModstamp", json!(stamp));
         }
     });
+}
+
+/// Deletes a row that a merge made one too many, whatever the rights of its object.
+pub(crate) fn discard(state: &mut State, id: &str) {
+    state.deletes += 1;
+    let (batch, stamp) = (state.deletes, state.stamp());
+    bury(state, id, (batch, id), &stamp);
 }
 
 /// Rows that one delete took, still in the bin.
@@ -167,6 +175,19 @@ pub(crate) fn purge(state: &mut State, id: &str) -> Result<(), ApiError> {
         });
     }
     Ok(())
+}
+
+/// Takes a row out of the bin as a client does: only a row that a delete of its own put there.
+pub(crate) fn empty_bin(state: &mut State, id: &str) -> Result<(), ApiError> {
+    let id = &normalise(id).ok_or_else(|| malformed(id))?;
+    let own = |r: &Row| r.life == Life::Bin && r.deleted_by.as_ref().is_some_and(|(_, root)| root == id);
+    if state.row(id).is_some_and(own) {
+        return purge(state, id);
+    }
+    Err(ApiError::new(
+        "INVALID_ID_FIELD",
+        "invalid record id; no recycle bin entry found",
+    ))
 }
 
 fn with_companions(state: &State, id: &str, row: &Row) -> Vec<String> {

@@ -5,16 +5,21 @@
 //! Source: SOAP API guide, "create", "update", "delete", "undelete"; Object Reference, "System Fields".
 //! Not here: requests of many records and their replies (`http::collections`).
 
+mod batch;
 mod check;
 mod coerce;
 mod delete;
 mod derive;
+mod merge;
+mod relate;
 mod rollup;
 mod save;
 mod undelete;
 
+pub(crate) use batch::each;
 pub(crate) use coerce::{coerce, instant};
-pub(crate) use delete::{delete, expire, expire_purged, purge};
+pub(crate) use delete::{delete, empty_bin, expire, expire_purged, purge};
+pub(crate) use merge::merge;
 pub(crate) use save::{AUDIT, create, create_loaded, update, upsert};
 pub(crate) use undelete::undelete;
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{check, coerce, derive::derive, rollup};
+use super::{check, coerce, derive::derive, relate, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -197,7 +197,8 @@ fn accept(
             "The HTTP entity body must be an object",
         ));
     };
-    let given = fields(state, def, values)?;
+    let values = relate::resolve(state, def, values)?;
+    let given = fields(state, def, &values)?;
     let refused: Vec<&str> = given
         .iter()
         .filter(|(f, _)| !allowed(state, def, f, mode))

@@ -97,6 +97,7 @@ fn revive(state: &mut State, id: &str, stamp: &str) {
         row.life = Life::Live;
         row.deleted_by = None;
         row.cleared.clear();
+        row.values.remove("MasterRecordId");
         if moves && row.values.contains_key("SystemModstamp") {
             row.set("SystemModstamp", json!(stamp));
         }

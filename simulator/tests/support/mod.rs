@@ -3,6 +3,8 @@
 //! Key decision: no knowledge of the simulator beyond its URL: JSON in, JSON out.
 //! Not here: a connector: nothing is retried.
 
+pub mod xml;
+
 use std::path::PathBuf;
 
 use halite_simulator::{Org, Server};
@@ -80,11 +82,18 @@ impl Session {
     }
 
     pub fn soap(&self, body: &str) -> (u16, String) {
+        self.soap_at("u", "", body)
+    }
+
+    /// A SOAP call on one of the two interfaces (`u`, `c`), with more headers.
+    pub fn soap_at(&self, interface: &str, headers: &str, body: &str) -> (u16, String) {
         let text = format!(
-            "<?xml version=\"1.0\"?><e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:u=\"urn:partner.soap.sforce.com\"><e:Header><u:SessionHeader><u:sessionId>{}</u:sessionId></u:SessionHeader></e:Header><e:Body>{body}</e:Body></e:Envelope>",
+            "<?xml version=\"1.0\"?><e:Envelope xmlns:e=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns:u=\"urn:partner.soap.sforce.com\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><e:Header><u:SessionHeader><u:sessionId>{}</u:sessionId></u:SessionHeader>{headers}</e:Header><e:Body>{body}</e:Body></e:Envelope>",
             self.token
         );
-        let request = self.client.post(self.url("/services/Soap/u/67.0"));
+        let request = self
+            .client
+            .post(self.url(&format!("/services/Soap/{interface}/67.0")));
         let response = request
             .header("SOAPAction", "\"\"")
             .header("Content-Type", "text/xml")
