@@ -56,6 +56,21 @@ pub(crate) fn base62(mut n: u64, width: usize) -> String {
     digits.into_iter().map(char::from).collect()
 }
 
+/// An 18-character Id in place: what long lists of Ids are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Key([u8; 18]);
+
+impl Key {
+    pub fn of(id: &str) -> Option<Self> {
+        id.as_bytes().try_into().ok().map(Self)
+    }
+
+    pub fn text(&self) -> &str {
+        // Made from a `str` of 18 bytes, so it is one; an empty text would name no row.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// A well-mixed hash of `text` under a seed; the only source of "randomness" in the simulator.
 pub(crate) fn mix(seed: u64, text: &str) -> u64 {
     let mut h = seed ^ 0x9e37_79b9_7f4a_7c15;

@@ -163,13 +163,12 @@ pub(crate) fn retrieve(state: &mut State, call: &Call<'_>, name: &str) -> Result
     }
     let text = format!("SELECT {} FROM {}", fields.join(","), object.name);
     let plan = plan::bind(state, &text, &parser::parse(&text)?)?;
-    let columns = plan.columns.as_deref().unwrap_or_default();
     let rows = ids
         .iter()
         .map(|id| {
             normalise(id)
                 .filter(|id| id.starts_with(&object.key_prefix))
-                .and_then(|id| run::show(state, &plan, columns, &id, false, call.version))
+                .and_then(|id| run::show(state, &plan, &id, false, call.version))
                 .unwrap_or(Shown::Plain(Value::Null))
         })
         .collect();

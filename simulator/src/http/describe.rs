@@ -212,7 +212,7 @@ fn field(state: &State, object: &ObjectDef, f: &Field) -> Map<String, Value> {
         "digits": if f.kind == Kind::Int { 8 } else { 0 }, "displayLocationInDecimal": f.kind == Kind::Location,
         "encrypted": false, "externalId": f.external_id, "extraTypeInfo": extra(object, f),
         "filterable": f.filterable(), "filteredLookupInfo": null, "formulaTreatNullNumberAsZero": false,
-        "groupable": f.sortable() && !f.kind.is_decimal() && f.kind != Kind::DateTime && f.kind != Kind::Time,
+        "groupable": f.groupable(),
         "highScaleNumber": false, "htmlFormatted": f.html,
     }));
     out.extend(into_map(json!({

@@ -1,25 +1,19 @@
 //! `query`, `queryAll` and their pages.
 //!
-//! Key decision: page sizes vary below the limit by a seed, so that no client can count on them; a row that
-//! was deleted after the query started is left out of a later page.
-//! Source: REST API guide, "Query", "Query Options Header".
-//! Not here: SOQL (`soql`).
-
-use std::sync::Arc;
+//! Key decision: the request's user and options are read here, and nothing else is known of them further in.
+//! Source: REST API guide, "Query", "QueryAll", "Query Options Header".
+//! Not here: SOQL, pages, cursors (`soql`).
 
 use serde_json::json;
 
 use super::reply::Reply;
 use super::route::Call;
 use crate::error::ApiError;
-use crate::id::mix;
 use crate::org::State;
-use crate::soql::cursor::Cursor;
+use crate::soql::page::{MAX_PAGE, Pager, one_batch, reply};
+use crate::soql::plan::Shape;
 use crate::soql::run::Shown;
-use crate::soql::{parser, plan, run};
-
-/// Largest page.
-const MAX_PAGE: usize = 2000;
+use crate::soql::{group, parser, plan, run};
 
 /// `GET /query?q=...`
 pub(crate) fn start(state: &mut State, call: &Call<'_>, all: bool) -> Result<Reply, ApiError> {
@@ -28,27 +22,46 @@ pub(crate) fn start(state: &mut State, call: &Call<'_>, all: bool) -> Result<Rep
         .param("q")
         .ok_or_else(|| ApiError::new("MALFORMED_QUERY", "A query string has to be specified"))?;
     let plan = plan::bind(state, text, &parser::parse(text)?)?;
-    let ids = run::find(state, &plan, all);
-    if plan.columns.is_none() {
-        return Ok(Reply::json(
-            200,
-            &json!({"totalSize": ids.len(), "done": true, "records": []}),
-        ));
+    match &plan.shape {
+        Shape::Count => {
+            let total = run::count(state, &plan, all);
+            let body = json!({"totalSize": total, "done": true, "records": []});
+            Ok(Reply::json(200, &body))
+        }
+        Shape::Groups(groups) => {
+            let rows = group::rows(state, &plan, groups, all);
+            if rows.len() > MAX_PAGE {
+                return Err(one_batch("Aggregate query"));
+            }
+            Ok(Reply::json(200, &reply(rows.len(), None, rows)))
+        }
+        Shape::Rows(_) => {
+            let batch = hint(call).unwrap_or(MAX_PAGE);
+            paged(state, call, |pager| pager.start(plan, all, batch))
+        }
     }
-    let cursor = Cursor {
-        plan: Arc::new(plan),
-        ids: Arc::new(ids),
-        all,
-        batch: hint(call).unwrap_or(MAX_PAGE),
-        opened: state.clock.now(),
+}
+
+/// `GET /query/{locator}`
+pub(crate) fn more(state: &mut State, call: &Call<'_>, locator: &str) -> Result<Reply, ApiError> {
+    paged(state, call, |pager| pager.more(locator))
+}
+
+/// Runs `work` with the org's cursors taken out of the state, which it reads meanwhile.
+fn paged(
+    state: &mut State,
+    call: &Call<'_>,
+    work: impl FnOnce(&mut Pager<'_>) -> Result<Shown, ApiError>,
+) -> Result<Reply, ApiError> {
+    let mut cursors = std::mem::take(&mut state.cursors);
+    let mut pager = Pager {
+        state,
+        cursors: &mut cursors,
+        version: call.version,
     };
-    let fits = page_length(state, &cursor, 0) >= cursor.ids.len();
-    let locator = if fits {
-        String::new()
-    } else {
-        state.cursors.open(cursor.clone())
-    };
-    Ok(page(state, call, &cursor, &locator, 0))
+    let page = work(&mut pager);
+    state.cursors = cursors;
+    Ok(Reply::json(200, &page?))
 }
 
 /// `batchSize=200..2000` of the query options header.
@@ -58,46 +71,4 @@ fn hint(call: &Call<'_>) -> Option<usize> {
         .split(',')
         .find_map(|o| o.trim().strip_prefix("batchSize="))?;
     size.trim().parse::<usize>().ok().map(|n| n.clamp(200, MAX_PAGE))
-}
-
-/// `GET /query/{locator}`
-pub(crate) fn more(state: &mut State, call: &Call<'_>, locator: &str) -> Result<Reply, ApiError> {
-    let dead = || ApiError::new("INVALID_QUERY_LOCATOR", "invalid query locator");
-    let (cursor, at) = state.cursors.find(locator).ok_or_else(dead)?;
-    let age = state.clock.now().duration_since(cursor.opened).unsigned_abs();
-    if age > state.settings.locator_life {
-        return Err(dead());
-    }
-    let id = locator.rsplit_once('-').map_or(locator, |(id, _)| id).to_owned();
-    Ok(page(state, call, &cursor, &id, at))
-}
-
-fn page_length(state: &State, cursor: &Cursor, at: usize) -> usize {
-    let most = state.settings.page_size.clamp(1, MAX_PAGE).min(cursor.batch);
-    if state.settings.even_pages {
-        return most;
-    }
-    let spread = (most / 4) as u64 + 1;
-    let less = mix(state.settings.seed, &format!("{}{at}", cursor.ids.len())) % spread;
-    (most - usize::try_from(less).unwrap_or(0)).max(1)
-}
-
-fn page(state: &State, call: &Call<'_>, cursor: &Cursor, locator: &str, at: usize) -> Reply {
-    let end = (at + page_length(state, cursor, at)).min(cursor.ids.len());
-    let columns = cursor.plan.columns.as_deref().unwrap_or_default();
-    let records: Vec<Shown> = cursor.ids[at..end]
-        .iter()
-        .filter_map(|id| run::show(state, &cursor.plan, columns, id, cursor.all, call.version))
-        .collect();
-    let done = end >= cursor.ids.len();
-    let mut reply = vec![
-        ("totalSize".to_owned(), Shown::Plain(json!(cursor.ids.len()))),
-        ("done".to_owned(), Shown::Plain(json!(done))),
-    ];
-    if !done {
-        let url = format!("/services/data/{}/query/{locator}-{end}", call.version);
-        reply.push(("nextRecordsUrl".to_owned(), Shown::Plain(json!(url))));
-    }
-    reply.push(("records".to_owned(), Shown::List(records)));
-    Reply::json(200, &Shown::Object(reply))
 }

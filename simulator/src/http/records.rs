@@ -45,8 +45,7 @@ pub(crate) fn get(state: &mut State, call: &Call<'_>, name: &str, id: &str) -> R
     };
     let text = format!("SELECT {fields} FROM {}", object.name);
     let plan = plan::bind(state, &text, &parser::parse(&text)?)?;
-    let columns = plan.columns.as_deref().unwrap_or_default();
-    let shown = run::show(state, &plan, columns, &id, false, call.version);
+    let shown = run::show(state, &plan, &id, false, call.version);
     shown
         .map(|s| Reply::json(200, &s))
         .ok_or_else(ApiError::not_found)

@@ -10,22 +10,8 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::state::Row;
+use crate::id::Key;
 use crate::schema::{Field, Kind, ObjectDef};
-
-/// An 18-character Id in place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Key([u8; 18]);
-
-impl Key {
-    fn of(id: &str) -> Option<Self> {
-        id.as_bytes().try_into().ok().map(Self)
-    }
-
-    fn text(&self) -> &str {
-        // Made from a `str` of 18 bytes, so it is one; an empty text would name no row.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
-}
 
 /// Sorted, because Ids mostly come in rising order and then are appended.
 #[derive(Debug, Default)]
@@ -88,7 +74,7 @@ impl Index {
 }
 
 /// References that every row has and that lead to what is never deleted.
-fn kept_out(field: &str) -> bool {
+pub(crate) fn kept_out(field: &str) -> bool {
     matches!(field, "CreatedById" | "LastModifiedById" | "OwnerId")
 }
 

@@ -280,6 +280,15 @@ impl Field {
         self.filterable() && !matches!(self.kind, Kind::MultiPicklist | Kind::Address | Kind::Location)
     }
 
+    /// May stand in GROUP BY.
+    pub fn groupable(&self) -> bool {
+        if let Some(known) = self.recorded_flag("groupable") {
+            return known;
+        }
+        let fine = self.kind.is_decimal() || matches!(self.kind, Kind::DateTime | Kind::Time);
+        self.sortable() && !fine
+    }
+
     fn recorded_flag(&self, name: &str) -> Option<bool> {
         self.recorded
             .as_ref()

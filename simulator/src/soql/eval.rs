@@ -1,20 +1,24 @@
-//! Conditions and orders over rows.
+//! Reading rows, and whether a condition holds.
 //!
 //! Key decision: two-valued logic on stored shapes. Text compares without regard to case, Ids byte by byte,
-//! a `!=` holds for null as it does in SOQL, an order comparison with null never holds.
+//! a `!=` holds for null as it does in SOQL, an order comparison with null never holds. Stored values are
+//! read by reference, so that a scan allocates nothing per row.
 //! Source: SOQL and SOSL Reference, "Comparison Operators", "ORDER BY".
 //! Not here: checking that the comparison makes sense (`plan`).
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::ast::{Cond, Op, Order};
-use super::plan::Column;
-use super::value;
+use super::ast::{Op, Order};
+use super::compare::order;
+use super::dates;
+use super::plan::{Column, Form, Hop, Members, Test};
+use super::value::{self, NULL, Source};
 use crate::org::State;
 use crate::org::state::Row;
-use crate::schema::{Kind, ObjectDef};
+use crate::schema::ObjectDef;
 
 /// A row with what is needed to read it.
 #[derive(Clone, Copy)]
@@ -26,191 +30,118 @@ pub(crate) struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    /// The row a reference of this one leads to, while it is there.
-    pub fn follow(self, reference: &str) -> Option<Reading<'a>> {
-        let id = self.row.values.get(reference)?.as_str()?;
-        let object = self.state.schema.by_id(id)?;
-        let row = self.state.row(id)?;
-        let seen = self.state.sees_object(object) && self.state.sees_row(object, id, row);
-        if !seen {
-            return None;
-        }
-        Some(Reading {
-            state: self.state,
+    /// The row of an Id, whatever its state.
+    pub fn of(state: &'a State, id: &'a str) -> Option<Self> {
+        let object = state.schema.by_id(id)?;
+        let row = state.tables.get(&object.name)?.get(id)?;
+        Some(Self {
+            state,
             object,
             id,
             row,
         })
     }
 
-    /// The value of a column.
-    pub fn value(self, column: &Column) -> Value {
-        let mut at = self;
-        for (_, reference, _) in &column.hops {
-            match at.follow(reference) {
-                Some(next) => at = next,
-                None => return Value::Null,
-            }
-        }
-        at.field(&column.field, column.hops.last().is_some_and(|h| h.2))
+    /// The row a reference of this one leads to, while it is there.
+    pub fn follow(self, reference: &str) -> Option<Reading<'a>> {
+        Self::of(self.state, self.row.values.get(reference)?.as_str()?)
     }
 
-    /// A field of this row; `shared` when it was reached through a reference to several kinds.
-    pub fn field(self, name: &str, shared: bool) -> Value {
-        if shared && name == "Type" {
-            return Value::String(self.object.name.clone());
+    /// The row at the end of some steps up.
+    pub fn climb(self, hops: &[Hop]) -> Option<Reading<'a>> {
+        hops.iter().try_fold(self, |at, hop| at.follow(&hop.reference))
+    }
+
+    /// The value of a column of this row: borrowed when the field is stored, made otherwise.
+    pub fn value(self, column: &Column) -> Cow<'a, Value> {
+        match self.climb(&column.hops) {
+            Some(end) => end.last(column),
+            None => Cow::Borrowed(&NULL),
         }
-        let field = self.object.field(name);
-        let field = if shared && name == "Name" {
-            self.object.name_field()
-        } else {
-            field
+    }
+
+    /// The value of a column whose steps up have been taken.
+    pub fn last(self, column: &Column) -> Cow<'a, Value> {
+        let found = match column.source.plain(self.row, &column.field) {
+            Some(value) => Cow::Borrowed(value),
+            None => self.computed(column),
         };
-        field.map_or(Value::Null, |f| {
-            let plain = value::of(self.state, self.object, f, self.id, self.row);
-            self.state.unmasked(f, plain)
-        })
+        match column.form {
+            Form::Plain => found,
+            Form::Part(part) => Cow::Owned(dates::part(part, &found)),
+            Form::Text => Cow::Owned(dates::formatted(&found)),
+        }
     }
 
-    /// Whether a condition holds.
-    pub fn holds(self, cond: &Cond<Column, Value>) -> bool {
-        match cond {
-            Cond::And(all) => all.iter().all(|c| self.holds(c)),
-            Cond::Or(any) => any.iter().any(|c| self.holds(c)),
-            Cond::Not(inner) => !self.holds(inner),
-            Cond::Compare(column, op, to) => compare(column.kind, *op, &self.value(column), to),
-            Cond::In { path, negated, list } => {
-                let value = self.value(path);
-                list.iter().any(|l| compare(path.kind, Op::Eq, &value, l)) != *negated
-            }
-            Cond::Includes { path, negated, list } => {
-                let value = self.value(path);
-                let has: Vec<String> = split(&value);
-                let found = list
-                    .iter()
-                    .any(|l| split(l).iter().all(|want| has.contains(want)));
-                found != *negated
-            }
+    fn computed(self, column: &Column) -> Cow<'a, Value> {
+        let shared = column.source == Source::Shared;
+        let field = match column.field.as_str() {
+            "Type" if shared => return Cow::Owned(json!(self.object.name)),
+            "Name" if shared => self.object.name_field(),
+            name => self.object.field(name),
+        };
+        match field {
+            Some(f) => value::read(self.state, self.object, f, self.id, self.row),
+            None => Cow::Borrowed(&NULL),
         }
     }
 }
 
-fn split(value: &Value) -> Vec<String> {
-    value
-        .as_str()
-        .unwrap_or("\u{0}")
-        .split(';')
-        .map(str::to_lowercase)
-        .collect()
+/// Whether a condition holds for what `read` gives.
+pub(crate) fn holds<'v, C>(test: &Test<C>, read: &impl Fn(&C) -> Cow<'v, Value>) -> bool {
+    match test {
+        Test::All(all) => all.iter().all(|t| holds(t, read)),
+        Test::Any(any) => any.iter().any(|t| holds(t, read)),
+        Test::Not(inner) => !holds(inner, read),
+        Test::Compare { of, op, to, folded } => compare(*folded, *op, &read(of), to),
+        Test::Like { of, pattern } => read(of).as_str().is_some_and(|text| pattern.fits(text)),
+        Test::In {
+            of,
+            negated,
+            set,
+            folded,
+        } => {
+            let value = read(of);
+            // Joins are values by now: `run::settled`.
+            let found = match set {
+                Members::Values(list) => list.binary_search_by(|l| order(*folded, l, &value)).is_ok(),
+                Members::Join(_) => false,
+            };
+            found != *negated
+        }
+        Test::Includes { of, negated, list } => {
+            let value = read(of);
+            let text = value.as_str().unwrap_or_default().to_lowercase();
+            let has = |want: &String| text.split(';').any(|one| one == want);
+            list.iter().any(|all| all.iter().all(has)) != *negated
+        }
+    }
 }
 
-fn compare(kind: Kind, op: Op, value: &Value, to: &Value) -> bool {
+fn compare(folded: bool, op: Op, value: &Value, to: &Value) -> bool {
+    let found = order(folded, value, to);
     match op {
-        Op::Eq => order(kind, value, to) == Ordering::Equal,
-        Op::Ne => order(kind, value, to) != Ordering::Equal,
-        Op::Like => match (value.as_str(), to.as_str()) {
-            (Some(v), Some(p)) => like(&v.to_lowercase(), &p.to_lowercase()),
-            _ => false,
-        },
+        Op::Eq => found == Ordering::Equal,
+        Op::Ne => found != Ordering::Equal,
         _ if value.is_null() || to.is_null() => false,
-        Op::Lt => order(kind, value, to) == Ordering::Less,
-        Op::Le => order(kind, value, to) != Ordering::Greater,
-        Op::Gt => order(kind, value, to) == Ordering::Greater,
-        Op::Ge => order(kind, value, to) != Ordering::Less,
+        Op::Lt => found == Ordering::Less,
+        Op::Le => found != Ordering::Greater,
+        Op::Gt => found == Ordering::Greater,
+        Op::Ge => found != Ordering::Less,
+        // A pattern is a test of its own.
+        Op::Like => false,
     }
 }
 
-/// Orders two values of a field; null comes first.
-fn order(kind: Kind, a: &Value, b: &Value) -> Ordering {
-    match (a, b) {
-        (Value::Null, Value::Null) => Ordering::Equal,
-        (Value::Null, _) => Ordering::Less,
-        (_, Value::Null) => Ordering::Greater,
-        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Value::String(a), Value::String(b)) if kind.is_text() => a.to_lowercase().cmp(&b.to_lowercase()),
-        (Value::String(a), Value::String(b)) => a.cmp(b),
-        _ => {
-            let (a, b) = (a.as_f64().unwrap_or(0.0), b.as_f64().unwrap_or(0.0));
-            a.total_cmp(&b)
-        }
-    }
-}
-
-/// `%` any text, `_` one character, a backslash makes either plain.
-fn like(text: &str, pattern: &str) -> bool {
-    let text: Vec<char> = text.chars().collect();
-    let mut steps: Vec<(char, bool)> = Vec::new();
-    let mut chars = pattern.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => steps.push((chars.next().unwrap_or('\\'), false)),
-            '%' | '_' => steps.push((c, true)),
-            c => steps.push((c, false)),
-        }
-    }
-    // Greedy matching with one point of return: linear in practice, quadratic at worst.
-    let (mut t, mut p) = (0, 0);
-    let mut back: Option<(usize, usize)> = None;
-    while t < text.len() {
-        match steps.get(p) {
-            Some(('%', true)) => {
-                back = Some((p, t));
-                p += 1;
-            }
-            Some((c, wild)) if *wild || *c == text[t] => {
-                t += 1;
-                p += 1;
-            }
-            _ => match back {
-                Some((star, from)) => {
-                    back = Some((star, from + 1));
-                    p = star + 1;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    steps[p..].iter().all(|s| *s == ('%', true))
-}
-
-/// Orders two rows by the query's ORDER BY.
-pub(crate) fn rank(a: Reading<'_>, b: Reading<'_>, orders: &[Order<Column>]) -> Ordering {
-    for item in orders {
-        let (x, y) = (a.value(&item.path), b.value(&item.path));
-        let found = match (x.is_null(), y.is_null()) {
-            (true, true) => Ordering::Equal,
-            (true, false) if item.nulls_last => Ordering::Greater,
-            (true, false) => Ordering::Less,
-            (false, true) if item.nulls_last => Ordering::Less,
-            (false, true) => Ordering::Greater,
-            _ if item.descending => order(item.path.kind, &y, &x),
-            _ => order(item.path.kind, &x, &y),
-        };
-        if found != Ordering::Equal {
-            return found;
-        }
-    }
-    Ordering::Equal
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn like_patterns() {
-        for (text, pattern, fits) in [
-            ("acme", "ac%", true),
-            ("acme", "%m_", true),
-            ("acme", "a_e", false),
-            ("100%", "100\\%", true),
-            ("1000", "100\\%", false),
-            ("", "%", true),
-            ("ab", "%b%b", false),
-            ("aXbXb", "%b%b", true),
-        ] {
-            assert_eq!(like(text, pattern), fits, "{text} like {pattern}");
-        }
+/// Orders two values by an item of ORDER BY.
+pub(crate) fn rank<T>(item: &Order<T>, folded: bool, x: &Value, y: &Value) -> Ordering {
+    match (x.is_null(), y.is_null()) {
+        (true, true) => Ordering::Equal,
+        (true, false) if item.nulls_last => Ordering::Greater,
+        (true, false) => Ordering::Less,
+        (false, true) if item.nulls_last => Ordering::Less,
+        (false, true) => Ordering::Greater,
+        _ if item.descending => order(folded, y, x),
+        _ => order(folded, x, y),
     }
 }

@@ -1,6 +1,6 @@
 //! SOQL text to tokens.
 //!
-//! Key decision: dates and datetimes are recognised here, by shape, because they stand unquoted and would
+//! Key decision: dates, times and datetimes are recognised here, by shape, because they stand unquoted and would
 //! otherwise fall apart into numbers and signs.
 //! Source: SOQL and SOSL Reference, "Quoted String Escape Sequences", "Date Formats and Date Literals".
 //! Not here: grammar (`parser`).
@@ -17,7 +17,7 @@ pub(crate) struct Token {
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Kind {
-    /// A keyword or a dotted name.
+    /// A keyword, a dotted name, or a name and a number (`LAST_N_DAYS:30`).
     Word(String),
     Literal(Literal),
     /// `( ) , = != <> < <= > >=`
@@ -71,6 +71,7 @@ fn word(text: &str) -> (Kind, usize) {
     let len = text
         .find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.'))
         .unwrap_or(text.len());
+    let len = len + numbered(&text[len..]);
     let word = &text[..len];
     let kind = match word.to_ascii_lowercase().as_str() {
         "null" => Kind::Literal(Literal::Null),
@@ -79,6 +80,14 @@ fn word(text: &str) -> (Kind, usize) {
         _ => Kind::Word(word.to_owned()),
     };
     (kind, len)
+}
+
+/// Length of the number of a named range of days (`:30` of `LAST_N_DAYS:30`).
+fn numbered(rest: &str) -> usize {
+    let digits = rest
+        .strip_prefix(':')
+        .map_or(0, |n| n.find(|c: char| !c.is_ascii_digit()).unwrap_or(n.len()));
+    if digits == 0 { 0 } else { digits + 1 }
 }
 
 fn sign(text: &str, at: usize) -> Result<(Kind, usize), ApiError> {
@@ -144,6 +153,8 @@ fn number_or_date(text: &str, at: usize) -> Result<(Kind, usize), ApiError> {
         Literal::Date(raw.to_owned())
     } else if is_date(raw) && raw[10..].starts_with('T') {
         Literal::DateTime(raw.to_owned())
+    } else if raw.as_bytes().get(2) == Some(&b':') {
+        Literal::Time(raw.to_owned())
     } else if raw.parse::<f64>().is_ok_and(f64::is_finite) {
         Literal::Number(raw.to_owned())
     } else {

@@ -6,8 +6,10 @@
 
 use super::ast::{Cond, Literal, Op, Select};
 use super::lexer::located;
-use super::{parser::parse, plan, run};
+use super::plan::Shape;
+use super::{group, parser::parse, plan, run};
 use crate::id::mix;
+use crate::org::State;
 use crate::sample;
 
 fn literal(text: &str) -> Option<Literal> {
@@ -68,12 +70,28 @@ fn errors_show_the_place() {
 }
 
 /// Sound queries to tear apart; a blank stands between any two tokens.
-const SOUND: [&str; 4] = [
+const SOUND: [&str; 8] = [
     "SELECT Id , Name , Parent.Owner.Name FROM Account WHERE ( Name LIKE 'a%' OR ParentId != null ) AND NOT NumberOfEmployees < 5 ORDER BY Name DESC NULLS LAST LIMIT 9",
     "SELECT COUNT() FROM Mine__c WHERE Opened__c >= 2020-01-01 AND Products__c INCLUDES ( 'Brine' , 'Road salt' )",
     "SELECT Id FROM Contact WHERE SystemModstamp > 2026-01-05T08:00:00Z AND Id NOT IN ( '003Ha0000000145IAA' ) ORDER BY SystemModstamp , Id",
+    "SELECT Id , ( SELECT Id , Amount FROM Opportunities WHERE Amount > 5 ORDER BY Amount LIMIT 2 ) , toLabel ( Industry ) FROM Account a WHERE a.Name != null AND Id IN ( SELECT AccountId FROM Contact WHERE Birthdate < TODAY ) ORDER BY Id LIMIT 30",
+    "SELECT COUNT ( Id ) n , MAX ( Amount ) , CALENDAR_YEAR ( CloseDate ) FROM Opportunity WHERE CloseDate = LAST_N_YEARS:9 GROUP BY CALENDAR_YEAR ( CloseDate ) HAVING COUNT ( Id ) > 1 ORDER BY COUNT ( Id ) DESC LIMIT 5",
+    "SELECT Subject , TYPEOF What WHEN Account THEN Phone , Owner.Name ELSE Name END FROM Task USING SCOPE mine WHERE What.Type IN ( 'Account' ) AND Id NOT IN ( SELECT Id FROM Event ) FOR VIEW",
+    "SELECT FIELDS ( STANDARD ) , FORMAT ( Value__c ) v FROM Mine__c WHERE Shift_Start__c < 09:00:00Z AND CreatedDate >= N_DAYS_AGO:3 LIMIT 200",
     "SELECT Owner.Type FROM Lead WHERE Owner.Name = 'Ada Lovelace' AND IsConverted = false OFFSET 3",
 ];
+
+fn answer(state: &State, plan: &plan::Plan, all: bool) {
+    match &plan.shape {
+        Shape::Count => drop(run::count(state, plan, all)),
+        Shape::Groups(groups) => drop(group::rows(state, plan, groups, all)),
+        Shape::Rows(_) => {
+            for id in run::find(state, plan, all).iter().take(50) {
+                run::show(state, plan, id.text(), all, "v67.0");
+            }
+        }
+    }
+}
 
 #[test]
 fn torn_queries_are_refused_and_nothing_worse() {
@@ -100,7 +118,7 @@ fn torn_queries_are_refused_and_nothing_worse() {
         let plan = parse(&text).and_then(|query| plan::bind(&state, &text, &query));
         match plan {
             Ok(plan) => {
-                run::find(&state, &plan, seed % 3 == 0);
+                answer(&state, &plan, seed % 3 == 0);
                 answered += 1;
             }
             Err(e) => {
@@ -110,7 +128,7 @@ fn torn_queries_are_refused_and_nothing_worse() {
         }
     }
     assert!(
-        answered > 1500 && refused > 1500,
+        answered > 1200 && refused > 1500,
         "{answered} answered, {refused} refused"
     );
 }

@@ -5,17 +5,78 @@
 //! Source: SOAP API guide, "Compound Fields"; REST API guide, "Get Field Values".
 //! Not here: fields of other rows (`eval`).
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
+use crate::org::State;
 use crate::org::state::{Life, Row};
-use crate::org::{State, access};
 use crate::schema::formula::Val;
 use crate::schema::{Field, Kind, ObjectDef};
 
+pub(crate) static NULL: Value = Value::Null;
+static YES: Value = Value::Bool(true);
+static NO: Value = Value::Bool(false);
+
+/// Where a field's value comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The row, or null.
+    Stored,
+    /// The row, or false.
+    Flag,
+    /// The row's life.
+    Deleted,
+    /// Computed at each reading.
+    Made,
+    /// A field that all targets of a reference share, looked up in each row's own object.
+    Shared,
+}
+
+impl Source {
+    pub fn of(object: &ObjectDef, field: &Field) -> Self {
+        match field.kind {
+            _ if field.name == "IsDeleted" => Self::Deleted,
+            Kind::Address | Kind::Location | Kind::Base64 => Self::Made,
+            _ if field.formula.is_some() => Self::Made,
+            Kind::Boolean if object.name == "UserPermissionAccess" => Self::Made,
+            Kind::Boolean => Self::Flag,
+            _ => Self::Stored,
+        }
+    }
+
+    /// The value of a field that is not computed, without a copy.
+    pub fn plain<'a>(self, row: &'a Row, field: &str) -> Option<&'a Value> {
+        match self {
+            Self::Stored => Some(row.values.get(field).unwrap_or(&NULL)),
+            Self::Flag => Some(row.values.get(field).unwrap_or(&NO)),
+            Self::Deleted => Some(if row.life == Life::Live { &NO } else { &YES }),
+            Self::Made | Self::Shared => None,
+        }
+    }
+}
+
+/// The value of a field as the API sends it, by reference where it is stored so.
+pub(crate) fn read<'a>(
+    state: &State,
+    object: &ObjectDef,
+    field: &Field,
+    id: &str,
+    row: &'a Row,
+) -> Cow<'a, Value> {
+    match Source::of(object, field).plain(row, &field.name) {
+        Some(value) => Cow::Borrowed(value),
+        None => Cow::Owned(made(state, object, field, id, row)),
+    }
+}
+
 /// The value of a field as the API sends it.
 pub(crate) fn of(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -> Value {
+    read(state, object, field, id, row).into_owned()
+}
+
+fn made(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -> Value {
     match field.kind {
-        _ if field.name == "IsDeleted" => json!(row.life != Life::Live),
         Kind::Address => address(field, row),
         Kind::Location => location(field, row),
         _ if field.formula.is_some() => formula(state, object, field, row),
@@ -23,11 +84,19 @@ pub(crate) fn of(state: &State, object: &ObjectDef, field: &Field, id: &str, row
             "/services/data/v{}.0/sobjects/{}/{id}/{}",
             state.settings.versions.1, object.name, field.name
         )),
-        _ if object.name == "UserPermissionAccess" && field.kind == Kind::Boolean => {
-            json!(access::permission(state, &field.name))
-        }
-        Kind::Boolean => row.values.get(&field.name).cloned().unwrap_or(json!(false)),
-        _ => row.values.get(&field.name).cloned().unwrap_or(Value::Null),
+        Kind::Boolean => json!(permission(state, &field.name)),
+        _ => Value::Null,
+    }
+}
+
+/// The running user's rights, by the org's settings.
+fn permission(state: &State, name: &str) -> bool {
+    match name {
+        "PermissionsQueryAllFiles" => state.settings.query_all_files,
+        "PermissionsCreateAuditFields" => state.settings.audit_fields,
+        "PermissionsUpdateWithInactiveOwner" => state.settings.inactive_owners,
+        "PermissionsBulkApiHardDelete" => false,
+        _ => true,
     }
 }
 

@@ -240,7 +240,7 @@ fn metadata_types_are_queried_and_events_are_not() {
     assert_eq!((status, &page["totalSize"]), (200, &json!(5)), "{page}");
     assert_eq!(
         s.query("SELECT Id FROM Log__e").1[0]["errorCode"],
-        json!("INVALID_TYPE")
+        json!("INVALID_TYPE_FOR_OPERATION")
     );
     assert_eq!(
         s.send(

@@ -354,9 +354,9 @@ fn refusals() {
             "2000",
         ),
         (
-            "SELECT Name, COUNT(Id) FROM Account GROUP BY Name",
+            "SELECT Name, COUNT(Id) FROM Account",
             "MALFORMED_QUERY",
-            "unexpected token",
+            "Field must be grouped or aggregated: Name",
         ),
         (
             "SELECT Id FROM Account; DROP",
