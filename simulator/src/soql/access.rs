@@ -127,7 +127,7 @@ fn range(test: &Test<Column>) -> (Bound<&str>, Bound<&str>) {
     }
 }
 
-fn text<'a>(bound: Bound<&'a str>) -> Option<&'a str> {
+fn text(bound: Bound<&str>) -> Option<&str> {
     match bound {
         Bound::Included(id) | Bound::Excluded(id) => Some(id),
         Bound::Unbounded => None,

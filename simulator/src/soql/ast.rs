@@ -204,7 +204,7 @@ pub(crate) struct TypeOf {
 pub(crate) enum Selected {
     Expr(Expr, Option<String>),
     Fields(Group, usize),
-    Child(Query),
+    Child(Box<Query>),
     TypeOf(TypeOf),
 }
 

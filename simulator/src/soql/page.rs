@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::cursor::{Cursor, Cursors};
-use super::plan::{Child, Item, Plan};
+use super::plan::{Child, Column, Plan};
 use super::run::{self, Shown};
 use crate::error::ApiError;
 use crate::id::mix;
@@ -141,17 +141,14 @@ pub(crate) fn one_batch(what: &str) -> ApiError {
 
 /// Most rows a page of this shape holds.
 fn widest(plan: &Plan) -> usize {
-    let long = |item: &&Item| {
-        let Item::Column(column) = item else {
-            return false;
-        };
+    let long = |column: &&Column| {
         let own = column.hops.is_empty() && column.kind == Kind::TextArea;
         own && plan
             .object
             .field(&column.field)
             .is_some_and(|f| f.custom() && f.length > 255)
     };
-    if plan.items().iter().filter(long).count() >= 2 {
+    if plan.columns().filter(long).count() >= 2 {
         LONG_TEXT_PAGE
     } else {
         MAX_PAGE

@@ -21,11 +21,14 @@ use crate::id::{Key, mix};
 use crate::org::State;
 use crate::org::state::{Life, Row};
 
+/// An object's keys and values, in order.
+pub(crate) type Pairs = Vec<(String, Shown)>;
+
 /// JSON whose objects keep the order of their keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Shown {
     Plain(Value),
-    Object(Vec<(String, Shown)>),
+    Object(Pairs),
     List(Vec<Shown>),
 }
 
@@ -221,11 +224,11 @@ fn attributes(kind: &str, object: &str, id: &str, version: &str) -> (String, Sho
 
 /// Goes where a path leads, making the parents on the way, and writes there.
 fn place(
-    into: &mut Vec<(String, Shown)>,
+    into: &mut Pairs,
     at: Reading<'_>,
     hops: &[Hop],
     version: &str,
-    write: &mut dyn FnMut(Reading<'_>, &mut Vec<(String, Shown)>),
+    write: &mut dyn FnMut(Reading<'_>, &mut Pairs),
 ) {
     let Some((hop, rest)) = hops.split_first() else {
         return write(at, into);
@@ -249,7 +252,7 @@ fn place(
 }
 
 /// Writes a parent with the fields of its kind; null when no case is for it.
-fn type_of(into: &mut Vec<(String, Shown)>, at: Reading<'_>, kinds: &TypeOf, version: &str) {
+fn type_of(into: &mut Pairs, at: Reading<'_>, kinds: &TypeOf, version: &str) {
     let Some((last, above)) = kinds.hops.split_last() else {
         return;
     };

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 impl Parser<'_> {
     pub(super) fn selected(&mut self) -> Result<Selected, ApiError> {
         if self.sign("(") {
-            return Ok(Selected::Child(self.subquery()?));
+            return Ok(Selected::Child(Box::new(self.subquery()?)));
         }
         if self.is_word(0, "TYPEOF")
             && matches!(self.tokens.get(self.at + 1).map(|t| &t.kind), Some(Kind::Word(w)) if !w.eq_ignore_ascii_case("FROM"))

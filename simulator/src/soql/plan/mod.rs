@@ -184,11 +184,16 @@ impl Plan {
         let Shape::Rows(items) = &self.shape else {
             return None;
         };
-        let plain = |item| match item {
-            &Item::Column(ref column) => Some(column),
+        let plain = |item: &Item| matches!(item, Item::Column(_));
+        items.iter().all(plain).then(|| self.columns().collect())
+    }
+
+    /// The fields among the parts of a row.
+    pub fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.items().iter().filter_map(|item| match item {
+            Item::Column(column) => Some(column),
             _ => None,
-        };
-        items.iter().map(plain).collect()
+        })
     }
 
     /// Parts of a row; none of a count or of groups.
