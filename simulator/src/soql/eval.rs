@@ -42,9 +42,16 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The row a reference of this one leads to, while it is there.
+    /// Whether the running user sees the row when it is named.
+    pub fn seen(self) -> bool {
+        self.state.sees_row(self.object, self.id, self.row)
+    }
+
+    /// The row a reference of this one leads to, while it is there and seen.
     pub fn follow(self, reference: &str) -> Option<Reading<'a>> {
-        Self::of(self.state, self.row.values.get(reference)?.as_str()?)
+        let parent = Self::of(self.state, self.row.values.get(reference)?.as_str()?)?;
+        let seen = self.state.sees_object(parent.object) && parent.seen();
+        seen.then_some(parent)
     }
 
     /// The row at the end of some steps up.
@@ -81,7 +88,10 @@ impl<'a> Reading<'a> {
             name => self.object.field(name),
         };
         match field {
-            Some(f) => value::read(self.state, self.object, f, self.id, self.row),
+            Some(f) => match value::read(self.state, self.object, f, self.id, self.row) {
+                Cow::Owned(value) => Cow::Owned(self.state.unmasked(f, value)),
+                stored => stored,
+            },
             None => Cow::Borrowed(&NULL),
         }
     }

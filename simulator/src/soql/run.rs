@@ -16,7 +16,7 @@ use super::access::candidates;
 use super::ast::Op;
 use super::compare::order;
 use super::eval::{Reading, holds, rank};
-use super::plan::{Child, Column, Form, Hop, Item, Members, Plan, Test, TypeOf};
+use super::plan::{Child, Column, Form, Hop, Item, Members, Plan, Test, TypeOf, names_rows};
 use crate::id::{Key, mix};
 use crate::org::State;
 use crate::org::state::{Life, Row};
@@ -91,8 +91,13 @@ pub(super) fn matching<'a>(
     filter: Option<&'a Test<Column>>,
     all: bool,
 ) -> impl Iterator<Item = Reading<'a>> {
+    let named = filter.is_some_and(names_rows);
     candidates(state, &plan.object, filter)
         .filter(move |(_, row)| all || seen(plan, row))
+        .filter(move |(id, row)| match named {
+            true => state.sees_row(&plan.object, id, row),
+            false => state.finds_row(&plan.object, id, row),
+        })
         .map(move |(id, row)| Reading {
             state,
             object: &plan.object,
@@ -197,7 +202,7 @@ pub(super) fn show_with(
     below: &mut dyn FnMut(&Child) -> Shown,
 ) -> Option<Shown> {
     let reading = Reading::of(state, id)?;
-    if reading.row.life != Life::Live && !all {
+    if reading.row.life != Life::Live && !all || !reading.seen() {
         return None;
     }
     let mut top = vec![attributes(&plan.object.name, &plan.object.name, id, version)];

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::org::State;
 use crate::org::state::{Life, Row};
+use crate::org::{State, access};
 use crate::schema::formula::Val;
 use crate::schema::{Field, Kind, ObjectDef};
 
@@ -37,7 +37,7 @@ impl Source {
     pub fn of(object: &ObjectDef, field: &Field) -> Self {
         match field.kind {
             _ if field.name == "IsDeleted" => Self::Deleted,
-            Kind::Address | Kind::Location | Kind::Base64 => Self::Made,
+            Kind::Address | Kind::Location | Kind::Base64 | Kind::Encrypted => Self::Made,
             _ if field.formula.is_some() => Self::Made,
             Kind::Boolean if object.name == "UserPermissionAccess" => Self::Made,
             Kind::Boolean => Self::Flag,
@@ -84,19 +84,9 @@ fn made(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -
             "/services/data/v{}.0/sobjects/{}/{id}/{}",
             state.settings.versions.1, object.name, field.name
         )),
-        Kind::Boolean => json!(permission(state, &field.name)),
+        Kind::Boolean => json!(access::permission(state, &field.name)),
+        Kind::Encrypted => row.values.get(&field.name).cloned().unwrap_or(Value::Null),
         _ => Value::Null,
-    }
-}
-
-/// The running user's rights, by the org's settings.
-fn permission(state: &State, name: &str) -> bool {
-    match name {
-        "PermissionsQueryAllFiles" => state.settings.query_all_files,
-        "PermissionsCreateAuditFields" => state.settings.audit_fields,
-        "PermissionsUpdateWithInactiveOwner" => state.settings.inactive_owners,
-        "PermissionsBulkApiHardDelete" => false,
-        _ => true,
     }
 }
 

@@ -24,6 +24,8 @@ use super::value::Source;
 use crate::error::ApiError;
 use crate::org::State;
 use crate::schema::{Kind, ObjectDef};
+pub(super) use restrict::names_rows;
+
 use filter::{Conditions, Subject};
 use names::Binder;
 

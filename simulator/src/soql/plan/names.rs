@@ -80,17 +80,17 @@ impl<'a> Binder<'a> {
 
     /// The object of that name, while the user may see it.
     pub fn visible(&self, name: &str) -> Option<Arc<ObjectDef>> {
-        self.state.schema.object(name).cloned()
+        self.state.visible(name).cloned()
     }
 
     /// The fields of an object that the user may see.
-    pub fn fields<'o>(&self, object: &'o ObjectDef) -> impl Iterator<Item = &'o Field> + use<'o> {
-        object.fields.iter()
+    pub fn fields<'o>(&'o self, object: &'o ObjectDef) -> impl Iterator<Item = &'o Field> {
+        object.fields.iter().filter(|f| self.state.sees_field(object, f))
     }
 
     /// A field of an object, while the user may see it.
-    fn field<'o>(&self, object: &'o ObjectDef, name: &str) -> Option<&'o Field> {
-        object.field(name)
+    pub fn field<'o>(&self, object: &'o ObjectDef, name: &str) -> Option<&'o Field> {
+        object.field(name).filter(|f| self.state.sees_field(object, f))
     }
 
     pub fn invalid(&self, at: usize, message: &str) -> ApiError {

@@ -9,7 +9,7 @@ use super::super::ast::{Op, Path};
 use super::super::lexer::located;
 use super::{Column, Members, Test};
 use crate::error::ApiError;
-use crate::org::State;
+use crate::org::{Permission, State};
 use crate::schema::ObjectDef;
 
 /// Objects without query.
@@ -40,6 +40,9 @@ const NOT_QUERYABLE: [&str; 22] = [
 
 /// Kinds of objects without query, by the end of their names.
 const NOT_QUERYABLE_KINDS: [&str; 3] = ["EventStream", "ChangeEvent", "__e"];
+
+/// Fields that lead to a file.
+const LINK: [&str; 3] = ["Id", "ContentDocumentId", "LinkedEntityId"];
 
 /// Objects that are queried by one of some fields only. Those with a `reified` column say so in words of
 /// their own.
@@ -124,7 +127,7 @@ pub(super) fn filtered(
     let Some((_, fields, reified)) = FILTERED.iter().find(|(n, ..)| *n == name) else {
         return Ok(());
     };
-    let free = name == "ContentDocumentLink" && state.settings.query_all_files;
+    let free = name == "ContentDocumentLink" && state.may(Permission::QueryAllFiles);
     if free || filter.is_some_and(|f| keyed(f, fields)) {
         return Ok(());
     }
@@ -142,10 +145,18 @@ pub(super) fn filtered(
     Err(ApiError::new("MALFORMED_QUERY", message))
 }
 
+/// Whether a condition names the rows it wants, or what they belong to.
+pub(in crate::soql) fn names_rows(test: &Test<Column>) -> bool {
+    keyed(test, &LINK)
+}
+
 /// Whether one of the fields is asked for by value, among conditions that must all hold.
 fn keyed(test: &Test<Column>, fields: &[&str]) -> bool {
     let is_key = |c: &Column| {
-        let typed = c.hops.len() == 1 && c.hops[0].way == "Parent" && c.field == "Type";
+        let typed = fields.contains(&"ParentId")
+            && c.hops.len() == 1
+            && c.hops[0].way == "Parent"
+            && c.field == "Type";
         typed || c.hops.is_empty() && fields.contains(&c.field.as_str())
     };
     match test {

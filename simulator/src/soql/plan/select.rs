@@ -134,6 +134,7 @@ impl Binder<'_> {
             .children_of(&object.name)
             .into_iter()
             .filter(|(_, f)| f.children.as_deref().is_some_and(|c| c.eq_ignore_ascii_case(way)))
+            .filter(|(child, field)| self.field(child, &field.name).is_some())
             .find_map(|(child, field)| Some((self.visible(&child.name)?, field)));
         let Some((child, field)) = found else {
             let message = format!(
@@ -225,7 +226,7 @@ impl Binder<'_> {
         match scope.text().to_ascii_lowercase().as_str() {
             "everything" => Ok(filter),
             "mine" => {
-                let owner = object.field("OwnerId").ok_or_else(refused)?;
+                let owner = self.field(object, "OwnerId").ok_or_else(refused)?;
                 let mine = Test::In {
                     of: Column::own(object, owner),
                     negated: false,
