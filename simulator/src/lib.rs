@@ -29,6 +29,7 @@ mod xml;
 
 pub use error::ApiError;
 pub use http::{Admin, Server};
+pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};
 pub use org::{
     AccessSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Fault, FieldRights, ObjectRights, Org, Permission,

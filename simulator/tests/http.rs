@@ -15,6 +15,8 @@ mod support;
 mod admin;
 #[path = "http/auth.rs"]
 mod auth;
+#[path = "http/datasets.rs"]
+mod datasets;
 #[path = "http/faults.rs"]
 mod faults;
 #[path = "http/permissions.rs"]

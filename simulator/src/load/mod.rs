@@ -7,6 +7,7 @@
 //! Not here: the rules of creating (`write`).
 
 mod csv_data;
+pub(crate) mod dataset;
 mod definitions;
 mod files;
 mod metadata;
@@ -46,6 +47,14 @@ pub enum LoadError {
     /// A value given as a describe is none.
     #[error("not a describe: {0}")]
     Describe(String),
+    /// A dump or a mapping is not to be read, or not to be found.
+    #[error("{path}: {why}")]
+    Dataset {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
 }
 
 /// What a load did, and what it left out.
@@ -65,6 +74,19 @@ impl LoadReport {
     fn skip(&mut self, path: &Path, why: impl std::fmt::Display) {
         self.skipped.push(format!("{}: {why}", path.display()));
     }
+
+    fn add(&mut self, path: &Path, done: dataset::DatasetReport) {
+        for (object, rows) in done.records {
+            *self.rows.entry(object).or_default() += rows;
+        }
+        for line in done.notes {
+            self.skip(path, line);
+        }
+        for no in done.refused {
+            let at = no.field.map_or(String::new(), |f| format!(".{f}"));
+            self.skip(path, format_args!("{} {}{at}: {}: {}", no.table, no.row, no.rule, no.message));
+        }
+    }
 }
 
 /// Loads a project.
@@ -76,10 +98,20 @@ pub(crate) fn project(dir: &Path, describes: &[Value]) -> Result<(State, LoadRep
             .schema
             .insert(recorded::object(describe).map_err(LoadError::Describe)?);
     }
-    let files = files::all(dir)?;
+    // A dataset alone has no definitions: those of the project around it are meant.
+    let data = dataset::is_dataset(dir);
+    let root = if data { dataset::project_of(dir) } else { None };
+    let files = files::all(root.unwrap_or(dir))?;
     definitions::read(&mut state.schema, &files, &mut report)?;
     birth::populate(&mut state);
     metadata::read(&mut state, &files, &mut report)?;
+    if data {
+        let (dump, mapping) = dataset::files(dir)?;
+        let done = dataset::load(&mut state, &dump, &mapping)?;
+        report.files.extend([dump, mapping]);
+        report.add(dir, done);
+        return Ok((state, report));
+    }
     let mut records = tree::read(&state.schema, &files, &mut report)?;
     if records.is_empty() {
         records = csv_data::read(&state.schema, &files, &mut report)?;

@@ -7,7 +7,7 @@
 //! Not here: creating the rows (`place`).
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
@@ -24,6 +24,8 @@ struct Source {
     body: Value,
     kind: Option<String>,
     plan: Option<PathBuf>,
+    /// Other files with the same bytes, each with its plan: their references mean this one's records.
+    copies: Vec<(PathBuf, Option<PathBuf>)>,
 }
 
 /// All records of the project's tree files.
@@ -89,8 +91,8 @@ fn sources(all: &[PathBuf], report: &mut LoadReport) -> Result<Vec<Source>, Load
         }
     }
     wanted.extend(bodies.keys().map(|p| ((*p).clone(), None, None)));
-    let mut seen: HashMap<&str, &PathBuf> = HashMap::new();
-    let mut out = Vec::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let mut out: Vec<Source> = Vec::new();
     for (path, kind, plan) in &wanted {
         let Some((text, body)) = bodies.get(path) else {
             continue;
@@ -99,15 +101,23 @@ fn sources(all: &[PathBuf], report: &mut LoadReport) -> Result<Vec<Source>, Load
             continue;
         }
         match seen.get(text.as_str()) {
-            Some(first) if *first == path => {}
-            Some(first) => report.skip(path, format_args!("same records as {}", first.display())),
+            Some(first) if out[*first].path == *path => {}
+            Some(first) => {
+                let line = format!("same records as {}", out[*first].path.display());
+                let copies = &mut out[*first].copies;
+                if copies.iter().all(|(p, _)| p != path) {
+                    report.skip(path, line);
+                }
+                copies.push((path.clone(), plan.clone()));
+            }
             None => {
-                seen.insert(text, path);
+                seen.insert(text, out.len());
                 out.push(Source {
                     path: path.clone(),
                     body: body.clone(),
                     kind: kind.clone(),
                     plan: plan.clone(),
+                    copies: Vec::new(),
                 });
             }
         }
@@ -243,13 +253,21 @@ fn tie(
 
 const FAR: u8 = 3;
 
-/// How near two files are: the same, of one plan, of one directory.
+/// How near two files, or copies of them, are: the same, of one plan, of one directory.
 fn distance(sources: &[Source], a: usize, b: usize) -> u8 {
-    let dir = |s: &Source| s.path.parent().map(Path::to_owned);
-    match (&sources[a], &sources[b]) {
-        _ if a == b => 0,
-        (x, y) if x.plan.is_some() && x.plan == y.plan => 1,
-        (x, y) if dir(x) == dir(y) => 2,
-        _ => FAR,
+    if a == b {
+        return 0;
     }
+    let places = |s: &Source| {
+        let own = (s.path.clone(), s.plan.clone());
+        std::iter::once(own).chain(s.copies.clone()).collect::<Vec<_>>()
+    };
+    let (left, right) = (places(&sources[a]), places(&sources[b]));
+    let pairs = left.iter().flat_map(|x| right.iter().map(move |y| (x, y)));
+    let near = pairs.map(|((path, plan), (other, others))| match () {
+        () if plan.is_some() && plan == others => 1,
+        () if path.parent() == other.parent() => 2,
+        () => FAR,
+    });
+    near.min().unwrap_or(FAR)
 }

@@ -30,6 +30,7 @@ pub use settings::{CLIENT_ID, CLIENT_SECRET, Settings};
 pub(crate) use state::State;
 pub use truth::{Bin, Record};
 
+use crate::load::dataset::{self, DatasetReport};
 use crate::load::{LoadError, LoadReport};
 
 /// A Salesforce org in memory. Clones are handles on the same org.
@@ -85,6 +86,22 @@ impl Org {
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         saved::save(&self.lock(), path)
+
+    /// Loads a CumulusCI dataset into this org: a folder with a dump (`*.sql`) and its mapping, or the dump.
+    ///
+    /// # Errors
+    /// A file cannot be read or understood. Rows that the org refuses are no error: they are in the report.
+    pub fn load_dataset(&self, path: &Path) -> Result<DatasetReport, LoadError> {
+        let (dump, mapping) = dataset::files(path)?;
+        self.load_dump(&dump, &mapping)
+    }
+
+    /// As [`Org::load_dataset`], with both files named.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_dump(&self, dump: &Path, mapping: &Path) -> Result<DatasetReport, LoadError> {
+        dataset::load(&mut self.lock(), dump, mapping)
     }
 
     /// This org, with an object defined by a recorded describe reply. Rows that are there stay.

@@ -174,6 +174,8 @@ pub(crate) struct Field {
     pub external_id: bool,
     pub case_sensitive: bool,
     pub name_field: bool,
+    /// An upsert may name a row by it, though it is no external Id.
+    pub lookup_key: bool,
     pub html: bool,
     pub restricted: bool,
     pub reference_to: Vec<String>,
@@ -218,6 +220,7 @@ impl Field {
             external_id: false,
             case_sensitive: false,
             name_field: false,
+            lookup_key: false,
             html: false,
             restricted: false,
             reference_to: Vec::new(),
@@ -308,6 +311,11 @@ impl Field {
         }
         let checkbox = self.kind == Kind::Boolean && self.custom();
         self.kind != Kind::Id && (self.nillable && self.createable || self.calculated || checkbox)
+    }
+
+    /// May name the row in an upsert.
+    pub fn id_lookup(&self) -> bool {
+        self.kind == Kind::Id || self.external_id || self.lookup_key
     }
 
     /// Points at several kinds of objects.

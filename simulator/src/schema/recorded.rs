@@ -84,6 +84,7 @@ fn field(f: &Value) -> Option<Field> {
         external_id: flag(f, "externalId"),
         case_sensitive: flag(f, "caseSensitive"),
         name_field: flag(f, "nameField"),
+        lookup_key: flag(f, "idLookup"),
         html: flag(f, "htmlFormatted"),
         restricted: flag(f, "restrictedPicklist"),
         reference_to: targets

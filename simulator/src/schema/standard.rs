@@ -147,7 +147,7 @@ fn typed(name: &str, kind: &str, size: &str) -> Field {
 }
 
 /// One letter a flag: c createable, u updateable, n nillable, d defaulted, N name, U unique, R restricted,
-/// C calculated; `-` none.
+/// C calculated, L key of an upsert; `-` none.
 fn flags(field: &mut Field, letters: &str) {
     let has = |c: char| letters.contains(c);
     field.createable = has('c');
@@ -155,6 +155,7 @@ fn flags(field: &mut Field, letters: &str) {
     field.nillable = has('n');
     field.defaulted = has('d') || field.auto_number.is_some() || field.kind == Kind::Boolean;
     field.name_field = has('N');
+    field.lookup_key = has('L');
     field.unique = has('U');
     field.restricted = has('R');
     field.calculated = has('C');

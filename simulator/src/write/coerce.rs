@@ -30,8 +30,8 @@ pub(crate) fn coerce(field: &Field, value: &Value, settings: &Settings) -> Resul
         Kind::Boolean => boolean(value),
         Kind::Int => int(value),
         kind if kind.is_decimal() => decimal(field, value),
-        Kind::Date => date(value),
-        Kind::DateTime => datetime(value),
+        Kind::Date => date(value).and_then(|v| in_range(field, v)),
+        Kind::DateTime => datetime(value).and_then(|v| in_range(field, v)),
         Kind::Time => time(value),
         Kind::Id | Kind::Reference => reference(field, value),
         Kind::Base64 => string(value).map(|s| json!(s)),
@@ -119,6 +119,19 @@ fn decimal(field: &Field, value: &Value) -> Result<Value, ApiError> {
         return Ok(json!(rounded.parse::<f64>().unwrap_or(n)));
     }
     Ok(json!(n))
+}
+
+/// Dates lie between the years 1700 and 4000 (Data Loader guide, "Data Import Dates").
+fn in_range(field: &Field, value: Value) -> Result<Value, ApiError> {
+    let text = value.as_str().unwrap_or_default();
+    let known = ("1700".."4001").contains(&&text[..4.min(text.len())]) && !text.starts_with('-');
+    if known {
+        return Ok(value);
+    }
+    Err(ApiError::new(
+        "NUMBER_OUTSIDE_VALID_RANGE",
+        format!("{}: invalid date: {text}", field.label),
+    ))
 }
 
 /// A date; the date part of a datetime is taken too, as the API does.
@@ -306,6 +319,9 @@ mod tests {
             Ok(json!("2024-02-29"))
         );
         assert_eq!(take(&field, json!("29.2.2024")), Err("JSON_PARSER_ERROR"));
+        for far in ["1699-12-31", "0000-01-01", "4001-01-01"] {
+            assert_eq!(take(&field, json!(far)), Err("NUMBER_OUTSIDE_VALID_RANGE"), "{far}");
+        }
         let field = Field::new("T", Kind::Time);
         assert_eq!(take(&field, json!("10:20:00.000Z")), Ok(json!("10:20:00.000Z")));
         assert_eq!(take(&field, json!("25:00:00Z")), Err("JSON_PARSER_ERROR"));

@@ -1,0 +1,162 @@
+//! Everything of the shared data that is to be loaded: CumulusCI datasets and SFDX sample orgs.
+//!
+//! Key decision: `refused.txt` lists every record and reference that is kept out, with the rule and the rule's
+//! source; the test compares it with what happens, both ways, so that neither a wrong refusal nor a rule that
+//! is gone stays unseen. Counts of rows are those of the data's own README.
+//! Not here: projects with planted faults (`projects`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+
+use halite_simulator::{DatasetReport, Org};
+
+use crate::support::recorded;
+
+const NPSP: &str = "npsp/datasets";
+const TESTS: &str = "cumulusci-datasets/cumulusci/tasks/bulkdata/tests";
+const SETS: &str = "cumulusci-datasets/datasets";
+
+/// Dump, mapping, and the dumps loaded before it, which it upserts or selects over.
+struct Set(&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const SAMPLE: (&str, &str) = ("sample.sql", "mapping.yml");
+const BEFORE: (&str, &str) = ("upsert/upsert_before_data.sql", "upsert/upsert_mapping_bulk.yml");
+
+const ALL: [Set; 23] = [
+    Set(NPSP, "1k/test_data.sql", "mapping.yml", &[]),
+    Set(NPSP, "dev_org/test_data.sql", "dev_org/mapping.yml", &[]),
+    Set(NPSP, "qa_org/test_data.sql", "qa_org/mapping.yml", &[]),
+    Set(NPSP, "rd2/data.sql", "rd2/mapping_managed.yml", &[]),
+    Set(NPSP, "trailhead/test_data.sql", "trailhead/mapping.yml", &[]),
+    Set(TESTS, "person_accounts.sql", "person_accounts.yml", &[]),
+    Set(TESTS, "recordtypes.sql", "recordtypes.yml", &[]),
+    Set(TESTS, "recordtypes_2.sql", "recordtypes_2.yml", &[]),
+    Set(TESTS, "recordtypes_with_ispersontype.sql", "recordtypes_with_ispersontype.yml", &[]),
+    Set(TESTS, "test_query_db__joins_self_lookups.sql", "test_query_db__joins_self_lookups.yml", &[]),
+    Set(TESTS, "test_query_db_joins_lookups.sql", "test_query_db_joins_lookups_select.yml", &[]),
+    Set(TESTS, "test_smart_lookup.sql", "test_smart_lookup.yml", &[]),
+    Set(TESTS, "testdata.sql", "mapping_v1.yml", &[]),
+    Set(SETS, "bad_sample.sql", "mapping.yml", &[]),
+    Set(SETS, "sample.sql", "mapping.yml", &[]),
+    Set(SETS, "select/random_sample.sql", "select/random_mapping.yml", &[SAMPLE]),
+    Set(SETS, "select/similarity_annoy_sample.sql", "select/similarity_mapping.yml", &[SAMPLE]),
+    Set(SETS, "select/similarity_sample.sql", "select/standard_mapping.yml", &[SAMPLE]),
+    Set(SETS, "select/similarity_select_insert_sample.sql", "select/similarity_select_insert_mapping.yml", &[]),
+    Set(SETS, "upsert/upsert_before_data.sql", "upsert/upsert_mapping_bulk.yml", &[]),
+    Set(SETS, "upsert/upsert_complex_example.sql", "upsert/upsert_mapping_rest_complex.yml", &[BEFORE]),
+    Set(SETS, "upsert/upsert_example_2.sql", "upsert/upsert_mapping_rest.yml", &[BEFORE]),
+    Set(SETS, "upsert/upsert_recordtypes.sql", "upsert/upsert_mapping_recordtypes.yml", &[BEFORE]),
+];
+
+/// The org that a set goes into, and the report of loading it.
+fn loaded(set: &Set) -> Option<(Org, DatasetReport)> {
+    let root = recorded(set.0)?;
+    let org = if set.0 == NPSP {
+        Org::load(root.parent().unwrap()).unwrap().0
+    } else {
+        Org::empty()
+    };
+    for (dump, mapping) in set.3 {
+        org.load_dump(&root.join(dump), &root.join(mapping)).unwrap();
+    }
+    let report = org.load_dump(&root.join(set.1), &root.join(set.2)).unwrap();
+    Some((org, report))
+}
+
+/// Rows by dump and table, out of the README of the data.
+fn told() -> Option<BTreeMap<(String, String), usize>> {
+    let text = fs::read_to_string(recorded("README.md")?).unwrap();
+    let mut out = BTreeMap::new();
+    for line in text.lines().filter(|l| l.contains(".sql | ")) {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        for part in cells[1].split([',', ';']).map(str::trim) {
+            if let Some((table, count)) = part.rsplit_once(' ').and_then(|(t, n)| Some((t, n.parse().ok()?))) {
+                out.insert((cells[0].to_owned(), table.to_owned()), count);
+            }
+        }
+    }
+    Some(out)
+}
+
+#[test]
+fn every_row_of_every_dump_is_accounted_for() {
+    let Some(told) = told() else { return };
+    let mut seen = BTreeMap::new();
+    for set in &ALL {
+        let Some((_, report)) = loaded(set) else { return };
+        for (table, t) in report.tables.iter().filter(|(_, t)| t.rows > 0) {
+            let name = format!("{}/{}: {table} {t:?}", set.0, set.1);
+            assert_eq!(t.created + t.matched + t.aside + t.refused, t.rows, "{name}");
+            let rows = report.refused.iter().filter(|r| r.table == *table && r.field.is_none());
+            assert_eq!(rows.count(), t.refused, "{name}");
+            seen.insert((format!("{}/{}", set.0, set.1), table.clone()), t.rows);
+        }
+    }
+    assert_eq!(seen, told);
+}
+
+/// The listed refusals of each dataset or sample org, and the rules that have a source.
+fn list() -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/refused.txt")).unwrap();
+    let (mut lines, mut rules) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
+    for line in text.lines().filter(|l| !l.starts_with('#') && !l.is_empty()) {
+        if let Some(rule) = line.strip_prefix("rule ") {
+            rules.insert(rule.split(':').next().unwrap().to_owned());
+        } else {
+            let (set, rest) = line.split_once(" | ").unwrap();
+            lines.entry(set.to_owned()).or_default().insert(rest.to_owned());
+        }
+    }
+    (lines, rules)
+}
+
+#[test]
+fn what_is_refused_is_listed_with_its_rule() {
+    if recorded("README.md").is_none() {
+        return;
+    }
+    let (listed, rules) = list();
+    let (mut happened, mut unfounded) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
+    for set in &ALL {
+        let Some((_, report)) = loaded(set) else { return };
+        for no in report.refused {
+            let field = no.field.unwrap_or_default();
+            let line = format!("{} | {} | {field} | {}", no.table, no.row, no.rule);
+            happened.entry(format!("{}/{}", set.0, set.1)).or_default().insert(line);
+            if !rules.contains(&no.rule) {
+                unfounded.insert(format!("{}: {}", no.rule, no.message));
+            }
+        }
+    }
+    for (name, lines) in projects() {
+        happened.insert(name, lines);
+    }
+    let all = |m: &BTreeMap<String, BTreeSet<String>>| -> BTreeSet<String> {
+        let each = m.iter().flat_map(|(set, lines)| lines.iter().map(move |l| format!("{set} | {l}")));
+        each.collect()
+    };
+    let (listed, happened) = (all(&listed), all(&happened));
+    let new: Vec<_> = happened.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&happened).collect();
+    assert!(unfounded.is_empty(), "rules without a source: {unfounded:#?}\n{new:#?}");
+    assert!(new.is_empty() && gone.is_empty(), "refused, not listed: {new:#?}\nlisted, not refused: {gone:#?}");
+}
+
+/// What the sample orgs' reports say was left out, without the folder's own path.
+fn projects() -> BTreeMap<String, BTreeSet<String>> {
+    let root: PathBuf = recorded("sample-orgs").unwrap();
+    let mut out = BTreeMap::new();
+    for entry in fs::read_dir(&root).unwrap() {
+        let dir = entry.unwrap().path();
+        if !dir.is_dir() {
+            continue;
+        }
+        let name = dir.file_name().unwrap().to_string_lossy().into_owned();
+        let (_, report) = Org::load(&dir).unwrap();
+        let prefix = format!("{}/", dir.display());
+        let lines: BTreeSet<String> = report.skipped.iter().map(|l| l.replace(&prefix, "")).collect();
+        out.insert(format!("sample-orgs/{name}"), lines);
+    }
+    out
+}
