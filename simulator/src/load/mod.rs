@@ -84,7 +84,10 @@ impl LoadReport {
         }
         for no in done.refused {
             let at = no.field.map_or(String::new(), |f| format!(".{f}"));
-            self.skip(path, format_args!("{} {}{at}: {}: {}", no.table, no.row, no.rule, no.message));
+            self.skip(
+                path,
+                format_args!("{} {}{at}: {}: {}", no.table, no.row, no.rule, no.message),
+            );
         }
     }
 }

@@ -92,7 +92,7 @@ fn fields(line: &str) -> Vec<Field> {
     flags(&mut field, words.next().unwrap_or("cun"));
     for option in words {
         match option.split_once('=').unwrap_or((option, "")) {
-            ("as", way) => field.relationship = Some(way.to_owned()),
+            ("as", way) => field.relationship = Some(way.to_owned()).filter(|w| !w.is_empty()),
             ("kids", way) => field.children = Some(way.to_owned()),
             ("of", compound) => field.compound = Some(compound.to_owned()),
             ("cascade", _) => field.on_delete = OnDelete::Cascade,

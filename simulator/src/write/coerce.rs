@@ -320,7 +320,11 @@ mod tests {
         );
         assert_eq!(take(&field, json!("29.2.2024")), Err("JSON_PARSER_ERROR"));
         for far in ["1699-12-31", "0000-01-01", "4001-01-01"] {
-            assert_eq!(take(&field, json!(far)), Err("NUMBER_OUTSIDE_VALID_RANGE"), "{far}");
+            assert_eq!(
+                take(&field, json!(far)),
+                Err("NUMBER_OUTSIDE_VALID_RANGE"),
+                "{far}"
+            );
         }
         let field = Field::new("T", Kind::Time);
         assert_eq!(take(&field, json!("10:20:00.000Z")), Ok(json!("10:20:00.000Z")));

@@ -18,7 +18,12 @@ const TESTS: &str = "cumulusci-datasets/cumulusci/tasks/bulkdata/tests";
 const SETS: &str = "cumulusci-datasets/datasets";
 
 /// Dump, mapping, and the dumps loaded before it, which it upserts or selects over.
-struct Set(&'static str, &'static str, &'static str, &'static [(&'static str, &'static str)]);
+struct Set(
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [(&'static str, &'static str)],
+);
 
 const SAMPLE: (&str, &str) = ("sample.sql", "mapping.yml");
 const BEFORE: (&str, &str) = ("upsert/upsert_before_data.sql", "upsert/upsert_mapping_bulk.yml");
@@ -32,21 +37,76 @@ const ALL: [Set; 23] = [
     Set(TESTS, "person_accounts.sql", "person_accounts.yml", &[]),
     Set(TESTS, "recordtypes.sql", "recordtypes.yml", &[]),
     Set(TESTS, "recordtypes_2.sql", "recordtypes_2.yml", &[]),
-    Set(TESTS, "recordtypes_with_ispersontype.sql", "recordtypes_with_ispersontype.yml", &[]),
-    Set(TESTS, "test_query_db__joins_self_lookups.sql", "test_query_db__joins_self_lookups.yml", &[]),
-    Set(TESTS, "test_query_db_joins_lookups.sql", "test_query_db_joins_lookups_select.yml", &[]),
+    Set(
+        TESTS,
+        "recordtypes_with_ispersontype.sql",
+        "recordtypes_with_ispersontype.yml",
+        &[],
+    ),
+    Set(
+        TESTS,
+        "test_query_db__joins_self_lookups.sql",
+        "test_query_db__joins_self_lookups.yml",
+        &[],
+    ),
+    Set(
+        TESTS,
+        "test_query_db_joins_lookups.sql",
+        "test_query_db_joins_lookups_select.yml",
+        &[],
+    ),
     Set(TESTS, "test_smart_lookup.sql", "test_smart_lookup.yml", &[]),
     Set(TESTS, "testdata.sql", "mapping_v1.yml", &[]),
     Set(SETS, "bad_sample.sql", "mapping.yml", &[]),
     Set(SETS, "sample.sql", "mapping.yml", &[]),
-    Set(SETS, "select/random_sample.sql", "select/random_mapping.yml", &[SAMPLE]),
-    Set(SETS, "select/similarity_annoy_sample.sql", "select/similarity_mapping.yml", &[SAMPLE]),
-    Set(SETS, "select/similarity_sample.sql", "select/standard_mapping.yml", &[SAMPLE]),
-    Set(SETS, "select/similarity_select_insert_sample.sql", "select/similarity_select_insert_mapping.yml", &[]),
-    Set(SETS, "upsert/upsert_before_data.sql", "upsert/upsert_mapping_bulk.yml", &[]),
-    Set(SETS, "upsert/upsert_complex_example.sql", "upsert/upsert_mapping_rest_complex.yml", &[BEFORE]),
-    Set(SETS, "upsert/upsert_example_2.sql", "upsert/upsert_mapping_rest.yml", &[BEFORE]),
-    Set(SETS, "upsert/upsert_recordtypes.sql", "upsert/upsert_mapping_recordtypes.yml", &[BEFORE]),
+    Set(
+        SETS,
+        "select/random_sample.sql",
+        "select/random_mapping.yml",
+        &[SAMPLE],
+    ),
+    Set(
+        SETS,
+        "select/similarity_annoy_sample.sql",
+        "select/similarity_mapping.yml",
+        &[SAMPLE],
+    ),
+    Set(
+        SETS,
+        "select/similarity_sample.sql",
+        "select/standard_mapping.yml",
+        &[SAMPLE],
+    ),
+    Set(
+        SETS,
+        "select/similarity_select_insert_sample.sql",
+        "select/similarity_select_insert_mapping.yml",
+        &[],
+    ),
+    Set(
+        SETS,
+        "upsert/upsert_before_data.sql",
+        "upsert/upsert_mapping_bulk.yml",
+        &[],
+    ),
+    Set(
+        SETS,
+        "upsert/upsert_complex_example.sql",
+        "upsert/upsert_mapping_rest_complex.yml",
+        &[BEFORE],
+    ),
+    Set(
+        SETS,
+        "upsert/upsert_example_2.sql",
+        "upsert/upsert_mapping_rest.yml",
+        &[BEFORE],
+    ),
+    Set(
+        SETS,
+        "upsert/upsert_recordtypes.sql",
+        "upsert/upsert_mapping_recordtypes.yml",
+        &[BEFORE],
+    ),
 ];
 
 /// The org that a set goes into, and the report of loading it.
@@ -71,7 +131,10 @@ fn told() -> Option<BTreeMap<(String, String), usize>> {
     for line in text.lines().filter(|l| l.contains(".sql | ")) {
         let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
         for part in cells[1].split([',', ';']).map(str::trim) {
-            if let Some((table, count)) = part.rsplit_once(' ').and_then(|(t, n)| Some((t, n.parse().ok()?))) {
+            if let Some((table, count)) = part
+                .rsplit_once(' ')
+                .and_then(|(t, n)| Some((t, n.parse().ok()?)))
+            {
                 out.insert((cells[0].to_owned(), table.to_owned()), count);
             }
         }
@@ -88,7 +151,10 @@ fn every_row_of_every_dump_is_accounted_for() {
         for (table, t) in report.tables.iter().filter(|(_, t)| t.rows > 0) {
             let name = format!("{}/{}: {table} {t:?}", set.0, set.1);
             assert_eq!(t.created + t.matched + t.aside + t.refused, t.rows, "{name}");
-            let rows = report.refused.iter().filter(|r| r.table == *table && r.field.is_none());
+            let rows = report
+                .refused
+                .iter()
+                .filter(|r| r.table == *table && r.field.is_none());
             assert_eq!(rows.count(), t.refused, "{name}");
             seen.insert((format!("{}/{}", set.0, set.1), table.clone()), t.rows);
         }
@@ -123,7 +189,10 @@ fn what_is_refused_is_listed_with_its_rule() {
         for no in report.refused {
             let field = no.field.unwrap_or_default();
             let line = format!("{} | {} | {field} | {}", no.table, no.row, no.rule);
-            happened.entry(format!("{}/{}", set.0, set.1)).or_default().insert(line);
+            happened
+                .entry(format!("{}/{}", set.0, set.1))
+                .or_default()
+                .insert(line);
             if !rules.contains(&no.rule) {
                 unfounded.insert(format!("{}: {}", no.rule, no.message));
             }
@@ -133,14 +202,22 @@ fn what_is_refused_is_listed_with_its_rule() {
         happened.insert(name, lines);
     }
     let all = |m: &BTreeMap<String, BTreeSet<String>>| -> BTreeSet<String> {
-        let each = m.iter().flat_map(|(set, lines)| lines.iter().map(move |l| format!("{set} | {l}")));
+        let each = m
+            .iter()
+            .flat_map(|(set, lines)| lines.iter().map(move |l| format!("{set} | {l}")));
         each.collect()
     };
     let (listed, happened) = (all(&listed), all(&happened));
     let new: Vec<_> = happened.difference(&listed).collect();
     let gone: Vec<_> = listed.difference(&happened).collect();
-    assert!(unfounded.is_empty(), "rules without a source: {unfounded:#?}\n{new:#?}");
-    assert!(new.is_empty() && gone.is_empty(), "refused, not listed: {new:#?}\nlisted, not refused: {gone:#?}");
+    assert!(
+        unfounded.is_empty(),
+        "rules without a source: {unfounded:#?}\n{new:#?}"
+    );
+    assert!(
+        new.is_empty() && gone.is_empty(),
+        "refused, not listed: {new:#?}\nlisted, not refused: {gone:#?}"
+    );
 }
 
 /// What the sample orgs' reports say was left out, without the folder's own path.

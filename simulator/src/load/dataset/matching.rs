@@ -48,7 +48,9 @@ pub(crate) fn by_key(
     }
     let given = |f: &Field| values.get(&f.name).cloned().unwrap_or(Value::Null);
     let is = |row: &Row| fields.iter().all(|f| same(state, f, row, &given(f)));
-    Ok(live(state, def).find(|(_, row)| is(row)).map(|(id, _)| id.clone()))
+    Ok(live(state, def)
+        .find(|(_, row)| is(row))
+        .map(|(id, _)| id.clone()))
 }
 
 /// The record that a row of a `select` step stands for, if the org has any.

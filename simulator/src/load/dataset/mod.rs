@@ -84,7 +84,11 @@ pub(crate) fn files(path: &Path) -> Result<(PathBuf, PathBuf), LoadError> {
         path: path.to_owned(),
         why: why.to_owned(),
     };
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    let folder = if path.is_dir() {
+        path
+    } else {
+        path.parent().unwrap_or(path)
+    };
     let dump = if path.is_dir() {
         let mut dumps = beside(folder, |name| name.ends_with(".sql"))?;
         match dumps.len() {
@@ -115,7 +119,11 @@ pub(crate) fn is_dataset(dir: &Path) -> bool {
 
 /// The project around a dataset, whose objects it fills: the nearest folder up with one.
 pub(crate) fn project_of(dir: &Path) -> Option<&Path> {
-    let holds = |up: &&Path| ["sfdx-project.json", "force-app"].iter().any(|n| up.join(n).exists());
+    let holds = |up: &&Path| {
+        ["sfdx-project.json", "force-app"]
+            .iter()
+            .any(|n| up.join(n).exists())
+    };
     dir.ancestors().find(holds)
 }
 

@@ -125,7 +125,9 @@ fn typed<'a>(name: &str, values: impl Iterator<Item = &'a str>) -> Field {
         return Field::new(name, Kind::Boolean);
     }
     if all(is_number) {
-        let scale = values.iter().map(|v| v.split_once('.').map_or(0, |(_, d)| d.len()));
+        let scale = values
+            .iter()
+            .map(|v| v.split_once('.').map_or(0, |(_, d)| d.len()));
         let scale = u32::try_from(scale.max().unwrap_or(0)).unwrap_or(0).clamp(2, 8);
         return Field {
             precision: 18,

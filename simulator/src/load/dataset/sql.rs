@@ -125,7 +125,8 @@ impl Reader {
 
     /// Takes a keyword if it comes next.
     fn keyword(&mut self, word: &str) -> bool {
-        let found = matches!(self.tokens.get(self.at), Some((Token::Word(w), _)) if w.eq_ignore_ascii_case(word));
+        let found =
+            matches!(self.tokens.get(self.at), Some((Token::Word(w), _)) if w.eq_ignore_ascii_case(word));
         self.at += usize::from(found);
         found
     }
@@ -251,7 +252,10 @@ mod tests {
         assert_eq!(tables.len(), 1);
         assert_eq!(tables[0].column("billing_city"), Some(1));
         assert_eq!(tables[0].rows[0], [Some("it's; (1, 2)".to_owned()), None]);
-        assert_eq!(tables[0].rows[1], [Some("x-1".to_owned()), Some("-2.50".to_owned())]);
+        assert_eq!(
+            tables[0].rows[1],
+            [Some("x-1".to_owned()), Some("-2.50".to_owned())]
+        );
     }
 
     #[test]

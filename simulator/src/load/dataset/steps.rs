@@ -141,8 +141,13 @@ impl Loader<'_> {
             let field = known(name);
             let has = field.is_some();
             match table.column(column) {
-                Some(at) => columns.fields.push((field.unwrap_or_else(|| name.clone()), has, at)),
-                None => self.report.notes.push(format!("table {} has no column {column}", table.name)),
+                Some(at) => columns
+                    .fields
+                    .push((field.unwrap_or_else(|| name.clone()), has, at)),
+                None => self
+                    .report
+                    .notes
+                    .push(format!("table {} has no column {column}", table.name)),
             }
         }
         for link in &step.lookups {
@@ -156,10 +161,14 @@ impl Loader<'_> {
             }
         }
         for (name, value) in &step.fixed {
-            columns.fixed.push((known(name).unwrap_or_else(|| name.clone()), value.clone()));
+            columns
+                .fixed
+                .push((known(name).unwrap_or_else(|| name.clone()), value.clone()));
         }
         if let Some(anchor) = &step.anchor_date {
-            let anchor: Date = anchor.parse().map_err(|_| format!("anchor_date {anchor} is no date"))?;
+            let anchor: Date = anchor
+                .parse()
+                .map_err(|_| format!("anchor_date {anchor} is no date"))?;
             columns.shift = anchor.until(self.today()).ok();
         }
         Ok(Some(columns))
@@ -171,7 +180,13 @@ impl Loader<'_> {
     }
 
     /// Makes a row's record, or finds the one it stands for.
-    fn row(&mut self, c: &Columns<'_>, table: &Table, row: &[Option<String>], number: usize) -> Result<(), No> {
+    fn row(
+        &mut self,
+        c: &Columns<'_>,
+        table: &Table,
+        row: &[Option<String>],
+        number: usize,
+    ) -> Result<(), No> {
         let key = row[table.key].clone().unwrap_or_default();
         let mut values = self.values(c, row)?;
         let mut late = Vec::new();
