@@ -86,6 +86,7 @@ impl Org {
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> io::Result<()> {
         saved::save(&self.lock(), path)
+    }
 
     /// Loads a CumulusCI dataset into this org: a folder with a dump (`*.sql`) and its mapping, or the dump.
     ///
