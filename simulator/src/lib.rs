@@ -7,15 +7,17 @@
 //! Server ───── REST, OAuth, SOAP on 127.0.0.1                                        http
 //!  │ reads with   SOQL: lexer, parser, plan, evaluation                              soql
 //!  │ writes by    the rules of create, update, delete, undelete, roll-ups            write
+//!  │ in bulk by   jobs over CSV                                                         bulk
 //!  └ both obey    object and field definitions                                       schema
 //! ```
 //!
 //! It is strict on purpose: what the real API refuses it refuses, in the same words, and where the real API
 //! promises nothing (order of rows, size of pages, a monotone usage counter) it gives something unhandy.
 //!
-//! Thin or absent: Bulk API, `/composite` and `/composite/batch`, getUpdated and getDeleted, file bodies,
+//! Thin or absent: `/composite` and `/composite/batch`, getUpdated and getDeleted, file bodies,
 //! merge, lead conversion, person accounts, aggregate SOQL.
 
+mod bulk;
 mod error;
 mod http;
 mod id;
@@ -27,6 +29,7 @@ mod soql;
 mod write;
 mod xml;
 
+pub use bulk::{BulkFault, BulkSettings};
 pub use error::ApiError;
 pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};

@@ -17,6 +17,8 @@ mod admin;
 mod auth;
 #[path = "http/datasets.rs"]
 mod datasets;
+#[path = "http/bulk_query.rs"]
+mod bulk_query;
 #[path = "http/faults.rs"]
 mod faults;
 #[path = "http/permissions.rs"]

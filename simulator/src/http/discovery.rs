@@ -42,15 +42,23 @@ pub(crate) fn supported(state: &State, version: &str) -> bool {
 
 /// `GET /services/data/vXX.0`
 pub(crate) fn resources(call: &Call<'_>) -> Reply {
-    let map: Map<String, Value> = ["sobjects", "query", "queryAll", "limits", "composite"]
-        .iter()
-        .map(|r| {
-            (
-                (*r).to_owned(),
-                json!(format!("/services/data/{}/{r}", call.version)),
-            )
-        })
-        .collect();
+    let map: Map<String, Value> = [
+        "sobjects",
+        "query",
+        "queryAll",
+        "limits",
+        "composite",
+        "jobs/query",
+        "jobs/ingest",
+    ]
+    .iter()
+    .map(|r| {
+        (
+            (*r).to_owned(),
+            json!(format!("/services/data/{}/{r}", call.version)),
+        )
+    })
+    .collect();
     Reply::json(200, &map)
 }
 
@@ -67,19 +75,18 @@ pub(crate) fn limits(state: &State) -> Reply {
     let used: u64 = state.calls.values().sum();
     let max = state.settings.daily_requests;
     let of = |max: u64, remaining: u64| json!({"Max": max, "Remaining": remaining});
-    Reply::json(
-        200,
-        &json!({
+    let mut body = json!({
             "ConcurrentAsyncGetReportInstances": of(200, 200),
             "DailyApiRequests": {"Max": max, "Remaining": max.saturating_sub(used),
                 "Halite": {"Max": 0, "Remaining": 0}},
-            "DailyBulkApiBatches": of(15_000, 15_000),
-            "DailyBulkV2QueryJobs": of(10_000, 10_000),
-            "DailyBulkV2QueryFileStorageMB": of(976_562, 976_562),
             "DataStorageMB": of(1_024, 1_000),
             "FileStorageMB": of(1_024, 1_000),
-        }),
-    )
+    });
+    let now = state.clock.now();
+    for (name, max, remaining) in state.bulk.allowances(&state.settings.bulk, now) {
+        body[name] = of(max, remaining);
+    }
+    Reply::json(200, &body)
 }
 
 /// `GET /limits/recordCount?sObjects=A,B`

@@ -7,6 +7,7 @@
 
 mod admin;
 mod auth;
+mod bulk;
 mod collections;
 mod describe;
 mod discovery;

@@ -20,6 +20,8 @@ pub(crate) struct Reply {
     pub content_type: &'static str,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
+    /// Lines of a bulk query that are still to be written into the body.
+    pub slices: Option<Box<super::bulk::Slices>>,
 }
 
 impl Reply {
@@ -31,6 +33,7 @@ impl Reply {
             content_type: JSON,
             headers: Vec::new(),
             body,
+            slices: None,
         }
     }
 
@@ -40,6 +43,7 @@ impl Reply {
             content_type,
             headers: Vec::new(),
             body: body.into(),
+            slices: None,
         }
     }
 

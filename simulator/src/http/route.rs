@@ -7,7 +7,7 @@
 
 use super::reply::Reply;
 use super::request::Request;
-use super::{auth, collections, describe, discovery, query, records, soap};
+use super::{auth, bulk, collections, describe, discovery, query, records, soap};
 use crate::error::ApiError;
 use crate::org::State;
 
@@ -112,6 +112,7 @@ fn handler<'a>(method: &str, rest: &'a [&'a str]) -> Result<(&'static str, Handl
         ("POST", ["composite", "sobjects", name]) => {
             ("collections", Box::new(|s, c| collections::retrieve(s, c, name)))
         }
+        (_, ["jobs", rest @ ..]) => ("bulk", Box::new(|s, c| bulk::answer(s, c, rest))),
         _ => return Err(ApiError::not_found()),
     };
     Ok(found)

@@ -18,8 +18,8 @@ use tokio::sync::oneshot;
 use super::admin::{self, Admin, Desk};
 use super::reply::Reply;
 use super::request::Request;
-use super::route;
 use super::wire::{Door, Knife};
+use super::{bulk, route};
 use crate::org::{Fault, Org, http_date};
 
 /// Largest request body read, in bytes.
@@ -143,7 +143,10 @@ async fn handle(
         return send(&org, admin::answer(desk, &org, &request));
     }
     let fault = org.lock().faults.take(&target);
-    let answer = || route::answer(&mut org.lock(), &request, &target);
+    let answer = || {
+        let reply = route::answer(&mut org.lock(), &request, &target);
+        bulk::finish(&org, reply)
+    };
     let reply = match fault.clone() {
         None => answer(),
         Some(Fault::Error {

@@ -31,6 +31,7 @@ pub(crate) use state::State;
 pub use truth::{Bin, Record};
 
 use crate::load::dataset::{self, DatasetReport};
+use crate::bulk::BulkFault;
 use crate::load::{LoadError, LoadReport};
 
 /// A Salesforce org in memory. Clones are handles on the same org.
@@ -177,6 +178,11 @@ impl Org {
     /// Makes every query locator given out so far invalid.
     pub fn expire_locators(&self) {
         self.lock().cursors.clear();
+    }
+
+    /// Scripts what becomes of the next Bulk API job over an object (any object for an empty name).
+    pub fn fault_job(&self, object: &str, fault: BulkFault) {
+        self.lock().bulk.script(object, fault);
     }
 
     /// API calls so far by kind: `token`, `versions`, `limits`, `describeGlobal`, `describe`, `query`,

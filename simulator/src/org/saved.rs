@@ -4,7 +4,7 @@
 //! state is taken apart field by field: a new field does not compile until it is saved or left out by name.
 //! Format: `{"saved_org":1}`, `{"org":{..}}` with all but the rows, `{"row":[object, {..}]}` each,
 //! `{"end":rows}`. What can be computed from the rest (indexes, parsed formulas) is not in it.
-//! Not here: scripted faults and open queries, which belong to a run and not to an org.
+//! Not here: scripted faults, open queries and Bulk API jobs, which belong to a run and not to an org.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -78,6 +78,7 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
         faults: _,
         sessions,
         cursors,
+        bulk: _,
         calls,
         org_id,
         api_user,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::AccessSettings;
 use super::seconds;
+use crate::bulk::BulkSettings;
 
 /// The settings of an org. Change them with [`crate::Org::configure`]. As JSON, durations are seconds, and
 /// what is not named keeps its default.
@@ -54,6 +55,8 @@ pub struct Settings {
     pub normalise_newlines: bool,
     /// `CampaignMemberStatus` rows appear with each new campaign, as in a real org.
     pub auto_rows: bool,
+    /// The Bulk API.
+    pub bulk: BulkSettings,
     /// Seed of the order of rows where none is asked for, of page sizes and of the usage counter.
     pub seed: u64,
 }
@@ -84,6 +87,7 @@ impl Default for Settings {
             rollup_modifies: false,
             normalise_newlines: true,
             auto_rows: false,
+            bulk: BulkSettings::default(),
             seed: 1,
         }
     }

@@ -17,6 +17,7 @@ use super::faults::Faults;
 use super::index::Index;
 use super::settings::Settings;
 use super::values::Values;
+use crate::bulk::jobs::Jobs;
 use crate::error::ApiError;
 use crate::http::session::Sessions;
 use crate::schema::{ObjectDef, Schema};
@@ -82,6 +83,7 @@ pub(crate) struct State {
     pub faults: Faults,
     pub sessions: Sessions,
     pub cursors: Cursors,
+    pub bulk: Jobs,
     /// API calls by kind.
     pub calls: BTreeMap<String, u64>,
     pub org_id: String,
@@ -107,6 +109,7 @@ impl State {
             faults: Faults::default(),
             sessions: Sessions::default(),
             cursors: Cursors::default(),
+            bulk: Jobs::default(),
             calls: BTreeMap::new(),
             org_id: crate::id::make("00D", 1),
             api_user: crate::id::make("005", 1),
