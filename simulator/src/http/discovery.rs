@@ -42,23 +42,15 @@ pub(crate) fn supported(state: &State, version: &str) -> bool {
 
 /// `GET /services/data/vXX.0`
 pub(crate) fn resources(call: &Call<'_>) -> Reply {
-    let map: Map<String, Value> = [
-        "sobjects",
-        "query",
-        "queryAll",
-        "limits",
-        "composite",
-        "jobs/query",
-        "jobs/ingest",
-    ]
-    .iter()
-    .map(|r| {
-        (
-            (*r).to_owned(),
-            json!(format!("/services/data/{}/{r}", call.version)),
-        )
-    })
-    .collect();
+    let map: Map<String, Value> = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"]
+        .iter()
+        .map(|r| {
+            (
+                (*r).to_owned(),
+                json!(format!("/services/data/{}/{r}", call.version)),
+            )
+        })
+        .collect();
     Reply::json(200, &map)
 }
 
