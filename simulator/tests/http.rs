@@ -15,10 +15,10 @@ mod support;
 mod admin;
 #[path = "http/auth.rs"]
 mod auth;
-#[path = "http/datasets.rs"]
-mod datasets;
 #[path = "http/bulk_query.rs"]
 mod bulk_query;
+#[path = "http/datasets.rs"]
+mod datasets;
 #[path = "http/faults.rs"]
 mod faults;
 #[path = "http/permissions.rs"]

@@ -30,8 +30,8 @@ pub use settings::{CLIENT_ID, CLIENT_SECRET, Settings};
 pub(crate) use state::State;
 pub use truth::{Bin, Record};
 
-use crate::load::dataset::{self, DatasetReport};
 use crate::bulk::BulkFault;
+use crate::load::dataset::{self, DatasetReport};
 use crate::load::{LoadError, LoadReport};
 
 /// A Salesforce org in memory. Clones are handles on the same org.
