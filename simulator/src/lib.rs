@@ -35,6 +35,6 @@ pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};
 pub use org::{
-    AccessSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Fault, FieldRights, ObjectRights, Org, Permission,
-    Permissions, Record, Settings, Sharing,
+    AccessSettings, App, Auth, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Consent, Fault, FieldRights,
+    ObjectRights, Org, PASSWORD, Permission, Permissions, Record, Settings, Sharing,
 };

@@ -11,6 +11,7 @@ mod bulk;
 mod collections;
 mod describe;
 mod discovery;
+mod host;
 mod query;
 mod records;
 mod reply;
@@ -19,6 +20,7 @@ mod route;
 mod server;
 pub(crate) mod session;
 mod soap;
+mod tls;
 mod wire;
 
 pub use admin::Admin;

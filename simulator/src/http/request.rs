@@ -20,6 +20,8 @@ pub(crate) struct Request {
     pub body: Bytes,
     /// Scheme and host as the client wrote it, for URLs in replies.
     pub base: String,
+    /// Base URL of the server by its address, whatever host it was asked as.
+    pub server: String,
 }
 
 impl Request {
@@ -33,9 +35,20 @@ impl Request {
             segments: path.split('/').filter(|s| !s.is_empty()).map(decode).collect(),
             query: pairs(query.as_bytes()),
             base: format!("http://{host}"),
+            server: "http://localhost".to_owned(),
             headers,
             body,
         }
+    }
+
+    /// The same request, come in at this server: its scheme is the client's.
+    pub fn at(mut self, server: &str) -> Self {
+        if let (Some((scheme, _)), Some((_, host))) = (server.split_once("://"), self.base.split_once("://"))
+        {
+            self.base = format!("{scheme}://{host}");
+        }
+        server.clone_into(&mut self.server);
+        self
     }
 
     /// A query parameter.
@@ -53,11 +66,9 @@ impl Request {
 
     /// The bearer token.
     pub fn token(&self) -> Option<&str> {
-        let value = self.header("authorization")?;
-        value
-            .strip_prefix("Bearer ")
-            .or_else(|| value.strip_prefix("OAuth "))
-            .map(str::trim)
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        let known = ["Bearer", "OAuth"].iter().any(|s| scheme.eq_ignore_ascii_case(s));
+        Some(token.trim()).filter(|t| known && !t.is_empty())
     }
 
     /// The form fields of the body.

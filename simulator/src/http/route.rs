@@ -5,9 +5,10 @@
 //! Source: REST API guide, "Reference".
 //! Not here: sessions' tokens (`session`), faults (`server`).
 
+use super::host::Host;
 use super::reply::Reply;
 use super::request::Request;
-use super::{auth, bulk, collections, describe, discovery, query, records, soap};
+use super::{auth, bulk, collections, describe, discovery, query, records, session, soap};
 use crate::error::ApiError;
 use crate::org::State;
 
@@ -35,6 +36,9 @@ pub(crate) fn answer(state: &mut State, request: &Request, target: &str) -> Repl
         ["services", "Soap", interface @ ("u" | "c"), version, ..] if request.method == "POST" => {
             soap::answer(state, request, interface, version)
         }
+        ["services", "data", ..] if Host::of(&request.base).is_login() => {
+            Reply::error(&ApiError::not_found())
+        }
         ["services", "data", version, rest @ ..] => rest_call(state, request, version, rest),
         _ => Reply::error(&ApiError::not_found()),
     }
@@ -44,9 +48,9 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
     if !discovery::supported(state, version) {
         return Reply::error(&ApiError::not_found());
     }
-    match request.token().and_then(|token| state.sessions.user(token)) {
-        Some(user) => state.running = user,
-        None => return Reply::error(&ApiError::session()),
+    match session::bearer(state, request) {
+        Ok(user) => state.running = user,
+        Err(e) => return Reply::error(&e).with("WWW-Authenticate", "Token".to_owned()),
     }
     if let Err(refused) = state.admit() {
         return Reply::error(&refused);

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -18,6 +19,7 @@ use tokio::sync::oneshot;
 use super::admin::{self, Admin, Desk};
 use super::reply::Reply;
 use super::request::Request;
+use super::tls::Tls;
 use super::wire::{Door, Knife};
 use super::{bulk, route};
 use crate::org::{Fault, Org, http_date};
@@ -29,6 +31,8 @@ const MAX_BODY: usize = 64 << 20;
 #[derive(Debug)]
 pub struct Server {
     addr: SocketAddr,
+    url: String,
+    authority: Option<String>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -56,14 +60,38 @@ impl Server {
     /// # Errors
     /// The address or the thread cannot be had.
     pub fn start_with(org: Org, addr: SocketAddr, admin: Option<Admin>) -> io::Result<Self> {
+        Self::open(org, addr, admin, None)
+    }
+
+    /// Serves an org over TLS on a free port of 127.0.0.1, under an authority of its own.
+    ///
+    /// # Errors
+    /// The port, the thread or the certificates cannot be had.
+    pub fn start_tls(org: Org) -> io::Result<Self> {
+        Self::start_tls_with(org, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), None)
+    }
+
+    /// As [`Server::start_with`], over TLS.
+    ///
+    /// # Errors
+    /// The address, the thread or the certificates cannot be had.
+    pub fn start_tls_with(org: Org, addr: SocketAddr, admin: Option<Admin>) -> io::Result<Self> {
+        Self::open(org, addr, admin, Some(Tls::new()?))
+    }
+
+    fn open(org: Org, addr: SocketAddr, admin: Option<Admin>, tls: Option<Tls>) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind(addr)?;
-        let desk = admin.filter(|_| addr.ip().is_loopback());
-        let host = Host {
-            org,
-            desk: desk.map(|admin| Arc::new(Desk::new(admin))),
-        };
         listener.set_nonblocking(true)?;
         let addr = listener.local_addr()?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{addr}");
+        let (authority, acceptor) = tls.map(|t| (t.authority, t.acceptor)).unzip();
+        let desk = admin.filter(|_| addr.ip().is_loopback());
+        let seat = Seat {
+            org,
+            url: url.clone(),
+            desk: desk.map(|admin| Arc::new(Desk::new(admin))),
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
@@ -72,10 +100,10 @@ impl Server {
             let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
                 return;
             };
-            let app = Router::new().fallback(handle).with_state(host);
+            let app = Router::new().fallback(handle).with_state(seat);
             let service = app.into_make_service_with_connect_info::<Knife>();
             tokio::select! {
-                _ = axum::serve(Door(listener), service) => {}
+                _ = axum::serve(Door::new(listener, acceptor), service) => {}
                 _ = stopped => {}
             }
         };
@@ -87,6 +115,8 @@ impl Server {
             })?;
         Ok(Self {
             addr,
+            url,
+            authority,
             stop: Some(stop),
             thread: Some(thread),
         })
@@ -94,7 +124,22 @@ impl Server {
 
     /// Base URL, without a slash at the end: login host and API host in one.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        self.url.clone()
+    }
+
+    /// Certificate of the authority, in PEM, of a server that speaks TLS.
+    pub fn authority_pem(&self) -> Option<&str> {
+        self.authority.as_deref()
+    }
+
+    /// Writes that certificate to a file, for clients that take one.
+    ///
+    /// # Errors
+    /// The file cannot be written, or the server speaks plain HTTP.
+    pub fn write_authority(&self, path: &Path) -> io::Result<()> {
+        let pem = self.authority.as_ref();
+        let pem = pem.ok_or_else(|| io::Error::other("this server speaks plain HTTP"))?;
+        std::fs::write(path, pem)
     }
 
     /// Address it listens on.
@@ -117,13 +162,15 @@ impl Drop for Server {
 
 /// What a server answers from.
 #[derive(Debug, Clone)]
-struct Host {
+struct Seat {
     org: Org,
+    /// The server's own address.
+    url: String,
     desk: Option<Arc<Desk>>,
 }
 
 async fn handle(
-    State(Host { org, desk }): State<Host>,
+    State(Seat { org, url, desk }): State<Seat>,
     ConnectInfo(knife): ConnectInfo<Knife>,
     request: axum::extract::Request,
 ) -> Response<Body> {
@@ -138,7 +185,8 @@ async fn handle(
         parts.uri.query().unwrap_or_default(),
         parts.headers,
         body,
-    );
+    )
+    .at(&url);
     if let (Some(desk), Some("admin")) = (&desk, request.segments.first().map(String::as_str)) {
         return send(&org, admin::answer(desk, &org, &request));
     }

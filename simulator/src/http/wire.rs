@@ -1,7 +1,8 @@
 //! The connection, with a knife: it can be cut before a reply or in the middle of its body.
 //!
 //! Key decision: cutting is done where the bytes leave, so that the client sees a true broken connection: a
-//! reset, or fewer bytes than the headers promised.
+//! reset, or fewer bytes than the headers promised. Under TLS the cut is above the cipher: what left before it
+//! is decipherable, and no farewell follows.
 //! Not here: when to cut (`server`).
 
 use std::io;
@@ -14,7 +15,9 @@ use std::task::{Context, Poll};
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// No cut is asked for.
 const WHOLE: i64 = -1;
@@ -64,35 +67,70 @@ impl Connected<IncomingStream<'_, Door>> for Knife {
 }
 
 /// The listener.
-#[derive(Debug)]
-pub(crate) struct Door(pub TcpListener);
+pub(crate) struct Door {
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    /// Handshakes under way; one that fails is simply gone.
+    shaking: JoinSet<Option<(Channel, SocketAddr)>>,
+}
+
+impl Door {
+    pub fn new(listener: TcpListener, tls: Option<TlsAcceptor>) -> Self {
+        Self {
+            listener,
+            tls,
+            shaking: JoinSet::new(),
+        }
+    }
+
+    /// The next connection that is ready to talk HTTP.
+    async fn next(&mut self) -> (Channel, SocketAddr) {
+        loop {
+            tokio::select! {
+                (stream, addr) = Listener::accept(&mut self.listener) => {
+                    // Small replies must not wait for the client's acknowledgement; failing to say so is harmless.
+                    let _ = stream.set_nodelay(true);
+                    let Some(tls) = self.tls.clone() else {
+                        return (Box::pin(stream), addr);
+                    };
+                    self.shaking.spawn(async move {
+                        let stream = tls.accept(stream).await.ok()?;
+                        Some((Box::pin(stream) as Channel, addr))
+                    });
+                }
+                Some(done) = self.shaking.join_next() => {
+                    if let Ok(Some(ready)) = done {
+                        return ready;
+                    }
+                }
+            }
+        }
+    }
+}
 
 impl Listener for Door {
     type Io = Wire;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
-        let (stream, addr) = Listener::accept(&mut self.0).await;
-        // Small replies must not wait for the client's acknowledgement; failing to say so is harmless.
-        let _ = stream.set_nodelay(true);
-        (
-            Wire {
-                stream,
-                knife: Knife(Arc::new(AtomicI64::new(WHOLE))),
-            },
-            addr,
-        )
+        let (channel, addr) = self.next().await;
+        let knife = Knife(Arc::new(AtomicI64::new(WHOLE)));
+        (Wire { channel, knife }, addr)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        self.listener.local_addr()
     }
 }
 
+/// What carries the bytes: TCP, or TLS over it.
+trait Duplex: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Duplex for T {}
+type Channel = Pin<Box<dyn Duplex>>;
+
 /// One connection.
-#[derive(Debug)]
 pub(crate) struct Wire {
-    stream: TcpStream,
+    channel: Channel,
     knife: Knife,
 }
 
@@ -102,7 +140,7 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        self.channel.as_mut().poll_read(cx, buf)
     }
 }
 
@@ -110,16 +148,16 @@ impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.knife.allow(buf) {
             Some(0) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            Some(n) => Pin::new(&mut self.stream).poll_write(cx, &buf[..n]),
-            None => Pin::new(&mut self.stream).poll_write(cx, buf),
+            Some(n) => self.channel.as_mut().poll_write(cx, &buf[..n]),
+            None => self.channel.as_mut().poll_write(cx, buf),
         }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        self.channel.as_mut().poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        self.channel.as_mut().poll_shutdown(cx)
     }
 }

@@ -5,12 +5,14 @@
 //! Not here: HTTP (`http`), the rules of writes (`write`).
 
 pub(crate) mod access;
+mod auth;
 pub(crate) mod birth;
 mod clock;
 mod faults;
 pub(crate) mod index;
 mod saved;
 mod settings;
+mod signin;
 pub(crate) mod state;
 mod truth;
 pub(crate) mod values;
@@ -23,10 +25,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 pub use access::{AccessSettings, FieldRights, ObjectRights, Permission, Permissions, Sharing};
+pub use auth::{App, Auth, CLIENT_ID, CLIENT_SECRET, Consent, PASSWORD};
 pub use clock::Clock;
 pub(crate) use clock::{http_date, seconds, stamp};
 pub use faults::Fault;
-pub use settings::{CLIENT_ID, CLIENT_SECRET, Settings};
+pub use settings::Settings;
 pub(crate) use state::State;
 pub use truth::{Bin, Record};
 
@@ -154,25 +157,6 @@ impl Org {
     /// Takes back every fault not yet used.
     pub fn clear_faults(&self) {
         self.lock().faults.clear();
-    }
-
-    /// Ends every session: the tokens given out so far answer 401 from now on.
-    pub fn expire_sessions(&self) {
-        self.lock().sessions.expire();
-    }
-
-    /// A token that is valid now, without a call.
-    pub fn access_token(&self) -> String {
-        let mut state = self.lock();
-        let (org, user) = (state.org_id.clone(), state.api_user.clone());
-        state.sessions.open(&org, &user)
-    }
-
-    /// A refresh token that is valid now, without a call.
-    pub fn refresh_token(&self) -> String {
-        let mut state = self.lock();
-        let user = state.api_user.clone();
-        state.sessions.offline(&user)
     }
 
     /// Makes every query locator given out so far invalid.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::access::AccessSettings;
+use super::auth::Auth;
 use super::seconds;
 use crate::bulk::BulkSettings;
 
@@ -19,12 +20,8 @@ use crate::bulk::BulkSettings;
 pub struct Settings {
     /// Supported API versions, lowest and highest.
     pub versions: (u16, u16),
-    /// Connected app: consumer key.
-    pub client_id: String,
-    /// Connected app: consumer secret.
-    pub client_secret: String,
-    /// A new refresh token is sent with each refresh, and the old one dies.
-    pub rotate_refresh_tokens: bool,
+    /// Signing in: the connected app, sessions, old ways in.
+    pub auth: Auth,
     /// How far each write transaction moves the clock, before it takes its stamp.
     #[serde(with = "seconds")]
     pub step: Duration,
@@ -61,18 +58,11 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// Consumer key that an org accepts unless told otherwise.
-pub const CLIENT_ID: &str = "3MVG9.halite.simulator";
-/// Consumer secret that an org accepts unless told otherwise.
-pub const CLIENT_SECRET: &str = "simulator-secret";
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
             versions: (31, 67),
-            client_id: CLIENT_ID.to_owned(),
-            client_secret: CLIENT_SECRET.to_owned(),
-            rotate_refresh_tokens: false,
+            auth: Auth::default(),
             step: Duration::from_secs(1),
             page_size: 120,
             even_pages: false,

@@ -47,7 +47,7 @@ fn client_credentials_give_a_token_that_works() {
 fn token_errors_have_the_shape_of_oauth() {
     let s = Session::sample();
     for (form, error) in [
-        (vec![("grant_type", "password")], "unsupported_grant_type"),
+        (vec![("grant_type", "device")], "unsupported_grant_type"),
         (
             vec![("grant_type", "client_credentials"), ("client_id", "x")],
             "invalid_client_id",
@@ -86,7 +86,7 @@ fn refresh_rotates_when_told_to() {
         ("refresh_token", old.as_str()),
     ];
     assert!(token(&s, &form).1.get("refresh_token").is_none());
-    s.org.configure(|c| c.rotate_refresh_tokens = true);
+    s.org.configure(|c| c.auth.app.rotate_refresh_tokens = true);
     assert!(token(&s, &form).1["refresh_token"].is_string());
     assert_eq!(token(&s, &form).1["error"], json!("invalid_grant"));
 }

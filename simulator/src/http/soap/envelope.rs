@@ -27,6 +27,14 @@ impl Dialect {
         }
     }
 
+    /// The letter in the path.
+    pub fn letter(self) -> &'static str {
+        match self {
+            Self::Partner => "u",
+            Self::Enterprise => "c",
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Partner => "partner",
@@ -119,7 +127,7 @@ fn fault_type(code: &str) -> &'static str {
         "INVALID_TYPE" => "InvalidSObjectFault",
         "INVALID_QUERY_LOCATOR" => "InvalidQueryLocatorFault",
         "MALFORMED_ID" | "INVALID_ID_FIELD" => "InvalidIdFault",
-        "INVALID_LOGIN" => "LoginFault",
+        "INVALID_LOGIN" | "LOGIN_MUST_USE_SECURITY_TOKEN" => "LoginFault",
         _ => "UnexpectedErrorFault",
     }
 }

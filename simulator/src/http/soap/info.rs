@@ -2,7 +2,7 @@
 //!
 //! Key decision: all values come from the org's own rows of the user and the organization.
 //! Source: SOAP API guide, "getServerTimestamp", "getUserInfo", "logout".
-//! Not here: `login`.
+//! Not here: `login` (`auth::soap_login`).
 
 use serde_json::Value;
 
@@ -33,6 +33,7 @@ pub(crate) fn user(state: &State) -> String {
         .schema
         .object("Account")
         .is_some_and(|o| o.has("IsPersonAccount"));
+    let seconds = state.settings.auth.session_timeout.as_secs();
     let text = |v: &str| Some(v.to_owned());
     [
         ("accessibilityMode", text("false")),
@@ -47,7 +48,7 @@ pub(crate) fn user(state: &State) -> String {
         ("organizationName", of(org, "Name")),
         ("profileId", of(user, "ProfileId")),
         ("roleId", of(user, "UserRoleId")),
-        ("sessionSecondsValid", text("7200")),
+        ("sessionSecondsValid", Some(seconds.to_string())),
         ("userDefaultCurrencyIsoCode", None),
         ("userEmail", of(user, "Email")),
         ("userFullName", of(user, "Name")),

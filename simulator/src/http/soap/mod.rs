@@ -14,12 +14,16 @@ mod reads;
 mod records;
 mod writes;
 
+use super::auth::soap_login;
 use super::discovery;
 use super::reply::Reply;
 use super::request::Request;
 use crate::org::State;
 use crate::xml::{self, Element};
-use envelope::{Dialect, Fault};
+use envelope::Dialect;
+
+pub(crate) use envelope::Fault;
+pub(crate) use info::user as user_info;
 
 const XML: &str = "text/xml;charset=utf-8";
 
@@ -78,6 +82,9 @@ fn envelope(state: &mut State, request: &Request, dialect: Dialect, version: &st
         return Err(Fault::client("No operation found in the body"));
     };
     let header = document.child("Header");
+    if let Some(body) = soap_login::answer(state, request, dialect.letter(), version, operation)? {
+        return Ok(body);
+    }
     session(state, header)?;
     let call = Call {
         dialect,
@@ -94,13 +101,13 @@ fn session(state: &mut State, header: Option<&Element>) -> Result<(), Fault> {
     let token = header
         .and_then(|h| h.child("SessionHeader"))
         .and_then(|s| s.get("sessionId"));
-    let Some(user) = token.and_then(|token| state.sessions.user(token)) else {
+    let Some(session) = token.and_then(|token| state.session(token)) else {
         return Err(Fault::new(
             "INVALID_SESSION_ID",
             "Invalid Session ID found in SessionHeader: Illegal Session. Session not found, missing session hash",
         ));
     };
-    state.running = user;
+    state.running = session.user;
     state.admit()?;
     let used: u64 = state.calls.values().sum();
     if used >= state.settings.daily_requests {
