@@ -21,6 +21,10 @@ mod bulk_query;
 mod datasets;
 #[path = "http/faults.rs"]
 mod faults;
+#[path = "http/grants.rs"]
+mod grants;
+#[path = "http/oauth.rs"]
+mod oauth;
 #[path = "http/permissions.rs"]
 mod permissions;
 #[path = "http/projects.rs"]
@@ -31,9 +35,13 @@ mod query;
 mod recorded;
 #[path = "http/saved.rs"]
 mod saved;
+#[path = "http/sessions.rs"]
+mod sessions;
 #[path = "http/soap.rs"]
 mod soap;
 #[path = "http/soap_calls.rs"]
 mod soap_calls;
+#[path = "http/tls.rs"]
+mod tls;
 #[path = "http/writes.rs"]
 mod writes;

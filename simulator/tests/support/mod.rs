@@ -6,6 +6,7 @@
 pub mod xml;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use halite_simulator::{Org, Server};
 use reqwest::blocking::{Client, RequestBuilder, Response};
@@ -20,7 +21,9 @@ pub struct Session {
 }
 
 impl Session {
+    /// Its sessions outlast any journey of the clock; a test of their timeout sets one.
     pub fn on(org: Org) -> Self {
+        org.configure(|c| c.auth.session_timeout = Duration::from_secs(100 * 365 * 24 * 3600));
         let server = Server::start(org.clone()).unwrap();
         let token = org.access_token();
         Self {
