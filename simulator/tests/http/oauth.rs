@@ -340,6 +340,18 @@ fn scopes_decide_over_refresh_and_rest() {
 }
 
 #[test]
+fn consent_and_exchange_are_one_sign_in() {
+    let s = consenting();
+    s.org.configure(|c| c.auth.logins_an_hour = 1);
+    assert_eq!(exchange(&s, &code(&s, &[]), &[]).0, 200);
+    refused(
+        &exchange(&s, &code(&s, &[]), &[]),
+        "rate_limit_exceeded",
+        "login rate exceeded",
+    );
+}
+
+#[test]
 fn a_consent_is_remembered() {
     let s = consenting();
     code(&s, &[("login_hint", "ada@salt.example")]);

@@ -10,7 +10,7 @@ use quick_xml::escape::escape;
 use url::Url;
 
 use super::token::OFFLINE;
-use super::{Params, Refusal, admit, crypto, installed};
+use super::{Params, Refusal, crypto, installed, welcome};
 use crate::http::host::Host;
 use crate::http::reply::Reply;
 use crate::http::request::Request;
@@ -77,7 +77,7 @@ fn decide(state: &mut State, request: &Request, params: &Params) -> Result<Optio
         _ => None,
     };
     let Some(user) = chosen else { return Ok(None) };
-    admit(state, &user)?;
+    welcome(state, &user)?;
     if has_scope(&scopes, &OFFLINE) {
         state.sessions.approve(&user);
     }

@@ -144,8 +144,8 @@ pub(crate) fn installed(state: &State) -> Result<(), Refusal> {
     Err(Refusal::new("invalid_client", "app must be installed into org"))
 }
 
-/// Whether a user may sign in now; counts as a sign-in if so.
-pub(crate) fn admit(state: &mut State, user: &str) -> Result<(), Refusal> {
+/// Whether a user could sign in: neither they nor the org are locked out.
+pub(crate) fn welcome(state: &State, user: &str) -> Result<(), Refusal> {
     if state.settings.auth.locked {
         let text = "organization is locked, closed, or suspended";
         return Err(Refusal::new("inactive_org", text));
@@ -153,6 +153,12 @@ pub(crate) fn admit(state: &mut State, user: &str) -> Result<(), Refusal> {
     if !state.user_is_active(user) {
         return Err(Refusal::new("inactive_user", "user is inactive"));
     }
+    Ok(())
+}
+
+/// Whether a user may sign in now; counts as a sign-in if so.
+pub(crate) fn admit(state: &mut State, user: &str) -> Result<(), Refusal> {
+    welcome(state, user)?;
     let (now, most) = (state.now_ms(), state.settings.auth.logins_an_hour);
     if !state.sessions.may_sign_in(user, now, most) {
         return Err(Refusal::new("rate_limit_exceeded", "login rate exceeded"));
