@@ -35,6 +35,7 @@ pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};
 pub use org::{
-    AccessSettings, App, Auth, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Consent, Fault, FieldRights,
-    ObjectRights, Org, PASSWORD, Permission, Permissions, Record, Settings, Sharing,
+    AccessSettings, App, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Consent, Fault,
+    FieldRights, ObjectRights, Org, PASSWORD, Permission, Permissions, Record, Settings, Sharing,
 };
+pub use write::automation::Deed;

@@ -33,6 +33,8 @@ mod projects;
 mod query;
 #[path = "http/recorded.rs"]
 mod recorded;
+#[path = "http/rules.rs"]
+mod rules;
 #[path = "http/saved.rs"]
 mod saved;
 #[path = "http/sessions.rs"]

@@ -8,6 +8,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use axum::Router;
@@ -191,8 +192,15 @@ async fn handle(
         return send(&org, admin::answer(desk, &org, &request));
     }
     let fault = org.lock().faults.take(&target);
+    let held = AtomicU64::new(0);
     let answer = || {
-        let reply = route::answer(&mut org.lock(), &request, &target);
+        let reply = {
+            let mut state = org.lock();
+            state.behaviour.locks.gather();
+            let reply = route::answer(&mut state, &request, &target);
+            held.store(state.behaviour.locks.keep().unwrap_or(0), Ordering::SeqCst);
+            reply
+        };
         bulk::finish(&org, reply)
     };
     let reply = match fault.clone() {
@@ -230,10 +238,23 @@ async fn handle(
             reply
         }
     };
+    give_back(&org, held.into_inner()).await;
     if let Some(desk) = desk {
         desk.note(&org, &request.method, &target, &reply, fault);
     }
     send(&org, reply)
+}
+
+/// Ends a request's hold on the rows it wrote, after the time that writes take; 0 is no hold.
+async fn give_back(org: &Org, ticket: u64) {
+    if ticket == 0 {
+        return;
+    }
+    let time = org.lock().settings.behaviour.write_time;
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+    org.lock().behaviour.locks.release(ticket);
 }
 
 fn send(org: &Org, reply: Reply) -> Response<Body> {

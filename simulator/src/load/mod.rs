@@ -12,6 +12,7 @@ mod definitions;
 mod files;
 mod metadata;
 mod place;
+mod rules;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -108,6 +109,7 @@ pub(crate) fn project(dir: &Path, describes: &[Value]) -> Result<(State, LoadRep
     definitions::read(&mut state.schema, &files, &mut report)?;
     birth::populate(&mut state);
     metadata::read(&mut state, &files, &mut report)?;
+    rules::read(&mut state, &files, &mut report)?;
     if data {
         let (dump, mapping) = dataset::files(dir)?;
         let done = dataset::load(&mut state, &dump, &mapping)?;

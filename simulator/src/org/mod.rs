@@ -6,10 +6,13 @@
 
 pub(crate) mod access;
 mod auth;
+mod behaviour;
 pub(crate) mod birth;
 mod clock;
+pub(crate) mod compute;
 mod faults;
 pub(crate) mod index;
+mod rulebook;
 mod saved;
 mod settings;
 mod signin;
@@ -26,6 +29,7 @@ use serde_json::Value;
 
 pub use access::{AccessSettings, FieldRights, ObjectRights, Permission, Permissions, Sharing};
 pub use auth::{App, Auth, CLIENT_ID, CLIENT_SECRET, Consent, PASSWORD};
+pub use behaviour::BehaviourSettings;
 pub use clock::Clock;
 pub(crate) use clock::{http_date, seconds, stamp};
 pub use faults::Fault;

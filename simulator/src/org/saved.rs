@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::access::Access;
+use super::behaviour::Behaviour;
 use super::settings::Settings;
 use super::state::{Row, State};
 use crate::http::session::Sessions;
@@ -46,6 +47,7 @@ struct Head {
     clock_ms: i64,
     settings: Settings,
     access: Access,
+    behaviour: Behaviour,
     sessions: Sessions,
     queries: u64,
     calls: BTreeMap<String, u64>,
@@ -75,6 +77,7 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
         clock,
         settings,
         access,
+        behaviour,
         faults: _,
         sessions,
         cursors,
@@ -91,7 +94,7 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
     put(out, &json!({"saved_org": VERSION}))?;
     let head = json!({
         "schema": schema, "clock_ms": clock.now().as_millisecond(), "settings": settings,
-        "access": access,        "sessions": sessions, "queries": cursors.made(), "calls": calls, "org_id": org_id,
+        "access": access, "behaviour": behaviour,        "sessions": sessions, "queries": cursors.made(), "calls": calls, "org_id": org_id,
         "api_user": api_user, "ui_user": ui_user, "deletes": deletes, "counters": counters,
     });
     put(out, &json!({"org": head}))?;
@@ -180,6 +183,7 @@ fn born(head: Head) -> Result<State, String> {
         clock_ms,
         settings,
         access,
+        behaviour,
         sessions,
         queries,
         calls,
@@ -206,7 +210,7 @@ fn born(head: Head) -> Result<State, String> {
         .set(Timestamp::from_millisecond(clock_ms).map_err(|e| e.to_string())?);
     state.cursors.resume(queries);
     state.running.clone_from(&api_user);
-    (state.settings, state.access) = (settings, access);
+    (state.settings, state.access, state.behaviour) = (settings, access, behaviour);
     (state.sessions, state.calls) = (sessions, calls);
     (state.org_id, state.api_user, state.ui_user) = (org_id, api_user, ui_user);
     (state.deletes, state.counters) = (deletes, counters);

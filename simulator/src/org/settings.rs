@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::AccessSettings;
 use super::auth::Auth;
+use super::behaviour::BehaviourSettings;
 use super::seconds;
 use crate::bulk::BulkSettings;
 
@@ -54,6 +55,8 @@ pub struct Settings {
     pub auto_rows: bool,
     /// The Bulk API.
     pub bulk: BulkSettings,
+    /// How writes behave.
+    pub behaviour: BehaviourSettings,
     /// Seed of the order of rows where none is asked for, of page sizes and of the usage counter.
     pub seed: u64,
 }
@@ -78,6 +81,7 @@ impl Default for Settings {
             normalise_newlines: true,
             auto_rows: false,
             bulk: BulkSettings::default(),
+            behaviour: BehaviourSettings::default(),
             seed: 1,
         }
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::access::Access;
+use super::behaviour::Behaviour;
 use super::clock::{Clock, stamp};
 use super::faults::Faults;
 use super::index::Index;
@@ -22,6 +23,7 @@ use crate::error::ApiError;
 use crate::http::session::Sessions;
 use crate::schema::{ObjectDef, Schema};
 use crate::soql::cursor::Cursors;
+use crate::write::transaction::Transaction;
 
 /// Where a row stands between life and nothing; a row that is gone is simply absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +82,7 @@ pub(crate) struct State {
     pub clock: Clock,
     pub settings: Settings,
     pub access: Access,
+    pub behaviour: Behaviour,
     pub faults: Faults,
     pub sessions: Sessions,
     pub cursors: Cursors,
@@ -106,6 +109,7 @@ impl State {
             clock: Clock::default(),
             settings: Settings::default(),
             access: Access::default(),
+            behaviour: Behaviour::default(),
             faults: Faults::default(),
             sessions: Sessions::default(),
             cursors: Cursors::default(),
@@ -181,6 +185,7 @@ impl State {
     /// Starts a write transaction: the clock steps, and old undo records go.
     pub fn begin(&mut self) {
         self.journal.clear();
+        self.behaviour.transaction = Transaction::default();
         let step = self.settings.step;
         self.clock.advance(step);
     }

@@ -9,9 +9,9 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
+use crate::org::compute::{self, OnRow};
 use crate::org::state::{Life, Row};
 use crate::org::{State, access};
-use crate::schema::formula::Val;
 use crate::schema::{Field, Kind, ObjectDef};
 
 pub(crate) static NULL: Value = Value::Null;
@@ -129,29 +129,5 @@ fn formula(state: &State, object: &ObjectDef, field: &Field, row: &Row) -> Value
     let Some(formula) = &field.formula else {
         return Value::Null;
     };
-    let today = state.clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    let read = |name: &str| {
-        let Some(source) = object.field(name).filter(|f| f.formula.is_none()) else {
-            return Val::Null;
-        };
-        match row.values.get(&source.name) {
-            Some(Value::String(s)) if source.kind == Kind::Date => s.parse().map_or(Val::Null, Val::Day),
-            Some(Value::String(s)) => Val::Text(s.clone()),
-            Some(Value::Bool(b)) => Val::Bool(*b),
-            Some(Value::Number(n)) => n.as_f64().map_or(Val::Null, Val::Num),
-            _ => Val::Null,
-        }
-    };
-    match formula.eval(today, &read) {
-        Val::Null => Value::Null,
-        Val::Text(t) if t.is_empty() => Value::Null,
-        Val::Text(t) => json!(t),
-        Val::Num(n) if field.kind == Kind::Int => json!(n.trunc()),
-        Val::Num(n) => {
-            let rounded = format!("{n:.*}", field.scale as usize);
-            json!(rounded.parse::<f64>().unwrap_or(n))
-        }
-        Val::Bool(b) => json!(b),
-        Val::Day(d) => json!(d.to_string()),
-    }
+    compute::held(field, formula.eval(&OnRow::at_rest(state, object, row)))
 }

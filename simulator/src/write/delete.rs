@@ -8,8 +8,9 @@
 
 use serde_json::{Value, json};
 
-use super::rollup;
 use super::save::{malformed, unsupported};
+use super::transaction::note;
+use super::{locks, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -33,7 +34,13 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
         return Err(unsupported(&def, "delete"));
     }
     state.allow(Act::Delete, &def, state.row(id).map(|row| (id.as_str(), row)))?;
+    note(state, &def)?;
     let falling = falling(state, id)?;
+    for victim in &falling {
+        if let (Some(def), Some(row)) = (state.schema.by_id(victim).cloned(), state.row(victim).cloned()) {
+            locks::take(state, &def, victim, &[&row])?;
+        }
+    }
     state.deletes += 1;
     let batch = state.deletes;
     let cleared = clear_lookups(state, &falling);

@@ -5,15 +5,20 @@
 //! Source: SOAP API guide, "create", "update", "delete", "undelete"; Object Reference, "System Fields".
 //! Not here: requests of many records and their replies (`http::collections`).
 
+pub(crate) mod automation;
 mod batch;
 mod check;
 mod coerce;
 mod delete;
 mod derive;
+pub(crate) mod locks;
 mod merge;
+mod order;
 mod relate;
 mod rollup;
+pub(crate) mod rules;
 mod save;
+pub(crate) mod transaction;
 mod undelete;
 
 pub(crate) use batch::each;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{check, coerce, derive::derive, relate, rollup};
+use super::transaction::note;
+use super::{check, coerce, derive::derive, order, relate, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -38,6 +39,7 @@ pub(crate) fn create(
         return Err(unsupported(&def, "create"));
     }
     state.allow(Act::Create, &def, None)?;
+    note(state, &def)?;
     let given = accept(state, &def, values, Mode::Create)?;
     insert(state, &def, given, user)
 }
@@ -66,6 +68,7 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
         return Err(unsupported(&def, "update"));
     }
     state.allow(Act::Edit, &def, state.row(id).map(|row| (id.as_str(), row)))?;
+    note(state, &def)?;
     let given = accept(state, &def, values, Mode::Update)?;
     let old = match state.row(id) {
         None => return Err(ApiError::bad_reference()),
@@ -94,14 +97,16 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
         }
         row.set(&name, value);
     }
+    order::before(state, &def, id, &mut row, Some(&old))?;
     name_or_id(&def, id, &mut row);
     derive(state, &def, &mut row, Some(&old));
     let stamp = json!(state.stamp());
     touch(&def, &mut row, &stamp, user);
+    order::check(state, &def, &row, Some(&old))?;
     check::unique(state, &def, id, &row)?;
     state.put(&def.name, id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&old), Some(&row)]);
-    Ok(())
+    order::after(state, &def, &row, Some(&old), user)
 }
 
 /// Creates or updates by an external id; gives the Id and whether the row is new.
@@ -269,6 +274,7 @@ fn insert(
     let id = state.new_id(&def.key_prefix);
     row.set("Id", json!(id));
     defaults(state, def, &mut row, user);
+    order::before(state, def, &id, &mut row, None)?;
     let lacking: Vec<&str> = def
         .fields
         .iter()
@@ -301,9 +307,11 @@ fn insert(
             row.set(field, kept);
         }
     }
+    order::check(state, def, &row, None)?;
     check::unique(state, def, &id, &row)?;
     state.put(&def.name, &id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&row)]);
+    order::after(state, def, &row, None, user)?;
     if def.name == "Campaign" && state.settings.auto_rows {
         state.as_system(|s| statuses(s, &id, user))?;
     }

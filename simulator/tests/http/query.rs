@@ -116,7 +116,7 @@ fn shapes_of_values() {
         (&row["Shafts__c"], &row["Total_Depth__c"]),
         (&json!(5.0), &json!(512.5))
     );
-    assert_eq!(row["Title__c"], json!("Mine 7 (97.25)"));
+    assert_eq!(row["Title__c"], json!("Mine 7 (0.9725)"));
     assert_eq!(row["Operator__r"]["attributes"]["type"], json!("Account"));
     assert!(row["Operator__r"]["Parent"]["Name"].is_string());
     assert_eq!(row["Owner"]["attributes"]["type"], json!("Name"));

@@ -1,0 +1,38 @@
+//! What this org does on writes beyond what every org does: its rules, its automation, its locks.
+//!
+//! Key decision: definitions are saved with the org, what belongs to a running transaction is not.
+//! Not here: carrying it out (`write`).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::seconds;
+use crate::write::automation::Automation;
+use crate::write::locks::Locks;
+use crate::write::rules::Rule;
+use crate::write::transaction::Transaction;
+
+/// The definitions, and the state of what is going on.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Behaviour {
+    pub rules: Vec<Rule>,
+    /// Rules that are there and not understood: a line each.
+    pub idle: Vec<String>,
+    pub automation: Vec<Automation>,
+    #[serde(skip)]
+    pub locks: Locks,
+    #[serde(skip)]
+    pub transaction: Transaction,
+}
+
+/// Settings of writes.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BehaviourSettings {
+    /// How long a request that writes keeps its rows and their parents locked, and its reply back. Other
+    /// requests that need one of them meanwhile are refused with `UNABLE_TO_LOCK_ROW`.
+    #[serde(with = "seconds")]
+    pub write_time: Duration,
+}

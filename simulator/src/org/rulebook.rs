@@ -1,0 +1,76 @@
+//! Rules, automation and locks of an org, set up from Rust.
+//!
+//! Key decision: formulas are texts in the org's own language, so that what a test scripts is what an
+//! administrator would write.
+//! Not here: what they do (`write`).
+
+use super::Org;
+use crate::id::normalise;
+use crate::write::automation::{self, Deed};
+use crate::write::rules;
+
+impl Org {
+    /// Adds a validation rule: rows of the object for which the formula is true are refused with the
+    /// message, at the field or at the top of the page.
+    ///
+    /// # Errors
+    /// What of the formula is not understood; the rule is then listed by [`Org::idle_rules`].
+    pub fn add_rule(
+        &self,
+        object: &str,
+        formula: &str,
+        message: &str,
+        field: Option<&str>,
+    ) -> Result<(), String> {
+        let mut state = self.lock();
+        let name = format!("{object}.{}", state.behaviour.rules.len() + 1);
+        rules::add(&mut state, &name, object, formula, (message, field))
+    }
+
+    /// Validation rules that are not enforced, because their formulas go beyond what is known: a line each.
+    pub fn idle_rules(&self) -> Vec<String> {
+        self.lock().behaviour.idle.clone()
+    }
+
+    /// Adds a trigger: the deed is done when a row of the object is saved and the condition, if any, holds.
+    ///
+    /// # Errors
+    /// What of the formulas is not understood.
+    pub fn on_save(&self, object: &str, name: &str, when: Option<&str>, deed: Deed) -> Result<(), String> {
+        automation::add(&mut self.lock(), object, (name, false), when, deed)
+    }
+
+    /// As [`Org::on_save`], a flow instead of a trigger: the two differ in how they break down.
+    ///
+    /// # Errors
+    /// What of the formulas is not understood.
+    pub fn flow_on_save(
+        &self,
+        object: &str,
+        name: &str,
+        when: Option<&str>,
+        deed: Deed,
+    ) -> Result<(), String> {
+        automation::add(&mut self.lock(), object, (name, true), when, deed)
+    }
+
+    /// Locks a row, as a long transaction of somebody else does: writes that need it are refused with
+    /// `UNABLE_TO_LOCK_ROW`.
+    pub fn lock_row(&self, id: &str) {
+        if let Some(id) = normalise(id) {
+            self.lock().behaviour.locks.hold(&id);
+        }
+    }
+
+    /// Unlocks a row.
+    pub fn unlock_row(&self, id: &str) {
+        if let Some(id) = normalise(id) {
+            self.lock().behaviour.locks.free(&id);
+        }
+    }
+
+    /// Rows that are locked now, by [`Org::lock_row`] or by requests under way.
+    pub fn locked_rows(&self) -> Vec<String> {
+        self.lock().behaviour.locks.held()
+    }
+}
