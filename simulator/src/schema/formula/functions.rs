@@ -69,7 +69,7 @@ const TABLE: &[(&str, usize, usize)] = &[
 pub(super) fn known(name: &str, given: usize) -> Option<&'static str> {
     let entry = TABLE.iter().find(|(n, ..)| n.eq_ignore_ascii_case(name));
     let (name, least, most) = entry?;
-    let even = *name != "CASE" || given % 2 == 0;
+    let even = *name != "CASE" || given.is_multiple_of(2);
     ((*least..=*most).contains(&given) && even).then_some(*name)
 }
 
