@@ -1,7 +1,7 @@
-//! Tokens, versions, limits and the paths that are none.
+//! A first token, versions, limits and the paths that are none.
 //!
 //! Key decision: errors are compared whole, since OAuth's have another shape than REST's.
-//! Not here: rights of a user: the simulated user may do everything.
+//! Not here: the grants one by one (`oauth`, `grants`), life and use of a token (`sessions`).
 
 use halite_simulator::{CLIENT_ID, CLIENT_SECRET};
 use serde_json::{Value, json};
@@ -73,22 +73,6 @@ fn token_errors_have_the_shape_of_oauth() {
         assert_eq!((status, &reply["error"]), (400, &json!(error)), "{reply}");
         assert!(reply["error_description"].is_string());
     }
-}
-
-#[test]
-fn refresh_rotates_when_told_to() {
-    let s = Session::sample();
-    let old = s.org.refresh_token();
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", CLIENT_ID),
-        ("client_secret", CLIENT_SECRET),
-        ("refresh_token", old.as_str()),
-    ];
-    assert!(token(&s, &form).1.get("refresh_token").is_none());
-    s.org.configure(|c| c.auth.app.rotate_refresh_tokens = true);
-    assert!(token(&s, &form).1["refresh_token"].is_string());
-    assert_eq!(token(&s, &form).1["error"], json!("invalid_grant"));
 }
 
 #[test]
