@@ -39,6 +39,8 @@ mod rules;
 mod saved;
 #[path = "http/sessions.rs"]
 mod sessions;
+#[path = "http/shapes/mod.rs"]
+mod shapes;
 #[path = "http/soap.rs"]
 mod soap;
 #[path = "http/soap_calls.rs"]

@@ -11,6 +11,7 @@ use super::reply::Reply;
 use super::route::Call;
 use crate::error::ApiError;
 use crate::org::State;
+use crate::org::state::{Life, Row};
 use crate::schema::{Field, Kind, ObjectDef, OnDelete};
 use crate::write;
 
@@ -33,10 +34,32 @@ pub(crate) fn global(state: &State, call: &Call<'_>) -> Reply {
 pub(crate) fn basic(state: &State, call: &Call<'_>, name: &str) -> Result<Reply, ApiError> {
     let object = state.object(name)?;
     let describe = summary(state, &object, call.version);
+    let items = recent(state, &object, call);
     Ok(Reply::json(
         200,
-        &json!({"objectDescribe": describe, "recentItems": []}),
+        &json!({"objectDescribe": describe, "recentItems": items}),
     ))
+}
+
+/// Most rows that count as recent.
+const RECENT: usize = 10;
+
+/// What the running user changed last; what a user only looked at is not kept.
+fn recent(state: &State, object: &ObjectDef, call: &Call<'_>) -> Vec<Value> {
+    let mine = |row: &Row| row.life == Life::Live && row.text("LastModifiedById") == state.running;
+    let mut rows: Vec<_> = state
+        .rows(&object.name)
+        .filter(|(id, row)| mine(row) && state.sees_row(object, id, row))
+        .collect();
+    rows.sort_by_key(|(id, row)| std::cmp::Reverse((row.text("LastModifiedDate"), *id)));
+    let name = object.name_field().map_or("Id", |f| f.name.as_str());
+    rows.iter()
+        .take(RECENT)
+        .map(|(id, row)| {
+            let url = format!("/services/data/{}/sobjects/{}/{id}", call.version, object.name);
+            json!({"attributes": {"type": object.name, "url": url}, "Id": id, name: row.text(name)})
+        })
+        .collect()
 }
 
 /// `GET /sobjects/X/describe`
@@ -252,7 +275,11 @@ fn default_value(f: &Field) -> Value {
     match (&f.default, f.kind) {
         (Some(v), _) => v.clone(),
         (None, Kind::Boolean) if !f.calculated => json!(false),
-        _ => Value::Null,
+        _ => f
+            .choices
+            .iter()
+            .find(|c| c.default)
+            .map_or(Value::Null, |c| json!(c.value)),
     }
 }
 

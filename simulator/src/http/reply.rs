@@ -61,7 +61,7 @@ impl Reply {
         if !e.fields.is_empty()
             || matches!(
                 e.code,
-                "REQUIRED_FIELD_MISSING" | "STRING_TOO_LONG" | "DUPLICATE_VALUE"
+                "REQUIRED_FIELD_MISSING" | "STRING_TOO_LONG" | "DUPLICATE_VALUE" | "ENTITY_IS_DELETED"
             )
         {
             item["fields"] = json!(e.fields);

@@ -16,6 +16,8 @@ pub(crate) mod standard;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub(crate) use field::{Field, Kind, OnDelete};
@@ -61,6 +63,33 @@ impl Schema {
         self.prefixes.insert(object.key_prefix.clone(), key.clone());
         self.objects.insert(key, Arc::new(object));
         self.index_rollups();
+        self.name_ways_down();
+    }
+
+    /// A recorded describe names the ways down to its children; their fields learn them from it.
+    fn name_ways_down(&mut self) {
+        let mut found: Vec<(String, String, String)> = Vec::new();
+        for recorded in self.objects.values().filter_map(|o| o.recorded.as_ref()) {
+            let list = recorded.get("childRelationships").and_then(Value::as_array);
+            for way in list.into_iter().flatten() {
+                let text = |key: &str| way.get(key).and_then(Value::as_str);
+                if let (Some(child), Some(field), Some(name)) =
+                    (text("childSObject"), text("field"), text("relationshipName"))
+                {
+                    found.push((child.to_ascii_lowercase(), field.to_owned(), name.to_owned()));
+                }
+            }
+        }
+        for (child, field, name) in found {
+            let Some(object) = self.objects.get_mut(&child) else {
+                continue;
+            };
+            let open = object.field(&field).filter(|f| f.children.is_none()).cloned();
+            if let Some(mut named) = open {
+                named.children = Some(name);
+                Arc::make_mut(object).put(named);
+            }
+        }
     }
 
     fn free_prefix(&mut self, name: &str) -> String {
