@@ -7,11 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use halite_simulator::{DatasetReport, Org};
+use serde_json::json;
 
-use crate::support::recorded;
+use crate::support::{Session, recorded};
 
 const NPSP: &str = "npsp/datasets";
 const TESTS: &str = "cumulusci-datasets/cumulusci/tasks/bulkdata/tests";
@@ -236,4 +237,111 @@ fn projects() -> BTreeMap<String, BTreeSet<String>> {
         out.insert(format!("sample-orgs/{name}"), lines);
     }
     out
+}
+
+fn planted(dir: &Path) {
+    let write = |path: &str, text: &str| {
+        let full = dir.join(path);
+        fs::create_dir_all(full.parent().unwrap()).unwrap();
+        fs::write(full, text).unwrap();
+    };
+    write(
+        "force-app/objects/Fund__c/Fund__c.object-meta.xml",
+        "<CustomObject><label>Fund</label></CustomObject>",
+    );
+    write(
+        "datasets/mapping.yml",
+        "Insert Funds:\n  sf_object: my__Fund__c\n  table: funds\n  fields: [Name, other__Size__c]\n  static: {my__Note__c: from the dump}\nInsert Accounts:\n  sf_object: Account\n  fields: {Id: sf_id, Name: name, RecordTypeId: rt}\n  lookups:\n    ParentId: {table: Account}\n    Fund__c: {table: funds, key_field: fund}\nInsert Contacts:\n  sf_object: Contact\n  anchor_date: 2000-01-01\n  filters: [\"LastName != 'Nobody'\"]\n  fields: [LastName, Birthdate, Email]\n  lookups:\n    AccountId: {table: Account}\nUpsert Contacts:\n  sf_object: Contact\n  table: changes\n  action: etl_upsert\n  update_key: LastName\n  fields: [LastName, Title]\n",
+    );
+    write(
+        "datasets/small/data.sql",
+        "CREATE TABLE funds (id INTEGER, Name VARCHAR(255), other__size__c VARCHAR(255), PRIMARY KEY (id));\nINSERT INTO funds VALUES (1, 'F', '12.5');\nCREATE TABLE Account (sf_id VARCHAR(255), name VARCHAR(255), rt VARCHAR(255), parent_id VARCHAR(255), fund VARCHAR(255), PRIMARY KEY (sf_id));\nINSERT INTO Account VALUES ('A', 'child', 'r1', 'B', '1'),('B', 'parent', '', '', ''),('C', '', '', '', '');\nCREATE TABLE Account_rt_mapping (record_type_id VARCHAR(18), developer_name VARCHAR(255));\nINSERT INTO Account_rt_mapping VALUES ('r1', 'Big_One');\nCREATE TABLE Contact (id INTEGER, LastName VARCHAR(255), Birthdate VARCHAR(255), Email VARCHAR(255), account_id VARCHAR(255), PRIMARY KEY (id));\nINSERT INTO Contact VALUES (1, 'One', '1999-12-31', NULL, 'A'),(2, 'Two', '', '', 'C'),(3, 'Nobody', '', '', '');\nCREATE TABLE changes (id INTEGER, LastName VARCHAR(255), Title VARCHAR(255), PRIMARY KEY (id));\nINSERT INTO changes VALUES (1, 'one', 'Dr'),(2, 'New', 'Ms');\n",
+    );
+}
+
+#[test]
+fn a_planted_dataset_becomes_the_records_it_means() {
+    let dir = tempfile::tempdir().unwrap();
+    planted(dir.path());
+    // The folder of the dataset alone: its objects are those of the project around it.
+    let (org, report) = Org::load(&dir.path().join("datasets/small")).unwrap();
+    let s = Session::on(org);
+    let rows = |soql: &str| s.rows("/query", soql).0;
+    let accounts = rows(
+        "SELECT Name, Parent.Name, RecordType.DeveloperName, Fund__r.Name, Fund__r.my__Note__c, Fund__r.other__Size__c FROM Account ORDER BY Name",
+    );
+    assert_eq!(accounts.len(), 2, "{report:?}");
+    assert_eq!(
+        accounts[0]["Parent"]["Name"],
+        json!("parent"),
+        "set when its step was done"
+    );
+    assert_eq!(accounts[0]["RecordType"]["DeveloperName"], json!("Big_One"));
+    let fund = &accounts[0]["Fund__r"];
+    assert_eq!(
+        (&fund["my__Note__c"], &fund["other__Size__c"]),
+        (&json!("from the dump"), &json!(12.5))
+    );
+    let contacts = rows("SELECT LastName, Title, Birthdate, Account.Name FROM Contact ORDER BY LastName");
+    let names: Vec<&str> = contacts.iter().map(|c| c["LastName"].as_str().unwrap()).collect();
+    assert_eq!(names, ["New", "one", "Two"]);
+    // The org's clock stands at 2026-01-05; the dump's at 2000-01-01.
+    assert_eq!(
+        (&contacts[1]["Birthdate"], &contacts[1]["Title"]),
+        (&json!("2026-01-04"), &json!("Dr"))
+    );
+    assert_eq!(contacts[2]["Account"], json!(null));
+    for words in [
+        "Account C: REQUIRED_FIELD_MISSING",
+        "Contact 2.AccountId: LOOKUP_REFUSED",
+        "Contact 3: FILTER",
+    ] {
+        assert!(
+            report.skipped.iter().any(|l| l.contains(words)),
+            "{words}: {:#?}",
+            report.skipped
+        );
+    }
+    assert_eq!(report.skipped.len(), 3, "{:#?}", report.skipped);
+}
+
+#[test]
+fn loads_of_one_dataset_are_alike_and_its_references_lead_somewhere() {
+    let Some((one, report)) = loaded(&ALL[4]) else {
+        return;
+    };
+    let (two, again) = loaded(&ALL[4]).unwrap();
+    assert_eq!(report, again);
+    for object in ["Account", "Opportunity", "npe4__Relationship__c"] {
+        assert_eq!(one.rows(object), two.rows(object), "{object}");
+    }
+    let filled = |object: &str, field: &str| one.rows(object).iter().filter(|r| !r[field].is_null()).count();
+    assert_eq!(
+        filled("npe4__Relationship__c", "npe4__ReciprocalRelationship__c"),
+        18
+    );
+    assert_eq!(
+        filled("Engagement_Plan_Task__c", "Engagement_Plan_Template__c"),
+        17
+    );
+    assert!(filled("Opportunity", "RecordTypeId") == 102 && filled("Account", "Level__c") > 0);
+}
+
+#[test]
+fn what_cannot_be_read_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    planted(dir.path());
+    let org = Org::empty();
+    let fails = |path: &str, words: &str| {
+        let error = org.load_dataset(&dir.path().join(path)).unwrap_err().to_string();
+        assert!(error.contains(words), "{path}: {error}");
+    };
+    fails("force-app", "no .sql");
+    fails("nowhere", "no such file");
+    fs::write(dir.path().join("datasets/small/more.sql"), "SELECT 1;").unwrap();
+    fails("datasets/small", "several");
+    fails("datasets/small/more.sql", "line 1");
+    fs::write(dir.path().join("datasets/mapping.yml"), "A: [").unwrap();
+    fails("datasets/small/data.sql", "mapping.yml");
+    assert!(org.rows("Account").is_empty());
 }

@@ -84,6 +84,9 @@ pub(crate) fn files(path: &Path) -> Result<(PathBuf, PathBuf), LoadError> {
         path: path.to_owned(),
         why: why.to_owned(),
     };
+    if !path.exists() {
+        return Err(wrong("there is no such file"));
+    }
     let folder = if path.is_dir() {
         path
     } else {

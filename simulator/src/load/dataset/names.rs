@@ -104,6 +104,9 @@ fn missing(state: &State, def: &ObjectDef, step: &Step, steps: &[Step], tables: 
             .flat_map(|(t, at)| t.rows.iter().filter_map(move |r| r[at].as_deref()));
         out.push(typed(name, values.filter(|v| !v.is_empty())));
     }
+    for (name, value) in step.fixed.iter().filter(|(name, _)| absent(name)) {
+        out.push(typed(name, std::iter::once(value.as_str())));
+    }
     for link in step.lookups.iter().filter(|l| absent(&l.field)) {
         let targets: Vec<String> = steps
             .iter()
