@@ -19,6 +19,8 @@ pub struct ApiError {
     pub message: String,
     /// Fields the error is about.
     pub fields: Vec<String>,
+    /// The rows that a duplicate rule found, as REST sends them beside the message.
+    pub duplicates: Option<Box<serde_json::Value>>,
 }
 
 impl fmt::Display for ApiError {
@@ -34,6 +36,7 @@ impl ApiError {
             code,
             message: message.into(),
             fields: Vec::new(),
+            duplicates: None,
         }
     }
 

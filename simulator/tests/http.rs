@@ -19,6 +19,8 @@ mod auth;
 mod bulk_query;
 #[path = "http/datasets.rs"]
 mod datasets;
+#[path = "http/duplicates.rs"]
+mod duplicates;
 #[path = "http/faults.rs"]
 mod faults;
 #[path = "http/grants.rs"]

@@ -66,13 +66,23 @@ impl Reply {
         {
             item["fields"] = json!(e.fields);
         }
+        named(&mut item, e);
         Self::json(e.status, &json!([item]))
     }
 }
 
 /// A record's error inside a collection's result.
 pub(crate) fn record_error(e: &ApiError) -> Value {
-    json!({"statusCode": e.code, "message": e.message, "fields": e.fields})
+    let mut item = json!({"statusCode": e.code, "message": e.message, "fields": e.fields});
+    named(&mut item, e);
+    item
+}
+
+/// Adds what a duplicate rule found, under the key as the API spells it.
+fn named(item: &mut Value, e: &ApiError) {
+    if let Some(found) = &e.duplicates {
+        item["duplicateResut"] = Value::clone(found);
+    }
 }
 
 impl From<Result<Reply, ApiError>> for Reply {

@@ -52,6 +52,9 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
         Ok(user) => state.running = user,
         Err(e) => return Reply::error(&e).with("WWW-Authenticate", "Token".to_owned()),
     }
+    state.behaviour.allow_duplicates = request
+        .header("sforce-duplicate-rule-header")
+        .is_some_and(|h| h.replace(' ', "").to_lowercase().contains("allowsave=true"));
     if let Err(refused) = state.admit() {
         return Reply::error(&refused);
     }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::seconds;
 use crate::write::automation::Automation;
+use crate::write::duplicates::DuplicateRule;
 use crate::write::locks::Locks;
 use crate::write::rules::Rule;
 use crate::write::transaction::Transaction;
@@ -21,6 +22,10 @@ pub(crate) struct Behaviour {
     /// Rules that are there and not understood: a line each.
     pub idle: Vec<String>,
     pub automation: Vec<Automation>,
+    pub duplicates: Vec<DuplicateRule>,
+    /// The call that is answered passes alerts of duplicate rules.
+    #[serde(skip)]
+    pub allow_duplicates: bool,
     #[serde(skip)]
     pub locks: Locks,
     #[serde(skip)]
@@ -35,4 +40,9 @@ pub struct BehaviourSettings {
     /// requests that need one of them meanwhile are refused with `UNABLE_TO_LOCK_ROW`.
     #[serde(with = "seconds")]
     pub write_time: Duration,
+    /// Prices obey their books: a standard price first, a line's price from its opportunity's book.
+    pub price_books: bool,
+    /// Each contact has a direct `AccountContactRelation` to its account, as in orgs with "Contacts to
+    /// Multiple Accounts".
+    pub direct_relations: bool,
 }

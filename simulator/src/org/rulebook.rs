@@ -7,6 +7,7 @@
 use super::Org;
 use crate::id::normalise;
 use crate::write::automation::{self, Deed};
+use crate::write::duplicates::DuplicateRule;
 use crate::write::rules;
 
 impl Org {
@@ -30,6 +31,18 @@ impl Org {
     /// Validation rules that are not enforced, because their formulas go beyond what is known: a line each.
     pub fn idle_rules(&self) -> Vec<String> {
         self.lock().behaviour.idle.clone()
+    }
+
+    /// Adds a duplicate rule: rows of the object that agree with another in all these fields are refused with
+    /// `DUPLICATES_DETECTED`. One that blocks is never passed, one that alerts by a call that says `allowSave`.
+    pub fn add_duplicate_rule(&self, name: &str, object: &str, fields: &[&str], block: bool) {
+        let rule = DuplicateRule {
+            name: name.to_owned(),
+            object: object.to_owned(),
+            fields: fields.iter().map(|f| (*f).to_owned()).collect(),
+            block,
+        };
+        self.lock().behaviour.duplicates.push(rule);
     }
 
     /// Adds a trigger: the deed is done when a row of the object is saved and the condition, if any, holds.

@@ -112,6 +112,7 @@ impl Org {
     fn by_hand(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.running = state.ui_user.clone();
+        state.behaviour.allow_duplicates = false;
         state.begin();
         state
     }

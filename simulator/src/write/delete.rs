@@ -35,6 +35,13 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
     }
     state.allow(Act::Delete, &def, state.row(id).map(|row| (id.as_str(), row)))?;
     note(state, &def)?;
+    if state
+        .row(id)
+        .is_some_and(|r| r.values.get("IsDirect") == Some(&json!(true)))
+        && state.settings.behaviour.direct_relations
+    {
+        return Err(direct_relation());
+    }
     let falling = falling(state, id)?;
     for victim in &falling {
         if let (Some(def), Some(row)) = (state.schema.by_id(victim).cloned(), state.row(victim).cloned()) {
@@ -56,6 +63,12 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
         rollup::refresh(state, &def.name, &[Some(&row)]);
     }
     Ok(())
+}
+
+/// A contact's relation to its own account goes with the contact only.
+fn direct_relation() -> ApiError {
+    let message = "You can't delete a direct relationship. Change the contact's account instead.";
+    ApiError::new("DELETE_FAILED", message)
 }
 
 /// The row and every live row that its delete takes along.

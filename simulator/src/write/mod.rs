@@ -11,6 +11,7 @@ mod check;
 mod coerce;
 mod delete;
 mod derive;
+pub(crate) mod duplicates;
 pub(crate) mod locks;
 mod merge;
 mod order;
@@ -18,6 +19,7 @@ mod relate;
 mod rollup;
 pub(crate) mod rules;
 mod save;
+mod standard;
 pub(crate) mod transaction;
 mod undelete;
 

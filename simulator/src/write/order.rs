@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{automation, locks, rules};
+use super::{automation, duplicates, locks, rules, standard};
 use crate::error::ApiError;
 use crate::org::State;
 use crate::org::state::Row;
@@ -32,10 +32,13 @@ pub(crate) fn before(
 pub(crate) fn check(
     state: &State,
     def: &Arc<ObjectDef>,
+    id: &str,
     row: &Row,
     old: Option<&Row>,
 ) -> Result<(), ApiError> {
-    rules::check(state, def, row, old)
+    rules::check(state, def, row, old)?;
+    standard::check(state, def, id, row, old)?;
+    duplicates::check(state, def, id, row, old)
 }
 
 /// What the save of a row sets off.
@@ -46,5 +49,6 @@ pub(crate) fn after(
     old: Option<&Row>,
     user: &str,
 ) -> Result<(), ApiError> {
+    standard::after(state, def, row, old, user)?;
     automation::after(state, def, row, old, user)
 }

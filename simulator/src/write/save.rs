@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::transaction::note;
-use super::{check, coerce, derive::derive, order, relate, rollup};
+use super::{check, coerce, derive::derive, order, relate, rollup, standard};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -40,6 +40,7 @@ pub(crate) fn create(
     }
     state.allow(Act::Create, &def, None)?;
     note(state, &def)?;
+    standard::direct(state, &def, values)?;
     let given = accept(state, &def, values, Mode::Create)?;
     insert(state, &def, given, user)
 }
@@ -102,7 +103,7 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
     derive(state, &def, &mut row, Some(&old));
     let stamp = json!(state.stamp());
     touch(&def, &mut row, &stamp, user);
-    order::check(state, &def, &row, Some(&old))?;
+    order::check(state, &def, id, &row, Some(&old))?;
     check::unique(state, &def, id, &row)?;
     state.put(&def.name, id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&old), Some(&row)]);
@@ -307,7 +308,7 @@ fn insert(
             row.set(field, kept);
         }
     }
-    order::check(state, def, &row, None)?;
+    order::check(state, def, &id, &row, None)?;
     check::unique(state, def, &id, &row)?;
     state.put(&def.name, &id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&row)]);

@@ -86,6 +86,8 @@ fn envelope(state: &mut State, request: &Request, dialect: Dialect, version: &st
         return Ok(body);
     }
     session(state, header)?;
+    let duplicates = header.and_then(|h| h.child("DuplicateRuleHeader"));
+    state.behaviour.allow_duplicates = duplicates.is_some_and(|h| h.flag("allowSave"));
     let call = Call {
         dialect,
         version,

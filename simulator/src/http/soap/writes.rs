@@ -215,12 +215,59 @@ fn errors<T>(outcome: &Outcome<T>) -> (String, bool) {
         return (String::new(), true);
     };
     let fields: String = e.fields.iter().map(|f| scalar("fields", Some(f))).collect();
-    let message = escape(&e.message);
-    (
-        format!(
-            "<errors>{fields}<message>{message}</message><statusCode>{}</statusCode></errors>",
-            e.code
+    let (message, code) = (escape(&e.message), e.code);
+    let said = format!("{fields}<message>{message}</message><statusCode>{code}</statusCode>");
+    let errors = match &e.duplicates {
+        None => format!("<errors>{said}</errors>"),
+        Some(found) => format!(
+            "<errors xsi:type=\"DuplicateError\">{said}{}</errors>",
+            duplicate_result(found)
         ),
-        false,
-    )
+    };
+    (errors, false)
+}
+
+/// What a duplicate rule found, in the order of the WSDL.
+fn duplicate_result(found: &Value) -> String {
+    let shown = |value: &Value, name: &str| {
+        let text = match &value[name] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        scalar(name, Some(&text))
+    };
+    let all = |value: &Value, names: &[&str]| -> String { names.iter().map(|n| shown(value, n)).collect() };
+    let list = |value: &Value, name: &str| value[name].as_array().cloned().unwrap_or_default();
+    let matches: String = list(found, "matchResults")
+        .iter()
+        .map(|m| {
+            let records: String = list(m, "matchRecords")
+                .iter()
+                .map(|r| {
+                    let kind = r["record"]["attributes"]["type"].as_str();
+                    let id = scalar("sf:Id", r["record"]["Id"].as_str());
+                    format!(
+                        "<matchRecords>{}<record xsi:type=\"sf:sObject\">{}{id}</record></matchRecords>",
+                        shown(r, "matchConfidence"),
+                        scalar("sf:type", kind)
+                    )
+                })
+                .collect();
+            let (head, tail) = (
+                all(m, &["entityType", "matchEngine"]),
+                all(m, &["rule", "size", "success"]),
+            );
+            format!("<matchResults>{head}{records}{tail}</matchResults>")
+        })
+        .collect();
+    let head = all(
+        found,
+        &[
+            "allowSave",
+            "duplicateRule",
+            "duplicateRuleEntityType",
+            "errorMessage",
+        ],
+    );
+    format!("<duplicateResult>{head}{matches}</duplicateResult>")
 }
