@@ -15,7 +15,7 @@
 //! promises nothing (order of rows, size of pages, a monotone usage counter) it gives something unhandy.
 //!
 //! Thin or absent: `/composite` and `/composite/batch`, getUpdated and getDeleted, file bodies,
-//! merge, lead conversion, person accounts, aggregate SOQL.
+//! lead conversion, person accounts, aggregate SOQL.
 
 mod bulk;
 mod error;
