@@ -40,6 +40,6 @@ deny:
 ci:
     .ci/run
 
-# Random bytes against every decoder, SECONDS each (needs cargo-fuzz; its flags are unstable ones)
+# Random bytes against every decoder and parser, SECONDS each (needs cargo-fuzz; its flags are unstable ones)
 fuzz SECONDS="60":
-    cd fuzz && for t in page directory record pack plan; do RUSTC_BOOTSTRAP=1 cargo fuzz run $t -- -max_total_time={{SECONDS}}; done
+    cd fuzz && for t in page directory record pack plan soql; do RUSTC_BOOTSTRAP=1 cargo fuzz run $t -- -max_total_time={{SECONDS}}; done

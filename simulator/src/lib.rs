@@ -19,6 +19,8 @@
 
 mod bulk;
 mod error;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 mod http;
 mod id;
 mod load;

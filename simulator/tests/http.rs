@@ -33,6 +33,10 @@ mod permissions;
 mod projects;
 #[path = "http/query.rs"]
 mod query;
+#[path = "http/query_groups.rs"]
+mod query_groups;
+#[path = "http/query_relations.rs"]
+mod query_relations;
 #[path = "http/recorded.rs"]
 mod recorded;
 #[path = "http/rules.rs"]

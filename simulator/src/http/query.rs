@@ -4,16 +4,13 @@
 //! Source: REST API guide, "Query", "QueryAll", "Query Options Header".
 //! Not here: SOQL, pages, cursors (`soql`).
 
-use serde_json::json;
-
 use super::reply::Reply;
 use super::route::Call;
 use crate::error::ApiError;
 use crate::org::State;
-use crate::soql::page::{MAX_PAGE, Pager, one_batch, reply};
-use crate::soql::plan::Shape;
+use crate::soql::page::{MAX_PAGE, Pager};
 use crate::soql::run::Shown;
-use crate::soql::{group, parser, plan, run};
+use crate::soql::{parser, plan};
 
 /// `GET /query?q=...`
 pub(crate) fn start(state: &mut State, call: &Call<'_>, all: bool) -> Result<Reply, ApiError> {
@@ -22,24 +19,8 @@ pub(crate) fn start(state: &mut State, call: &Call<'_>, all: bool) -> Result<Rep
         .param("q")
         .ok_or_else(|| ApiError::new("MALFORMED_QUERY", "A query string has to be specified"))?;
     let plan = plan::bind(state, text, &parser::parse(text)?)?;
-    match &plan.shape {
-        Shape::Count => {
-            let total = run::count(state, &plan, all);
-            let body = json!({"totalSize": total, "done": true, "records": []});
-            Ok(Reply::json(200, &body))
-        }
-        Shape::Groups(groups) => {
-            let rows = group::rows(state, &plan, groups, all);
-            if rows.len() > MAX_PAGE {
-                return Err(one_batch("Aggregate query"));
-            }
-            Ok(Reply::json(200, &reply(rows.len(), None, rows)))
-        }
-        Shape::Rows(_) => {
-            let batch = hint(call).unwrap_or(MAX_PAGE);
-            paged(state, call, |pager| pager.start(plan, all, batch))
-        }
-    }
+    let batch = hint(call).unwrap_or(MAX_PAGE);
+    paged(state, call, |pager| pager.start(plan, all, batch))
 }
 
 /// `GET /query/{locator}`

@@ -8,12 +8,12 @@
 //! Not here: HTTP (`http::query`).
 
 mod access;
-pub(crate) mod ast;
+mod ast;
 mod compare;
 pub(crate) mod cursor;
 mod dates;
 pub(crate) mod eval;
-pub(crate) mod group;
+mod group;
 pub(crate) mod lexer;
 pub(crate) mod page;
 pub(crate) mod parser;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::cursor::{Cursor, Cursors};
-use super::plan::{Child, Column, Plan};
+use super::group;
+use super::plan::{Child, Column, Plan, Shape};
 use super::run::{self, Shown};
 use crate::error::ApiError;
 use crate::id::mix;
@@ -34,11 +35,23 @@ pub(crate) struct Pager<'a> {
 impl Pager<'_> {
     /// Runs a query and gives its first page.
     pub fn start(&mut self, plan: Plan, all: bool, batch: usize) -> Result<Shown, ApiError> {
-        let ids = run::find(self.state, &plan, all);
-        if plan.object.name.ends_with("__mdt") && ids.len() > MAX_PAGE {
-            return Err(one_batch(&format!("{} query", plan.object.name)));
+        match &plan.shape {
+            Shape::Count => Ok(reply(run::count(self.state, &plan, all), None, Vec::new())),
+            Shape::Groups(groups) => {
+                let rows = group::rows(self.state, &plan, groups, all);
+                if rows.len() > MAX_PAGE {
+                    return Err(one_batch("Aggregate query"));
+                }
+                Ok(reply(rows.len(), None, rows))
+            }
+            Shape::Rows(_) => {
+                let ids = run::find(self.state, &plan, all);
+                if plan.object.name.ends_with("__mdt") && ids.len() > MAX_PAGE {
+                    return Err(one_batch(&format!("{} query", plan.object.name)));
+                }
+                Ok(self.first(&self.cursor(Arc::new(plan), ids, all, batch)))
+            }
         }
-        Ok(self.first(&self.cursor(Arc::new(plan), ids, all, batch)))
     }
 
     /// The page behind a locator.
@@ -122,7 +135,7 @@ impl Pager<'_> {
 }
 
 /// The reply to a query.
-pub(crate) fn reply(total: usize, next: Option<String>, records: Vec<Shown>) -> Shown {
+fn reply(total: usize, next: Option<String>, records: Vec<Shown>) -> Shown {
     let mut pairs = vec![
         ("totalSize".to_owned(), Shown::Plain(json!(total))),
         ("done".to_owned(), Shown::Plain(json!(next.is_none()))),
@@ -133,7 +146,7 @@ pub(crate) fn reply(total: usize, next: Option<String>, records: Vec<Shown>) -> 
 }
 
 /// The refusal of a result that must fit one page and does not.
-pub(crate) fn one_batch(what: &str) -> ApiError {
+fn one_batch(what: &str) -> ApiError {
     let message =
         format!("{what} does not support queryMore(), use LIMIT to restrict the results to a single batch");
     ApiError::new("EXCEEDED_ID_LIMIT", message)
