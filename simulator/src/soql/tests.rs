@@ -5,12 +5,15 @@
 //! Not here: what queries find in an org (`tests/http/query`).
 
 use super::ast::{Cond, Literal, Op, Select};
+use super::cursor::Cursors;
 use super::lexer::located;
+use super::page::{MAX_PAGE, Pager};
 use super::plan::Shape;
 use super::{group, parser::parse, plan, run};
 use crate::id::mix;
 use crate::org::State;
 use crate::sample;
+use crate::schema::{Field, Kind};
 
 fn literal(text: &str) -> Option<Literal> {
     let query = parse(&format!("SELECT Id FROM A WHERE x = {text}")).ok()?;
@@ -67,6 +70,61 @@ fn nesting_and_length_are_bounded() {
 fn errors_show_the_place() {
     let shown = located("SELECT Id\nFROM Nope", 15, "gone");
     assert!(shown.ends_with("^\nERROR at Row:2:Column:6\ngone"), "{shown}");
+}
+
+#[test]
+fn formulas_grow_a_query() {
+    let mut state = sample::state();
+    let mut object = state.schema.object("Mine__c").unwrap().as_ref().clone();
+    for n in 0..30 {
+        object.put(Field {
+            formula_text: Some("1 + ".repeat(900) + "1"),
+            ..Field::new(&format!("F{n}__c"), Kind::Double)
+        });
+    }
+    state.redefine(object);
+    let with = |count: usize| {
+        let fields: Vec<String> = (0..count).map(|n| format!("F{n}__c")).collect();
+        let text = format!("SELECT {} FROM Mine__c", fields.join(","));
+        plan::bind(&state, &text, &parse(&text).unwrap()).map(drop)
+    };
+    assert_eq!(with(25), Ok(()));
+    assert_eq!(with(30).unwrap_err().code, "QUERY_TOO_COMPLICATED");
+}
+
+#[test]
+fn cursors_are_their_users_and_die() {
+    let mut state = sample::state();
+    state.settings.page_size = 10;
+    let text = "SELECT Id FROM Account";
+    let plan = plan::bind(&state, text, &parse(text).unwrap()).unwrap();
+    let mut cursors = Cursors::default();
+    let mut more = |state: &State, locator: Option<&str>| {
+        let mut pager = Pager {
+            state,
+            cursors: &mut cursors,
+            version: "v67.0",
+        };
+        let page = match locator {
+            None => pager.start(plan.clone(), false, MAX_PAGE),
+            Some(locator) => pager.more(locator),
+        };
+        let page = serde_json::to_value(page.map_err(|e| e.code)?).unwrap();
+        let url = page["nextRecordsUrl"].as_str().unwrap().to_owned();
+        Ok::<_, &str>(url.rsplit('/').next().unwrap().to_owned())
+    };
+    let dead = Err("INVALID_QUERY_LOCATOR");
+    let locator = more(&state, None).unwrap();
+    assert!(locator.starts_with("0r8") && more(&state, Some(&locator)).is_ok());
+    let user = std::mem::replace(&mut state.running, "005000000000000AAA".to_owned());
+    assert_eq!(more(&state, Some(&locator)), dead);
+    state.running = user;
+    assert_eq!(more(&state, Some("0r8-1")), dead);
+    assert_eq!(more(&state, Some(&locator.replace('-', "-99"))), dead);
+    state.clock.advance(state.settings.locator_life);
+    assert!(more(&state, Some(&locator)).is_ok());
+    state.clock.advance(std::time::Duration::from_millis(1));
+    assert_eq!(more(&state, Some(&locator)), dead);
 }
 
 /// Sound queries to tear apart; a blank stands between any two tokens.

@@ -10,6 +10,7 @@ mod select;
 
 use super::ast::{Expr, Function, Literal, Order, Path, Query, Select};
 use super::lexer::{Kind, Token, malformed, tokens};
+use super::plan::too_complicated;
 use crate::error::ApiError;
 
 /// Longest query accepted, in characters.
@@ -114,10 +115,7 @@ impl Parser<'_> {
     ) -> Result<T, ApiError> {
         self.depth += by;
         if self.depth > MAX_DEPTH {
-            return Err(ApiError::new(
-                "QUERY_TOO_COMPLICATED",
-                "Query is either selecting too many fields or the filter conditions are too complicated.",
-            ));
+            return Err(too_complicated());
         }
         let found = inner(self);
         self.depth -= by;

@@ -13,6 +13,7 @@ mod names;
 mod restrict;
 mod select;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -207,6 +208,17 @@ impl Plan {
     }
 }
 
+/// Longest query with the texts of its formulas, in bytes.
+const MAX_EXPANDED: usize = 100_000;
+
+/// The refusal of a query that is too deep or too wide.
+pub(super) fn too_complicated() -> ApiError {
+    ApiError::new(
+        "QUERY_TOO_COMPLICATED",
+        "Query is either selecting too many fields or the filter conditions are too complicated.",
+    )
+}
+
 /// Where a query stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -223,9 +235,14 @@ pub(crate) fn bind(state: &State, text: &str, query: &Query) -> Result<Plan, Api
         state,
         text,
         aliases: &query.aliases,
+        formulas: &Cell::new(0),
     };
     let object = binder.object(&query.from)?;
-    binder.plan(object, query, Place::Top)
+    let plan = binder.plan(object, query, Place::Top)?;
+    if text.len().saturating_add(binder.formulas.get()) > MAX_EXPANDED {
+        return Err(too_complicated());
+    }
+    Ok(plan)
 }
 
 impl Binder<'_> {

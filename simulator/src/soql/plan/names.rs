@@ -6,6 +6,7 @@
 //! Relationships", "Alias Notation".
 //! Not here: what may be done with what was found (`filter`, `select`, `group`).
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::super::ast::{DatePart, Expr, Function, Path};
@@ -45,6 +46,8 @@ pub(super) struct Binder<'a> {
     pub state: &'a State,
     pub text: &'a str,
     pub aliases: &'a [(String, Path)],
+    /// Characters of the formulas that the query's names stand for.
+    pub formulas: &'a Cell<usize>,
 }
 
 /// What may be done with a field.
@@ -180,6 +183,8 @@ impl<'a> Binder<'a> {
         match end {
             End::Object(at) => {
                 let field = self.field(&at, last).ok_or_else(|| unknown(&at.name))?;
+                let length = field.formula_text.as_ref().map_or(0, String::len);
+                self.formulas.set(self.formulas.get().saturating_add(length));
                 Ok((column(&at, field, hops), facts(&at, field)))
             }
             End::Name => {
