@@ -27,15 +27,17 @@ pub(crate) fn order(folded: bool, a: &Value, b: &Value) -> Ordering {
 }
 
 fn fold(a: &str, b: &str) -> Ordering {
-    if a.is_ascii() && b.is_ascii() {
-        return a
-            .bytes()
-            .map(|c| c.to_ascii_lowercase())
-            .cmp(b.bytes().map(|c| c.to_ascii_lowercase()));
+    for (x, y) in a.bytes().zip(b.bytes()) {
+        if !x.is_ascii() || !y.is_ascii() {
+            let b = b.chars().flat_map(char::to_lowercase);
+            return a.chars().flat_map(char::to_lowercase).cmp(b);
+        }
+        let found = x.to_ascii_lowercase().cmp(&y.to_ascii_lowercase());
+        if found.is_ne() {
+            return found;
+        }
     }
-    a.chars()
-        .flat_map(char::to_lowercase)
-        .cmp(b.chars().flat_map(char::to_lowercase))
+    a.len().cmp(&b.len())
 }
 
 /// A LIKE pattern: `%` any text, `_` one character, a backslash makes either plain.
@@ -125,6 +127,7 @@ mod tests {
         assert_eq!(order(true, &json!("ÄB"), &json!("äb")), Ordering::Equal);
         assert_eq!(order(false, &json!("B"), &json!("a")), Ordering::Less);
         assert_eq!(order(true, &json!("B"), &json!("a")), Ordering::Greater);
+        assert_eq!(order(true, &json!("Az"), &json!("aZß")), Ordering::Less);
         assert_eq!(order(true, &Value::Null, &json!(-1)), Ordering::Less);
         assert_eq!(order(true, &json!(0.0), &json!(-0.0)), Ordering::Equal);
     }

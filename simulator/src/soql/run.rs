@@ -13,7 +13,7 @@ use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::access::candidates;
-use super::ast::Op;
+use super::ast::{Op, Order};
 use super::compare::order;
 use super::eval::{Reading, holds, rank};
 use super::plan::{Child, Column, Form, Hop, Item, Members, Plan, Test, TypeOf, names_rows};
@@ -162,29 +162,44 @@ fn found(state: &State, plan: &Plan, filter: Option<&Test<Column>>, all: bool) -
     }
     let seed = state.settings.seed;
     let mut rows: Vec<(u64, Reading<'_>)> = rows.map(|r| (mix(seed, r.id), r)).collect();
-    rows.sort_unstable_by_key(|(place, _)| *place);
-    let width = plan.order.len();
-    if width > 0 {
-        // Each row's keys once, not at every comparison.
-        let keys: Vec<Cow<'_, Value>> = rows
-            .iter()
-            .flat_map(|(_, r)| plan.order.iter().map(|item| r.value(&item.of)))
-            .collect();
-        let mut places: Vec<usize> = (0..rows.len()).collect();
-        places.sort_by(|a, b| {
-            let pairs = keys[a * width..][..width].iter().zip(&keys[b * width..][..width]);
-            plan.order
-                .iter()
-                .zip(pairs)
-                .map(|(item, (x, y))| rank(item, !item.of.exact, x, y))
-                .find(|o| o.is_ne())
-                .unwrap_or(std::cmp::Ordering::Equal)
-        });
-        let sorted = places.into_iter().map(|at| rows[at].1);
-        return sorted.skip(offset).take(limit).filter_map(key).collect();
+    if plan.order.is_empty() {
+        rows.sort_unstable_by_key(|(place, _)| *place);
+    } else {
+        rows = sorted(rows, &plan.order, offset.saturating_add(limit));
     }
-    let shuffled = rows.into_iter().map(|(_, r)| r);
-    shuffled.skip(offset).take(limit).filter_map(key).collect()
+    let rows = rows.into_iter().map(|(_, r)| r);
+    rows.skip(offset).take(limit).filter_map(key).collect()
+}
+
+/// The first `wanted` rows by an ORDER BY; rows that it ranks alike go by the number beside them.
+fn sorted<'a>(
+    rows: Vec<(u64, Reading<'a>)>,
+    order: &[Order<Column>],
+    wanted: usize,
+) -> Vec<(u64, Reading<'a>)> {
+    // Each row's keys once, not at every comparison.
+    let width = order.len();
+    let keys: Vec<Cow<'_, Value>> = rows
+        .iter()
+        .flat_map(|(_, r)| order.iter().map(|item| r.value(&item.of)))
+        .collect();
+    let ranked = |a: &usize, b: &usize| {
+        let pairs = keys[a * width..][..width].iter().zip(&keys[b * width..][..width]);
+        order
+            .iter()
+            .zip(pairs)
+            .map(|(item, (x, y))| rank(item, !item.of.exact, x, y))
+            .find(|o| o.is_ne())
+            .unwrap_or_else(|| rows[*a].0.cmp(&rows[*b].0))
+    };
+    let mut places: Vec<usize> = (0..rows.len()).collect();
+    if wanted < places.len() {
+        places.select_nth_unstable_by(wanted, ranked);
+        places.truncate(wanted);
+    }
+    // Rows come in order of Id, and so often nearly in order of time: that is what this sort is good at.
+    places.sort_by(ranked);
+    places.into_iter().map(|at| rows[at]).collect()
 }
 
 /// One row of a reply that has no children; `None` when it is no longer to be seen.
