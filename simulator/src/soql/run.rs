@@ -165,7 +165,7 @@ fn found(state: &State, plan: &Plan, filter: Option<&Test<Column>>, all: bool) -
     if plan.order.is_empty() {
         rows.sort_unstable_by_key(|(place, _)| *place);
     } else {
-        rows = sorted(rows, &plan.order, offset.saturating_add(limit));
+        rows = sorted(&rows, &plan.order, offset.saturating_add(limit));
     }
     let rows = rows.into_iter().map(|(_, r)| r);
     rows.skip(offset).take(limit).filter_map(key).collect()
@@ -173,7 +173,7 @@ fn found(state: &State, plan: &Plan, filter: Option<&Test<Column>>, all: bool) -
 
 /// The first `wanted` rows by an ORDER BY; rows that it ranks alike go by the number beside them.
 fn sorted<'a>(
-    rows: Vec<(u64, Reading<'a>)>,
+    rows: &[(u64, Reading<'a>)],
     order: &[Order<Column>],
     wanted: usize,
 ) -> Vec<(u64, Reading<'a>)> {
