@@ -194,13 +194,8 @@ async fn handle(
     let fault = org.lock().faults.take(&target);
     let held = AtomicU64::new(0);
     let answer = || {
-        let reply = {
-            let mut state = org.lock();
-            state.behaviour.locks.gather();
-            let reply = route::answer(&mut state, &request, &target);
-            held.store(state.behaviour.locks.keep().unwrap_or(0), Ordering::SeqCst);
-            reply
-        };
+        let (reply, ticket) = answered(&org, &request, &target);
+        held.store(ticket, Ordering::SeqCst);
         bulk::finish(&org, reply)
     };
     let reply = match fault.clone() {
@@ -245,15 +240,24 @@ async fn handle(
     send(&org, reply)
 }
 
+/// Answers a request; gives the ticket of the rows that it holds on to, 0 for none.
+fn answered(org: &Org, request: &Request, target: &str) -> (Reply, u64) {
+    let mut state = org.lock();
+    if state.settings.behaviour.write_time.is_zero() {
+        return (route::answer(&mut state, request, target), 0);
+    }
+    state.behaviour.locks.gather();
+    let reply = route::answer(&mut state, request, target);
+    (reply, state.behaviour.locks.keep().unwrap_or(0))
+}
+
 /// Ends a request's hold on the rows it wrote, after the time that writes take; 0 is no hold.
 async fn give_back(org: &Org, ticket: u64) {
     if ticket == 0 {
         return;
     }
     let time = org.lock().settings.behaviour.write_time;
-    if !time.is_zero() {
-        tokio::time::sleep(time).await;
-    }
+    tokio::time::sleep(time).await;
     org.lock().behaviour.locks.release(ticket);
 }
 

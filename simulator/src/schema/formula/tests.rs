@@ -1,4 +1,8 @@
 //! Formulas, computed on a small row.
+//!
+//! Key decision: one table of texts and results for values and one for conditions, so that a function's
+//! meaning is a line.
+//! Not here: what names mean on a real row (`org::compute`).
 
 use super::*;
 
