@@ -69,6 +69,13 @@ impl ApiError {
         )
     }
 
+    pub(crate) fn bad_json(e: &serde_json::Error) -> Self {
+        Self::new(
+            "JSON_PARSER_ERROR",
+            format!("{e} [line:{}, column:{}]", e.line(), e.column()),
+        )
+    }
+
     pub(crate) fn session() -> Self {
         Self::new("INVALID_SESSION_ID", "Session expired or invalid").status(401)
     }

@@ -14,8 +14,7 @@
 //! It is strict on purpose: what the real API refuses it refuses, in the same words, and where the real API
 //! promises nothing (order of rows, size of pages, a monotone usage counter) it gives something unhandy.
 //!
-//! Thin or absent: `/composite` and `/composite/batch`, getUpdated and getDeleted, file bodies,
-//! lead conversion, person accounts, aggregate SOQL.
+//! Thin or absent: `/composite/graph`, lead conversion, person accounts.
 
 mod bulk;
 mod error;
@@ -37,7 +36,8 @@ pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};
 pub use org::{
-    AccessSettings, App, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock, Consent, Fault,
-    FieldRights, ObjectRights, Org, PASSWORD, Permission, Permissions, Record, Settings, Sharing,
+    AccessSettings, App, AssignmentRules, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock,
+    Consent, Fault, FieldRights, FileSettings, ObjectRights, Org, PASSWORD, Permission, Permissions, Record,
+    ReplicationSettings, Settings, Sharing,
 };
 pub use write::automation::Deed;

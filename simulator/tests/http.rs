@@ -17,14 +17,20 @@ mod admin;
 mod auth;
 #[path = "http/bulk_query.rs"]
 mod bulk_query;
+#[path = "http/composite.rs"]
+mod composite;
 #[path = "http/datasets.rs"]
 mod datasets;
 #[path = "http/duplicates.rs"]
 mod duplicates;
 #[path = "http/faults.rs"]
 mod faults;
+#[path = "http/files.rs"]
+mod files;
 #[path = "http/grants.rs"]
 mod grants;
+#[path = "http/keys.rs"]
+mod keys;
 #[path = "http/oauth.rs"]
 mod oauth;
 #[path = "http/permissions.rs"]
@@ -39,6 +45,8 @@ mod query_groups;
 mod query_relations;
 #[path = "http/recorded.rs"]
 mod recorded;
+#[path = "http/replication.rs"]
+mod replication;
 #[path = "http/rules.rs"]
 mod rules;
 #[path = "http/saved.rs"]

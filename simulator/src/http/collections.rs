@@ -9,14 +9,16 @@
 
 use serde_json::{Value, json};
 
+use super::files;
 use super::reply::{Reply, record_error};
 use super::route::Call;
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::State;
+use crate::schema::Kind;
 use crate::soql::run::Shown;
 use crate::soql::{parser, plan, run};
-use crate::write;
+use crate::write::{self, lookup};
 
 const MAX_RECORDS: usize = 200;
 const MAX_CHUNKS: usize = 10;
@@ -30,8 +32,7 @@ fn too_many(most: usize) -> ApiError {
 }
 
 /// The records of a body, each with its type.
-fn records(call: &Call<'_>) -> Result<(bool, Vec<(String, Value)>), ApiError> {
-    let body = call.request.json()?;
+fn records(body: &Value) -> Result<(bool, Vec<(String, Value)>), ApiError> {
     let all_or_none = body.get("allOrNone").and_then(Value::as_bool).unwrap_or(false);
     let Some(list) = body.get("records").and_then(Value::as_array) else {
         return Err(ApiError::new("REQUIRED_FIELD_MISSING", "records is required").on("records"));
@@ -73,18 +74,23 @@ fn chunks<'a>(kinds: impl Iterator<Item = &'a str>) -> Result<(), ApiError> {
     Ok(())
 }
 
+/// The result of a record that was saved.
+fn saved(id: impl Into<Value>) -> Value {
+    json!({"id": id.into(), "success": true, "errors": []})
+}
+
 /// Runs the records' writes; `Err` is the refusal of the whole request.
 fn run_all<T>(
     state: &mut State,
     all_or_none: bool,
     list: &[T],
-    one: impl FnMut(&mut State, &T) -> Result<String, ApiError>,
+    one: impl FnMut(&mut State, &T) -> Result<Value, ApiError>,
 ) -> Result<Reply, ApiError> {
     let results = write::each(state, all_or_none, list, one)?;
     let shown: Vec<Value> = results
         .iter()
         .map(|r| match r {
-            Ok(id) => json!({"id": id, "success": true, "errors": []}),
+            Ok(saved) => saved.clone(),
             Err(e) => json!({"success": false, "errors": [record_error(e)]}),
         })
         .collect();
@@ -93,23 +99,32 @@ fn run_all<T>(
 
 /// `POST /composite/sobjects`
 pub(crate) fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let (all_or_none, list) = records(call)?;
+    let (body, parts) = files::collection(state, call)?;
+    let (all_or_none, list) = records(&body)?;
     let user = state.running.clone();
     run_all(state, all_or_none, &list, |s, (kind, values)| {
-        write::create(s, kind, values, &user)
+        let mut values = values.clone();
+        files::hand_over(s, &mut values, &parts)?;
+        write::create(s, kind, &values, &user).map(saved)
     })
+}
+
+/// Takes a record's value of a field out of it, whatever the case of the name.
+fn take(values: &mut Value, field: &str) -> Option<Value> {
+    let map = values.as_object_mut()?;
+    let key = map.keys().find(|k| k.eq_ignore_ascii_case(field)).cloned()?;
+    map.remove(&key).filter(|v| !v.is_null())
 }
 
 /// `PATCH /composite/sobjects`
 pub(crate) fn update(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
-    let (all_or_none, list) = records(call)?;
+    let (body, parts) = files::collection(state, call)?;
+    let (all_or_none, list) = records(&body)?;
     let user = state.running.clone();
     run_all(state, all_or_none, &list, |s, (kind, values)| {
         let mut values = values.clone();
-        let id = values.as_object_mut().and_then(|map| {
-            let key = map.keys().find(|k| k.eq_ignore_ascii_case("id")).cloned()?;
-            map.remove(&key)
-        });
+        files::hand_over(s, &mut values, &parts)?;
+        let id = take(&mut values, "Id");
         let id = id.as_ref().and_then(Value::as_str).unwrap_or_default();
         if id.is_empty() {
             return Err(ApiError::new("MISSING_ARGUMENT", "Id not specified in an update call").on("Id"));
@@ -124,7 +139,43 @@ pub(crate) fn update(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiErr
                 )
                 .on("Id")
             })?;
-        write::update(s, &id, &values, &user).map(|()| id)
+        write::update(s, &id, &values, &user).map(|()| saved(id))
+    })
+}
+
+/// `PATCH /composite/sobjects/X/{field}`
+pub(crate) fn upsert(state: &mut State, call: &Call<'_>, name: &str, field: &str) -> Result<Reply, ApiError> {
+    let object = state.object(name)?;
+    let key = lookup::key(&object, field)?.clone();
+    let body = call.request.json()?;
+    let (all_or_none, list) = records(&body)?;
+    if let Some((kind, _)) = list
+        .iter()
+        .find(|(kind, _)| !kind.eq_ignore_ascii_case(&object.name))
+    {
+        let message = format!(
+            "Record type {kind} does not match the type of the url, {}",
+            object.name
+        );
+        return Err(ApiError::new("INVALID_INPUT", message));
+    }
+    let user = state.running.clone();
+    run_all(state, all_or_none, &list, |s, (_, values)| {
+        let mut values = values.clone();
+        let (id, created) = match take(&mut values, &key.name) {
+            Some(Value::String(value)) => {
+                write::upsert(s, &object.name, (&key.name, &value), &values, &user)?
+            }
+            Some(other) => write::upsert(s, &object.name, (&key.name, &other.to_string()), &values, &user)?,
+            None if key.kind == Kind::Id => (write::create(s, &object.name, &values, &user)?, true),
+            None => {
+                let message = format!("{} not specified", key.name);
+                return Err(ApiError::new("MISSING_ARGUMENT", message).on(&key.name));
+            }
+        };
+        let mut result = saved(id);
+        result["created"] = json!(created);
+        Ok(result)
     })
 }
 
@@ -144,20 +195,31 @@ pub(crate) fn delete(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiErr
     }
     chunks(ids.iter().map(|id| id.get(..3).unwrap_or_default()))?;
     run_all(state, all_or_none, &ids, |s, id| {
-        write::delete(s, id).map(|()| normalise(id).unwrap_or_else(|| (*id).to_owned()))
+        write::delete(s, id).map(|()| saved(normalise(id).unwrap_or_else(|| (*id).to_owned())))
     })
 }
 
-/// `POST /composite/sobjects/X` with `ids` and `fields`: rows in the order of the Ids, null for none.
+/// The Ids and fields asked for: texts in lists of the body, or separated by commas in the query.
+fn asked(call: &Call<'_>, key: &'static str) -> Result<Vec<String>, ApiError> {
+    let list: Vec<String> = if call.request.verb() == "GET" {
+        let text = call.request.param(key).unwrap_or_default();
+        let items = text.split(',').map(str::trim).filter(|t| !t.is_empty());
+        items.map(str::to_owned).collect()
+    } else {
+        let body = call.request.json()?;
+        let items = body.get(key).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    if list.is_empty() {
+        return Err(ApiError::new("REQUIRED_FIELD_MISSING", format!("{key} is required")).on(key));
+    }
+    Ok(list)
+}
+
+/// `GET` and `POST /composite/sobjects/X` with `ids` and `fields`: rows in the order of the Ids, null for none.
 pub(crate) fn retrieve(state: &mut State, call: &Call<'_>, name: &str) -> Result<Reply, ApiError> {
     let object = state.object(name)?;
-    let body = call.request.json()?;
-    let texts = |key: &str| -> Result<Vec<String>, ApiError> {
-        let list = body.get(key).and_then(Value::as_array).filter(|l| !l.is_empty());
-        list.map(|l| l.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-            .ok_or_else(|| ApiError::new("REQUIRED_FIELD_MISSING", format!("{key} is required")).on(key))
-    };
-    let (ids, fields) = (texts("ids")?, texts("fields")?);
+    let (ids, fields) = (asked(call, "ids")?, asked(call, "fields")?);
     if ids.len() > MAX_RETRIEVED {
         return Err(too_many(MAX_RETRIEVED));
     }

@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::conditional;
 use super::reply::Reply;
 use super::route::Call;
 use crate::error::ApiError;
@@ -16,7 +17,7 @@ use crate::schema::{Field, Kind, ObjectDef, OnDelete};
 use crate::write;
 
 /// `GET /sobjects`
-pub(crate) fn global(state: &State, call: &Call<'_>) -> Reply {
+pub(crate) fn global(state: &mut State, call: &Call<'_>) -> Reply {
     let list: Vec<Value> = state
         .schema
         .objects()
@@ -24,10 +25,11 @@ pub(crate) fn global(state: &State, call: &Call<'_>) -> Reply {
         .map(|o| summary(state, o, call.version))
         .map(Value::Object)
         .collect();
-    Reply::json(
+    let reply = Reply::json(
         200,
         &json!({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": list}),
-    )
+    );
+    conditional::described(state, call, "sobjects", reply)
 }
 
 /// `GET /sobjects/X`
@@ -63,7 +65,7 @@ fn recent(state: &State, object: &ObjectDef, call: &Call<'_>) -> Vec<Value> {
 }
 
 /// `GET /sobjects/X/describe`
-pub(crate) fn object(state: &State, call: &Call<'_>, name: &str) -> Result<Reply, ApiError> {
+pub(crate) fn object(state: &mut State, call: &Call<'_>, name: &str) -> Result<Reply, ApiError> {
     let object = state.object(name)?;
     let mut out = match &object.recorded {
         Some(recorded) => recorded.clone(),
@@ -78,7 +80,8 @@ pub(crate) fn object(state: &State, call: &Call<'_>, name: &str) -> Result<Reply
         .map(|f| Value::Object(field(state, &object, f)))
         .collect();
     out.insert("fields".into(), Value::Array(fields));
-    Ok(Reply::json(200, &out))
+    let reply = Reply::json(200, &out);
+    Ok(conditional::described(state, call, &object.name, reply))
 }
 
 /// The part of a describe that describeGlobal shows too.
@@ -239,7 +242,7 @@ fn field(state: &State, object: &ObjectDef, f: &Field) -> Map<String, Value> {
         "highScaleNumber": false, "htmlFormatted": f.html,
     }));
     out.extend(into_map(json!({
-        "idLookup": f.kind == Kind::Id || f.external_id || f.name_field && f.name == "Name" && object.custom,
+        "idLookup": f.id_lookup(),
         "inlineHelpText": null, "label": f.label, "length": if text || length(f) == 18 { length(f) } else { 0 },
         "mask": null, "maskType": null, "name": f.name, "nameField": f.name_field,
         "namePointing": f.polymorphic(), "nillable": f.nillable, "permissionable": f.permissionable(),

@@ -7,13 +7,21 @@
 
 mod admin;
 mod auth;
+mod batch;
 mod bulk;
 mod collections;
+mod composite;
+pub(crate) mod conditional;
 mod describe;
 mod discovery;
+mod files;
+mod headers;
 mod host;
+mod multipart;
 mod query;
 mod records;
+mod reference;
+mod replication;
 mod reply;
 mod request;
 mod route;
@@ -21,6 +29,7 @@ mod server;
 pub(crate) mod session;
 mod soap;
 mod tls;
+mod tree;
 mod wire;
 
 pub use admin::Admin;

@@ -5,6 +5,8 @@
 //! Source: REST API guide, "Status Codes and Error Responses", "SObject Collections".
 //! Not here: OAuth and SOAP errors (`auth`, `soap`).
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -17,7 +19,7 @@ const JSON: &str = "application/json;charset=UTF-8";
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub status: u16,
-    pub content_type: &'static str,
+    pub content_type: Cow<'static, str>,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
     /// Lines of a bulk query that are still to be written into the body.
@@ -30,17 +32,17 @@ impl Reply {
         let body = serde_json::to_vec(body).unwrap_or_default();
         Self {
             status,
-            content_type: JSON,
+            content_type: JSON.into(),
             headers: Vec::new(),
             body,
             slices: None,
         }
     }
 
-    pub fn text(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+    pub fn text(status: u16, content_type: impl Into<Cow<'static, str>>, body: impl Into<Vec<u8>>) -> Self {
         Self {
             status,
-            content_type,
+            content_type: content_type.into(),
             headers: Vec::new(),
             body: body.into(),
             slices: None,

@@ -51,6 +51,15 @@ impl Request {
         self
     }
 
+    /// The method meant: a POST may carry another in `_HttpMethod`, and a HEAD is a GET without its body.
+    pub fn verb(&self) -> &str {
+        match self.method.as_str() {
+            "POST" => self.param("_HttpMethod").unwrap_or("POST"),
+            "HEAD" => "GET",
+            other => other,
+        }
+    }
+
     /// A query parameter.
     pub fn param(&self, name: &str) -> Option<&str> {
         self.query
@@ -86,12 +95,7 @@ impl Request {
             )
             .status(415));
         }
-        serde_json::from_slice(&self.body).map_err(|e| {
-            ApiError::new(
-                "JSON_PARSER_ERROR",
-                format!("{e} [line:{}, column:{}]", e.line(), e.column()),
-            )
-        })
+        serde_json::from_slice(&self.body).map_err(|e| ApiError::bad_json(&e))
     }
 }
 

@@ -8,9 +8,13 @@
 use super::host::Host;
 use super::reply::Reply;
 use super::request::Request;
-use super::{auth, bulk, collections, describe, discovery, query, records, session, soap};
+use super::{
+    auth, batch, bulk, collections, composite, describe, discovery, headers, query, records, replication,
+    session, soap, tree,
+};
 use crate::error::ApiError;
 use crate::org::State;
+use crate::org::call::CallOptions;
 
 /// Longest request target, and longest target and headers together, in bytes.
 const MAX_TARGET: usize = 16_384;
@@ -52,22 +56,36 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
         Ok(user) => state.running = user,
         Err(e) => return Reply::error(&e).with("WWW-Authenticate", "Token".to_owned()),
     }
-    state.behaviour.allow_duplicates = request
-        .header("sforce-duplicate-rule-header")
-        .is_some_and(|h| h.replace(' ', "").to_lowercase().contains("allowsave=true"));
     if let Err(refused) = state.admit() {
         return Reply::error(&refused);
     }
-    let used: u64 = state.calls.values().sum();
-    if used >= state.settings.daily_requests {
-        return Reply::error(
-            &ApiError::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.").status(403),
-        );
+    if let Err(e) = charged(state) {
+        return Reply::error(&e);
+    }
+    if request.body.len() > state.settings.files.json_body && request.header("content-type").is_some_and(json)
+    {
+        let e = ApiError::new("REQUEST_ENTITY_TOO_LARGE", "Request entity too large");
+        return Reply::error(&e.status(413));
     }
     let call = Call { version, request };
+    state.options = headers::options(request);
     let reply: Reply = dispatch(state, &call, rest).into();
+    state.options = CallOptions::default();
     let info = discovery::usage(state);
     reply.with("Sforce-Limit-Info", info)
+}
+
+fn json(content_type: &str) -> bool {
+    content_type.starts_with("application/json")
+}
+
+/// Refuses a call that the allowance has no room for.
+pub(crate) fn charged(state: &State) -> Result<(), ApiError> {
+    let used: u64 = state.calls.values().sum();
+    if used < state.settings.daily_requests {
+        return Ok(());
+    }
+    Err(ApiError::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.").status(403))
 }
 
 /// A REST call inside a version.
@@ -77,52 +95,111 @@ pub(crate) struct Call<'a> {
     pub request: &'a Request,
 }
 
-fn dispatch(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Result<Reply, ApiError> {
-    let (kind, handler) = handler(&call.request.method, rest)?;
-    state.called(kind);
+/// Answers a call that counts against the allowance.
+pub(crate) fn dispatch(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Result<Reply, ApiError> {
+    let (kind, handler) = handler(call.request.verb(), rest).ok_or_else(|| refusal(call, rest))?;
+    // The calls inside a batch are charged, not the batch.
+    if kind != "batch" {
+        state.called(kind);
+    }
     handler(state, call)
 }
 
-/// Answers a call that another one carries: its session is the other's, and it is not counted again.
+/// Answers a call that is part of one already counted.
 pub(crate) fn inner(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Result<Reply, ApiError> {
-    let (_, handler) = handler(&call.request.method, rest)?;
+    let (_, handler) = handler(call.request.verb(), rest).ok_or_else(|| refusal(call, rest))?;
     handler(state, call)
 }
 
-/// What a call is counted as, and who answers it.
-fn handler<'a>(method: &str, rest: &'a [&'a str]) -> Result<(&'static str, Handler<'a>), ApiError> {
-    let found: (&str, Handler<'_>) = match (method, rest) {
-        ("GET", []) => ("resources", Box::new(|_, c| Ok(discovery::resources(c)))),
-        ("GET", ["limits"]) => ("limits", Box::new(|s, _| Ok(discovery::limits(s)))),
-        ("GET", ["limits", "recordCount"]) => ("recordCount", Box::new(|s, c| Ok(discovery::counts(s, c)))),
-        ("GET", ["sobjects"]) => ("describeGlobal", Box::new(|s, c| Ok(describe::global(s, c)))),
-        ("GET", ["sobjects", name]) => ("basic", Box::new(|s, c| describe::basic(s, c, name))),
-        ("GET", ["sobjects", name, "describe"]) => {
-            ("describe", Box::new(|s, c| describe::object(s, c, name)))
-        }
-        ("GET", ["query"]) => ("query", Box::new(|s, c| query::start(s, c, false))),
-        ("GET", ["queryAll"]) => ("query", Box::new(|s, c| query::start(s, c, true))),
-        ("GET", ["query" | "queryAll", locator]) => {
-            ("queryMore", Box::new(|s, c| query::more(s, c, locator)))
-        }
-        ("POST", ["sobjects", name]) => ("create", Box::new(|s, c| records::create(s, c, name))),
-        ("GET", ["sobjects", name, id]) => ("retrieve", Box::new(|s, c| records::get(s, c, name, id))),
-        ("PATCH", ["sobjects", name, id]) => ("update", Box::new(|s, c| records::update(s, c, name, id))),
-        ("DELETE", ["sobjects", name, id]) => ("delete", Box::new(|s, _| records::delete(s, name, id))),
-        ("PATCH", ["sobjects", name, field, value]) => (
-            "upsert",
-            Box::new(|s, c| records::upsert(s, c, name, field, value)),
-        ),
-        ("POST", ["composite", "sobjects"]) => ("collections", Box::new(collections::create)),
-        ("PATCH", ["composite", "sobjects"]) => ("collections", Box::new(collections::update)),
-        ("DELETE", ["composite", "sobjects"]) => ("collections", Box::new(collections::delete)),
-        ("POST", ["composite", "sobjects", name]) => {
-            ("collections", Box::new(|s, c| collections::retrieve(s, c, name)))
-        }
-        (_, ["jobs", rest @ ..]) => ("bulk", Box::new(|s, c| bulk::answer(s, c, rest))),
-        _ => return Err(ApiError::not_found()),
-    };
-    Ok(found)
+/// What is said of a path that is not served, or not by this method.
+fn refusal(call: &Call<'_>, rest: &[&str]) -> ApiError {
+    let mut allowed: Vec<&str> = ["GET", "POST", "PATCH", "DELETE"]
+        .into_iter()
+        .filter(|method| handler(method, rest).is_some())
+        .collect();
+    if allowed.is_empty() {
+        return ApiError::not_found();
+    }
+    if allowed.contains(&"GET") {
+        allowed.insert(0, "HEAD");
+    }
+    let message = format!(
+        "HTTP Method '{}' not allowed. Allowed are {}",
+        call.request.method,
+        allowed.join(",")
+    );
+    ApiError::new("METHOD_NOT_ALLOWED", message).status(405)
 }
 
 type Handler<'a> = Box<dyn Fn(&mut State, &Call<'_>) -> Result<Reply, ApiError> + 'a>;
+type Found<'a> = Option<(&'static str, Handler<'a>)>;
+
+fn found<'a>(
+    kind: &'static str,
+    handler: impl Fn(&mut State, &Call<'_>) -> Result<Reply, ApiError> + 'a,
+) -> Found<'a> {
+    Some((kind, Box::new(handler)))
+}
+
+/// The kind of call, as the usage counter names it, and who answers it.
+fn handler<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
+    match (method, rest) {
+        (_, ["sobjects", rest @ ..]) => sobjects(method, rest),
+        (_, ["composite", rest @ ..]) => composite(method, rest),
+        (_, ["jobs", rest @ ..]) => {
+            let rest = rest.to_vec();
+            found("bulk", move |s, c| bulk::answer(s, c, &rest))
+        }
+        ("GET", []) => found("resources", |_, c| Ok(discovery::resources(c))),
+        ("GET", ["limits"]) => found("limits", |s, _| Ok(discovery::limits(s))),
+        ("GET", ["limits", "recordCount"]) => found("recordCount", |s, c| Ok(discovery::counts(s, c))),
+        ("GET", ["query"]) => found("query", |s, c| query::start(s, c, false)),
+        ("GET", ["queryAll"]) => found("query", |s, c| query::start(s, c, true)),
+        ("GET", ["query" | "queryAll", locator]) => found("queryMore", |s, c| query::more(s, c, locator)),
+        _ => None,
+    }
+}
+
+fn sobjects<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
+    match (method, rest) {
+        ("GET", []) => found("describeGlobal", |s, c| Ok(describe::global(s, c))),
+        ("GET", [name]) => found("basic", |s, c| describe::basic(s, c, name)),
+        ("POST", [name]) => found("create", |s, c| records::create(s, c, name)),
+        ("GET", [name, "describe"]) => found("describe", |s, c| describe::object(s, c, name)),
+        ("GET", [name, "updated"]) => found("getUpdated", |s, c| replication::updated(s, c, name)),
+        ("GET", [name, "deleted"]) => found("getDeleted", |s, c| replication::deleted(s, c, name)),
+        ("POST" | "PATCH", [name, key]) if key.eq_ignore_ascii_case("Id") => {
+            found("create", |s, c| records::create(s, c, name))
+        }
+        ("GET", [name, id]) => found("retrieve", |s, c| records::get(s, c, name, id)),
+        ("PATCH", [name, id]) => found("update", |s, c| records::update(s, c, name, id)),
+        ("DELETE", [name, id]) => found("delete", |s, _| records::delete(s, name, id)),
+        ("GET", [name, id, way]) => found("retrieve", |s, c| records::below(s, c, name, id, way)),
+        ("PATCH", [name, field, value]) => {
+            found("upsert", |s, c| records::upsert(s, c, name, (field, value)))
+        }
+        ("DELETE", [name, field, value]) => {
+            found("delete", |s, c| records::delete_by(s, c, name, (field, value)))
+        }
+        _ => None,
+    }
+}
+
+fn composite<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
+    match (method, rest) {
+        ("GET", []) => found("composite", |_, c| Ok(composite::resources(c))),
+        ("POST", []) => found("composite", composite::answer),
+        ("POST", ["batch"]) => found("batch", batch::answer),
+        ("POST", ["tree", name]) => found("tree", |s, c| tree::create(s, c, name)),
+        ("POST", ["sobjects"]) => found("collections", collections::create),
+        ("PATCH", ["sobjects"]) => found("collections", collections::update),
+        ("DELETE", ["sobjects"]) => found("collections", collections::delete),
+        ("GET" | "POST", ["sobjects", name]) => {
+            found("collections", |s, c| collections::retrieve(s, c, name))
+        }
+        ("PATCH", ["sobjects", name, field]) => {
+            found("collections", |s, c| collections::upsert(s, c, name, field))
+        }
+        _ => None,
+    }
+}

@@ -26,7 +26,7 @@ use super::{bulk, route};
 use crate::org::{Fault, Org, http_date};
 
 /// Largest request body read, in bytes.
-const MAX_BODY: usize = 64 << 20;
+const MAX_BODY: usize = (2 << 30) + (1 << 20);
 
 /// A running server of an org. Dropping it closes the port.
 #[derive(Debug)]
@@ -266,7 +266,7 @@ fn send(org: &Org, reply: Reply) -> Response<Body> {
         .status(reply.status)
         .header("Date", http_date(org.clock().now()));
     if !reply.body.is_empty() {
-        response = response.header("Content-Type", reply.content_type);
+        response = response.header("Content-Type", reply.content_type.as_ref());
     }
     for (name, value) in reply.headers {
         response = response.header(name, value);

@@ -23,9 +23,6 @@ pub(crate) struct Behaviour {
     pub idle: Vec<String>,
     pub automation: Vec<Automation>,
     pub duplicates: Vec<DuplicateRule>,
-    /// The call that is answered passes alerts of duplicate rules.
-    #[serde(skip)]
-    pub allow_duplicates: bool,
     #[serde(skip)]
     pub locks: Locks,
     #[serde(skip)]

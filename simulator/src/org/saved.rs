@@ -2,8 +2,9 @@
 //!
 //! Key decision: JSON lines, one row a line, so that neither way holds more than a line beside the org. The
 //! state is taken apart field by field: a new field does not compile until it is saved or left out by name.
-//! Format: `{"saved_org":1}`, `{"org":{..}}` with all but the rows, `{"row":[object, {..}]}` each,
-//! `{"end":rows}`. What can be computed from the rest (indexes, parsed formulas) is not in it.
+//! Format: `{"saved_org":1}`, `{"org":{..}}` with all but rows and files, `{"row":[object, {..}]}` each,
+//! `{"file":base64}` each, `{"end":rows and files}`. What can be computed from the rest (indexes, parsed
+//! formulas) is not in it.
 //! Not here: scripted faults, open queries and Bulk API jobs, which belong to a run and not to an org.
 
 use std::collections::BTreeMap;
@@ -11,14 +12,18 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::access::Access;
 use super::behaviour::Behaviour;
+use super::replication::Replication;
 use super::settings::Settings;
 use super::state::{Row, State};
+use crate::http::conditional::Sent;
 use crate::http::session::Sessions;
 use crate::id::normalise;
 use crate::load::LoadError;
@@ -35,6 +40,8 @@ const HIGHEST: u64 = 1 << 53;
 enum Line {
     SavedOrg(u32),
     Org(Box<Head>),
+    /// The bytes of a file, as base64, in the order of their numbers.
+    File(String),
     Row(String, Row),
     End(usize),
 }
@@ -49,6 +56,8 @@ struct Head {
     access: Access,
     behaviour: Behaviour,
     sessions: Sessions,
+    replication: Replication,
+    sent: Sent,
     queries: u64,
     calls: BTreeMap<String, u64>,
     org_id: String,
@@ -82,6 +91,10 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
         sessions,
         cursors,
         bulk: _,
+        files,
+        replication,
+        sent,
+        options: _,
         calls,
         org_id,
         api_user,
@@ -90,11 +103,12 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
         deletes,
         counters,
         journal: _,
+        joined: _,
     } = state;
     put(out, &json!({"saved_org": VERSION}))?;
     let head = json!({
         "schema": schema, "clock_ms": clock.now().as_millisecond(), "settings": settings,
-        "access": access, "behaviour": behaviour,        "sessions": sessions, "queries": cursors.made(), "calls": calls, "org_id": org_id,
+        "access": access, "behaviour": behaviour, "sessions": sessions, "replication": replication, "sent": sent, "queries": cursors.made(), "calls": calls, "org_id": org_id,
         "api_user": api_user, "ui_user": ui_user, "deletes": deletes, "counters": counters,
     });
     put(out, &json!({"org": head}))?;
@@ -104,6 +118,10 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
             put(out, &BTreeMap::from([("row", (object, row))]))?;
             rows += 1;
         }
+    }
+    for bytes in files.contents() {
+        put(out, &BTreeMap::from([("file", STANDARD.encode(bytes))]))?;
+        rows += 1;
     }
     put(out, &json!({"end": rows}))
 }
@@ -163,6 +181,15 @@ impl Reading {
                 return Err(format!("the format is version {other}, known is {VERSION}"));
             }
             (Self::Version, Line::Org(head)) => Self::Rows(Box::new(born(*head)?), 0),
+            (Self::Rows(mut state, rows), Line::File(text)) => {
+                let bytes = STANDARD.decode(text).map_err(|e| e.to_string())?;
+                let before = state.files.contents().len();
+                state.files.keep(bytes.into());
+                if state.files.contents().len() == before {
+                    return Err("this file is there twice".to_owned());
+                }
+                Self::Rows(state, rows + 1)
+            }
             (Self::Rows(mut state, rows), Line::Row(object, row)) => {
                 place(&mut state, &object, row)?;
                 Self::Rows(state, rows + 1)
@@ -185,6 +212,8 @@ fn born(head: Head) -> Result<State, String> {
         access,
         behaviour,
         sessions,
+        replication,
+        sent,
         queries,
         calls,
         org_id,
@@ -213,6 +242,7 @@ fn born(head: Head) -> Result<State, String> {
     (state.settings, state.access, state.behaviour) = (settings, access, behaviour);
     (state.sessions, state.calls) = (sessions, calls);
     (state.org_id, state.api_user, state.ui_user) = (org_id, api_user, ui_user);
+    (state.replication, state.sent) = (replication, sent);
     (state.deletes, state.counters) = (deletes, counters);
     Ok(state)
 }

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::access::AccessSettings;
 use super::auth::Auth;
 use super::behaviour::BehaviourSettings;
+use super::call::AssignmentRules;
+use super::files::FileSettings;
+use super::replication::ReplicationSettings;
 use super::seconds;
 use crate::bulk::BulkSettings;
 
@@ -57,6 +60,12 @@ pub struct Settings {
     pub bulk: BulkSettings,
     /// How writes behave.
     pub behaviour: BehaviourSettings,
+    /// Files.
+    pub files: FileSettings,
+    /// getUpdated and getDeleted.
+    pub replication: ReplicationSettings,
+    /// Active assignment rules.
+    pub assignment: AssignmentRules,
     /// Seed of the order of rows where none is asked for, of page sizes and of the usage counter.
     pub seed: u64,
 }
@@ -82,6 +91,9 @@ impl Default for Settings {
             auto_rows: false,
             bulk: BulkSettings::default(),
             behaviour: BehaviourSettings::default(),
+            files: FileSettings::default(),
+            replication: ReplicationSettings::default(),
+            assignment: AssignmentRules::default(),
             seed: 1,
         }
     }

@@ -13,13 +13,17 @@ use serde_json::{Map, Value, json};
 
 use super::access::Access;
 use super::behaviour::Behaviour;
+use super::call::CallOptions;
 use super::clock::{Clock, stamp};
 use super::faults::Faults;
+use super::files::Files;
 use super::index::Index;
+use super::replication::Replication;
 use super::settings::Settings;
 use super::values::Values;
 use crate::bulk::jobs::Jobs;
 use crate::error::ApiError;
+use crate::http::conditional::Sent;
 use crate::http::session::Sessions;
 use crate::schema::{ObjectDef, Schema};
 use crate::soql::cursor::Cursors;
@@ -87,6 +91,12 @@ pub(crate) struct State {
     pub sessions: Sessions,
     pub cursors: Cursors,
     pub bulk: Jobs,
+    pub files: Files,
+    /// Describes as they were last sent.
+    pub sent: Sent,
+    pub replication: Replication,
+    /// What the call being answered asks of its writes.
+    pub options: CallOptions,
     /// API calls by kind.
     pub calls: BTreeMap<String, u64>,
     pub org_id: String,
@@ -98,6 +108,8 @@ pub(crate) struct State {
     pub deletes: u64,
     pub counters: BTreeMap<String, u64>,
     pub journal: Vec<(String, String, Option<Row>)>,
+    /// Several writes are one transaction: `begin` does not start another.
+    pub joined: bool,
 }
 
 impl State {
@@ -114,6 +126,10 @@ impl State {
             sessions: Sessions::default(),
             cursors: Cursors::default(),
             bulk: Jobs::default(),
+            files: Files::default(),
+            sent: Sent::default(),
+            replication: Replication::default(),
+            options: CallOptions::default(),
             calls: BTreeMap::new(),
             org_id: crate::id::make("00D", 1),
             api_user: crate::id::make("005", 1),
@@ -122,6 +138,7 @@ impl State {
             deletes: 0,
             counters: BTreeMap::new(),
             journal: Vec::new(),
+            joined: false,
         }
     }
 
@@ -152,11 +169,19 @@ impl State {
             row.values.settle();
             self.index.note(def, id, row);
         }
+        let lives = row.as_ref().is_some_and(|r| r.life == Life::Live);
         let table = self.tables.entry(object.to_owned()).or_default();
         let before = match row {
             Some(row) => table.insert(id.to_owned(), row),
             None => table.remove(id),
         };
+        match before.as_ref().map(|r| r.life == Life::Live) {
+            Some(true) if !lives => self.replication.deleted(object, id, self.clock.now()),
+            Some(false) if lives && self.settings.replication.undelete_forgets => {
+                self.replication.forget(object, id);
+            }
+            _ => {}
+        }
         self.journal.push((object.to_owned(), id.to_owned(), before));
     }
 
@@ -184,10 +209,25 @@ impl State {
 
     /// Starts a write transaction: the clock steps, and old undo records go.
     pub fn begin(&mut self) {
+        if self.joined {
+            return;
+        }
         self.journal.clear();
         self.behaviour.transaction = Transaction::default();
         let step = self.settings.step;
         self.clock.advance(step);
+    }
+
+    /// Makes all writes one transaction; they are undone together if it fails.
+    pub fn join<T>(&mut self, writes: impl FnOnce(&mut Self) -> Result<T, T>) -> T {
+        self.begin();
+        self.joined = true;
+        let result = writes(self);
+        self.joined = false;
+        result.unwrap_or_else(|failed| {
+            self.undo_to(0);
+            failed
+        })
     }
 
     /// Runs one record's write; what it did is undone if it fails.
@@ -211,6 +251,10 @@ impl State {
     pub fn undo_to(&mut self, mark: usize) {
         while self.journal.len() > mark {
             if let Some((object, id, before)) = self.journal.pop() {
+                let lived = before.as_ref().is_some_and(|r| r.life == Life::Live);
+                if lived && self.live(&id).is_none() {
+                    self.replication.forget(&object, &id);
+                }
                 let table = self.tables.entry(object).or_default();
                 match before {
                     Some(row) => table.insert(id, row),

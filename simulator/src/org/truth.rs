@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Org;
+use super::call::CallOptions;
 use super::state::{Life, State};
 use crate::error::ApiError;
 use crate::id::normalise;
@@ -112,7 +113,7 @@ impl Org {
     fn by_hand(&self) -> MutexGuard<'_, State> {
         let mut state = self.lock();
         state.running = state.ui_user.clone();
-        state.behaviour.allow_duplicates = false;
+        state.options = CallOptions::default();
         state.begin();
         state
     }

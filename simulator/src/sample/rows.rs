@@ -303,13 +303,17 @@ impl Rows<'_> {
         }
     }
 
-    /// Rows of files; their bodies are not served.
+    /// Files of one version each, of a thousand bytes and some.
     fn files(&mut self, accounts: &[String]) {
         self.state.begin();
         for (n, account) in (1u64..=5).zip(accounts) {
             let (document, version) = (make("069", n), make("068", n));
             let title = format!("Assay report {n} – Prüfbericht");
             let owner = self.state.ui_user.clone();
+            let mut bytes = format!("%PDF-1.4 {title}\n").into_bytes();
+            bytes.resize(1000 + usize::try_from(n).unwrap_or(0), b'.');
+            let checksum = write::files::md5(&bytes);
+            let data = self.state.files.keep(bytes.into());
             self.state.seed_row(
                 "ContentDocument",
                 &document,
@@ -319,8 +323,8 @@ impl Rows<'_> {
             );
             self.state.seed_row("ContentVersion", &version, json!({"ContentDocumentId": document, "IsLatest": true,
                 "VersionNumber": "1", "Title": title, "PathOnClient": format!("report{n}.pdf"), "FileType": "PDF",
-                "FileExtension": "pdf", "ContentSize": 1000 + n, "Checksum": format!("{n:032x}"), "Origin": "H",
-                "ContentLocation": "S", "OwnerId": owner}));
+                "FileExtension": "pdf", "ContentSize": 1000 + n, "Checksum": checksum, "Origin": "H",
+                "ContentLocation": "S", "OwnerId": owner, "VersionData": data}));
             self.state.seed_row(
                 "ContentDocumentLink",
                 &make("06A", n),

@@ -23,6 +23,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub(crate) use field::{Field, Kind, OnDelete};
 pub(crate) use object::ObjectDef;
 
+/// What points at the rows that files and notes hang on.
+const HOLDERS: [(&str, &str); 4] = [
+    ("contentdocumentlink", "LinkedEntityId"),
+    ("contentversion", "FirstPublishLocationId"),
+    ("attachment", "ParentId"),
+    ("note", "ParentId"),
+];
+
 /// All objects of an org, found by name without regard to case.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Schema {
@@ -61,6 +69,9 @@ impl Schema {
             object.key_prefix = self.free_prefix(&object.name);
         }
         self.prefixes.insert(object.key_prefix.clone(), key.clone());
+        if object.name.ends_with("__c") && !object.custom_setting {
+            self.open_files(&object.name);
+        }
         self.objects.insert(key, Arc::new(object));
         self.index_rollups();
         self.name_ways_down();
@@ -88,6 +99,22 @@ impl Schema {
             if let Some(mut named) = open {
                 named.children = Some(name);
                 Arc::make_mut(object).put(named);
+            }
+        }
+    }
+
+    /// Files and notes may hang on rows of every custom object.
+    fn open_files(&mut self, name: &str) {
+        for (holder, field) in HOLDERS {
+            let Some(object) = self.objects.get_mut(holder) else {
+                continue;
+            };
+            let Some(mut field) = object.field(field).filter(|f| f.recorded.is_none()).cloned() else {
+                continue;
+            };
+            if !field.reference_to.iter().any(|t| t == name) {
+                field.reference_to.push(name.to_owned());
+                Arc::make_mut(object).put(field);
             }
         }
     }

@@ -88,7 +88,9 @@ impl ObjectDef {
     }
 
     /// Adds a field, or replaces the one of the same name in its place.
-    pub fn put(&mut self, field: Field) {
+    pub fn put(&mut self, mut field: Field) {
+        field.lookup_key |=
+            self.custom && field.name_field && field.name == "Name" && field.recorded.is_none();
         let key = field.name.to_ascii_lowercase();
         match self.index.get(&key) {
             Some(&i) => self.fields[i] = field,

@@ -36,7 +36,7 @@ pub(crate) fn check(
     old: Option<&Row>,
 ) -> Result<(), ApiError> {
     for rule in state.behaviour.duplicates.iter().filter(|r| r.object == def.name) {
-        let passes = !rule.block && state.behaviour.allow_duplicates;
+        let passes = !rule.block && state.options.allow_duplicates;
         let touched =
             old.is_none_or(|old| rule.fields.iter().any(|f| old.values.get(f) != row.values.get(f)));
         if passes || !touched {

@@ -10,11 +10,10 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::coerce;
+use super::{coerce, lookup};
 use crate::error::ApiError;
 use crate::org::State;
-use crate::org::index::keyed;
-use crate::schema::{Field, Kind, ObjectDef};
+use crate::schema::{Field, ObjectDef};
 
 /// The record with every parent that is named by an external id replaced by its Id.
 pub(crate) fn resolve<'a>(
@@ -71,13 +70,15 @@ fn find(state: &State, reference: &Field, parent: &Map<String, Value>) -> Result
         .filter_map(|t| state.schema.object(t));
     let mut indexed = None;
     for target in targets {
-        let Some(field) = target.field(key).filter(|f| keyed(f) || f.kind == Kind::Id) else {
+        let Some(field) = target.field(key).filter(|f| f.id_lookup()) else {
             continue;
         };
         indexed = Some(target);
         let wanted = coerce(field, value, &state.settings)?;
-        if let Some(id) = lookup(state, target, field, &wanted)? {
-            return Ok(id);
+        match lookup::holding(state, target, field, &wanted).as_slice() {
+            [] => {}
+            [id] => return Ok(id.clone()),
+            several => return Err(lookup::ambiguous(field, several).status(400)),
         }
     }
     let shown = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -96,27 +97,4 @@ fn find(state: &State, reference: &Field, parent: &Map<String, Value>) -> Result
 
 fn refusal(message: &str) -> ApiError {
     ApiError::new("INVALID_FIELD", message)
-}
-
-fn lookup(
-    state: &State,
-    target: &ObjectDef,
-    field: &Field,
-    wanted: &Value,
-) -> Result<Option<String>, ApiError> {
-    if field.kind == Kind::Id {
-        let id = wanted.as_str().unwrap_or_default();
-        return Ok(state.live(id).map(|_| id.to_owned()));
-    }
-    let mut found = state
-        .index
-        .holding(&target.name, &field.name, wanted)
-        .filter(|id| state.live(id).and_then(|r| r.values.get(&field.name)) == Some(wanted));
-    match (found.next(), found.next()) {
-        (Some(_), Some(_)) => Err(ApiError::new(
-            "DUPLICATE_EXTERNAL_ID",
-            format!("{}: more than one record found for external id field", field.name),
-        )),
-        (first, _) => Ok(first.map(str::to_owned)),
-    }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::transaction::note;
-use super::{check, coerce, derive::derive, order, relate, rollup, standard};
+use super::{check, coerce, derive::derive, files, lookup, order, relate, rollup, standard};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -101,12 +101,14 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
     order::before(state, &def, id, &mut row, Some(&old))?;
     name_or_id(&def, id, &mut row);
     derive(state, &def, &mut row, Some(&old));
+    files::derive(state, &def, &mut row, Some(&old))?;
     let stamp = json!(state.stamp());
     touch(&def, &mut row, &stamp, user);
     order::check(state, &def, id, &row, Some(&old))?;
     check::unique(state, &def, id, &row)?;
     state.put(&def.name, id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&old), Some(&row)]);
+    files::settle(state, &def, id, Some(&old), user)?;
     order::after(state, &def, &row, Some(&old), user)
 }
 
@@ -119,36 +121,9 @@ pub(crate) fn upsert(
     user: &str,
 ) -> Result<(String, bool), ApiError> {
     let def = state.object(object)?;
-    let (field, value) = key;
-    let field = def
-        .field(field)
-        .filter(|f| f.external_id || f.kind == Kind::Id)
-        .ok_or_else(|| {
-            ApiError::new(
-                "NOT_FOUND",
-                format!("Provided external ID field does not exist or is not accessible: {field}"),
-            )
-            .status(404)
-        })?;
-    let wanted = coerce(field, &json!(value), &state.settings)?;
-    let found: Vec<String> = if field.kind == Kind::Id {
-        state
-            .live(wanted.as_str().unwrap_or_default())
-            .iter()
-            .map(|r| r.text("Id").to_owned())
-            .collect()
-    } else {
-        let holding = state.index.holding(&def.name, &field.name, &wanted);
-        holding
-            .filter(|id| {
-                state
-                    .live(id)
-                    .is_some_and(|r| r.values.get(&field.name) == Some(&wanted))
-            })
-            .map(str::to_owned)
-            .collect()
-    };
-    match found.as_slice() {
+    let field = lookup::key(&def, key.0)?;
+    let wanted = coerce(field, &json!(key.1), &state.settings)?;
+    match lookup::holding(state, &def, field, &wanted).as_slice() {
         [] if field.kind == Kind::Id => Err(ApiError::not_found()),
         [] => {
             let mut values = values.clone();
@@ -158,7 +133,7 @@ pub(crate) fn upsert(
             create(state, object, &values, user).map(|id| (id, true))
         }
         [id] => update(state, id, values, user).map(|()| (id.clone(), false)),
-        _ => Err(ApiError::new("DUPLICATE_EXTERNAL_ID", "more than one record found").status(300)),
+        several => Err(lookup::ambiguous(field, several)),
     }
 }
 
@@ -180,7 +155,7 @@ pub(crate) fn unsupported(def: &ObjectDef, what: &str) -> ApiError {
     )
 }
 
-fn missing(fields: &[&str]) -> ApiError {
+pub(super) fn missing(fields: &[&str]) -> ApiError {
     let list = fields.join(", ");
     let mut e = ApiError::new(
         "REQUIRED_FIELD_MISSING",
@@ -192,7 +167,7 @@ fn missing(fields: &[&str]) -> ApiError {
 
 /// Checks names, rights and values of the fields given.
 fn accept(
-    state: &State,
+    state: &mut State,
     def: &Arc<ObjectDef>,
     values: &Value,
     mode: Mode,
@@ -223,7 +198,8 @@ fn accept(
     }
     let mut out = Vec::with_capacity(given.len());
     for (field, value) in given {
-        out.push((field.name.clone(), coerce(field, value, &state.settings)?));
+        let value = coerce(field, value, &state.settings)?;
+        out.push((field.name.clone(), files::take_in(state, field, value)?));
     }
     Ok(out)
 }
@@ -274,6 +250,9 @@ fn insert(
     }
     let id = state.new_id(&def.key_prefix);
     row.set("Id", json!(id));
+    if let Some(owner) = assigned(state, def) {
+        row.set("OwnerId", json!(owner));
+    }
     defaults(state, def, &mut row, user);
     order::before(state, def, &id, &mut row, None)?;
     let lacking: Vec<&str> = def
@@ -292,6 +271,8 @@ fn insert(
     }
     name_or_id(def, &id, &mut row);
     derive(state, def, &mut row, None);
+    files::derive(state, def, &mut row, None)?;
+    files::no_second_link(state, def, &id, &row)?;
     let stamp = json!(state.stamp());
     for (field, value) in [("CreatedDate", &stamp), ("CreatedById", &json!(user))] {
         if def.has(field) && !row.values.contains_key(field) {
@@ -312,11 +293,21 @@ fn insert(
     check::unique(state, def, &id, &row)?;
     state.put(&def.name, &id, Some(row.clone()));
     rollup::refresh(state, &def.name, &[Some(&row)]);
+    files::settle(state, def, &id, None, user)?;
     order::after(state, def, &row, None, user)?;
     if def.name == "Campaign" && state.settings.auto_rows {
         state.as_system(|s| statuses(s, &id, user))?;
     }
     Ok(id)
+}
+
+/// The owner that an active assignment rule gives, if the call leaves it to the rules.
+fn assigned(state: &State, def: &ObjectDef) -> Option<String> {
+    let rules = &state.settings.assignment.0;
+    rules
+        .get(&def.name)
+        .filter(|_| state.options.auto_assign)
+        .cloned()
 }
 
 /// The statuses that each new campaign is born with.

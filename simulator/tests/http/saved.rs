@@ -54,6 +54,12 @@ fn transcript(s: &Session) -> Vec<(u16, Value)> {
             .map(|(bin, row)| json!([format!("{bin:?}"), row]));
         out.push((0, every.collect()));
     }
+    for row in s.org.rows("ContentVersion") {
+        let file = s.request("GET", row["VersionData"].as_str().unwrap()).send();
+        out.push((0, json!(file.unwrap().text().unwrap())));
+    }
+    let window = "start=2026-01-05T00:00:00Z&end=2026-01-06T00:00:00Z";
+    out.push(s.get(&format!("/sobjects/Account/deleted/?{window}")));
     out.push(s.send("POST", "/sobjects/Account", &json!({"Name": "after"})));
     out.push(s.send("POST", "/sobjects/Account", &json!({})));
     let bin = s

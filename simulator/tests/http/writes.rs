@@ -63,7 +63,6 @@ fn refusals_of_create() {
         .find(|u| u["IsActive"] == json!(false))
         .unwrap()["Id"]
         .clone();
-    let account = s.org.rows("Account")[0]["Id"].clone();
     let deleted = s.org.create("Account", &json!({"Name": "x"})).unwrap();
     s.org.delete(&deleted).unwrap();
     for (object, body, wanted) in [
@@ -144,8 +143,8 @@ fn refusals_of_create() {
             "INVALID_FIELD_FOR_INSERT_UPDATE",
         ),
         (
-            "ContentDocumentLink",
-            json!({"LinkedEntityId": account}),
+            "ContentDocument",
+            json!({"Title": "x"}),
             "INVALID_TYPE_FOR_OPERATION",
         ),
         ("Account", json!([1]), "JSON_PARSER_ERROR"),

@@ -87,7 +87,7 @@ fn envelope(state: &mut State, request: &Request, dialect: Dialect, version: &st
     }
     session(state, header)?;
     let duplicates = header.and_then(|h| h.child("DuplicateRuleHeader"));
-    state.behaviour.allow_duplicates = duplicates.is_some_and(|h| h.flag("allowSave"));
+    state.options.allow_duplicates = duplicates.is_some_and(|h| h.flag("allowSave"));
     let call = Call {
         dialect,
         version,
