@@ -11,8 +11,8 @@ use crate::format::digest::Digest;
 use crate::format::pack::PackRole;
 use crate::format::place::{MetaRef, number};
 
-/// Prefixes of the keys: in an org's node `S`napshots, `O`bjects, `R`uns, s`C`hemas, `D`rafts; in the vault's own
-/// node `P`acks and `G`rants. Reserved: `X` condemned packs, `H` holds, `L` losses, `E` erasures, `A` activity.
+/// Prefixes of the keys: in an org's node `S`napshots, `O`bjects, `R`uns, s`C`hemas, `D`rafts, `H`olds, `E`rasures;
+/// in the vault's own node `P`acks, condemned packs (`X`), `L`osses, `G`rants, `A`ctivity.
 pub mod prefix {
     /// A kept snapshot.
     pub const SNAPSHOT: u8 = b'S';
@@ -28,6 +28,16 @@ pub mod prefix {
     pub const PACK: u8 = b'P';
     /// A sealed grant.
     pub const GRANT: u8 = b'G';
+    /// A pack on its way out.
+    pub const CONDEMNED: u8 = b'X';
+    /// What keeps a snapshot.
+    pub const HOLD: u8 = b'H';
+    /// A chunk that is lost.
+    pub const LOSS: u8 = b'L';
+    /// A record that was erased.
+    pub const ERASURE: u8 = b'E';
+    /// A line of the activity log.
+    pub const ACTIVITY: u8 = b'A';
 }
 
 /// The key of a numbered entry, big-endian so that it sorts.

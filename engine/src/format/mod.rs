@@ -9,6 +9,7 @@ pub mod describe;
 pub mod digest;
 pub mod entry;
 pub mod manifest;
+pub mod mark;
 pub mod pack;
 pub mod page;
 pub mod place;

@@ -66,6 +66,7 @@ pub struct Keys {
     cut: [u8; 32],
     blob_cut: [u8; 32],
     digest: [u8; 32],
+    erasure: [u8; 32],
     root: [u8; 32],
     object: [u8; 32],
     name: [u8; 32],
@@ -82,6 +83,7 @@ impl Keys {
             cut: key("halite 2026-11 page cuts v1"),
             blob_cut: key("halite 2026-11 blob cuts v1"),
             digest: key("halite 2026-11 state digest v1"),
+            erasure: key("halite 2026-11 erasures v1"),
             root: key("halite 2026-11 root mac v1"),
             object: key("halite 2026-11 object keys v1"),
             name: key("halite 2026-11 object names v1"),
@@ -108,6 +110,11 @@ impl Keys {
     /// The key of the hashes that a state digest sums.
     pub fn digest_key(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The key of the hashes by which erased records are known.
+    pub fn erasure_key(&self) -> &[u8; 32] {
+        &self.erasure
     }
 
     /// The secret table by which blobs are cut: 256 independent words, since one 64-bit seed is no protection.

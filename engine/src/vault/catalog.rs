@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::{OrgId, PackId, SnapshotId};
+use crate::base::id::{ChunkId, OrgId, PackId, SnapshotId};
 use crate::base::stamp::Stamp;
 use crate::format::catalog::{Head, Node};
 use crate::format::entry::{
     ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
 };
+use crate::format::mark::{ActivityEntry, CondemnedEntry, HoldEntry, LossEntry};
 use crate::format::root::Root;
 
 /// Where everything lives, as one root version says.
@@ -168,6 +169,44 @@ impl Catalog {
             .collect()
     }
 
+    /// The entries of a prefix in the node of an org, or in the vault's own.
+    fn scan<T>(
+        &self,
+        org: Option<OrgId>,
+        prefix: u8,
+        read: impl Fn(&[u8], &[u8]) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let key = [prefix];
+        let entries = self.nodes.get(&org).into_iter().flat_map(|node| node.scan(&key));
+        entries.map(|(key, value)| read(&key[1..], value)).collect()
+    }
+
+    /// The packs on their way out.
+    pub fn condemned(&self) -> Result<Vec<(PackId, CondemnedEntry)>> {
+        self.scan(None, prefix::CONDEMNED, |key, value| {
+            Ok((PackId(array(key)?), CondemnedEntry::decode(value)?))
+        })
+    }
+
+    /// The holds on snapshots of an org, by their names.
+    pub fn holds(&self, org: OrgId) -> Result<Vec<([u8; 16], HoldEntry)>> {
+        self.scan(Some(org), prefix::HOLD, |key, value| {
+            Ok((array(key)?, HoldEntry::decode(value)?))
+        })
+    }
+
+    /// The chunks that are lost.
+    pub fn losses(&self) -> Result<Vec<(ChunkId, LossEntry)>> {
+        self.scan(None, prefix::LOSS, |key, value| {
+            Ok((ChunkId(array(key)?), LossEntry::decode(value)?))
+        })
+    }
+
+    /// What was done to the vault, oldest first.
+    pub fn activity(&self) -> Result<Vec<ActivityEntry>> {
+        self.scan(None, prefix::ACTIVITY, |_, value| ActivityEntry::decode(value))
+    }
+
     /// Whether a pack is live.
     pub fn has_pack(&self, pack: &PackId) -> bool {
         self.nodes
@@ -204,6 +243,12 @@ pub(crate) fn snapshot(org: OrgId, key: &[u8], value: &[u8]) -> Result<(Snapshot
         },
         entry,
     ))
+}
+
+fn array<const N: usize>(bytes: &[u8]) -> Result<[u8; N]> {
+    bytes
+        .try_into()
+        .map_err(|_| Error::corrupt("catalog", "a key of the wrong length"))
 }
 
 fn text(bytes: &[u8]) -> Result<String> {

@@ -10,7 +10,8 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, PackId};
 use crate::base::limits;
 use crate::format::catalog::{Head, Node};
-use crate::format::entry::{PackEntry, named, prefix};
+use crate::format::entry::{PackEntry, named, numbered, prefix};
+use crate::format::mark::{ActivityEntry, CondemnedEntry};
 use crate::format::pack::{DirEntry, PackBuilder, PackRole, read_directory};
 use crate::format::place::MetaRef;
 use crate::format::root::Root;
@@ -29,6 +30,7 @@ pub struct Edit<'v> {
     touched: BTreeSet<Option<OrgId>>,
     open: Option<(PackBuilder, PackBuilder)>,
     packs: Vec<PackId>,
+    condemns: bool,
     compressor: Compressor,
     /// The catalog that this one is to replace.
     pub before: std::sync::Arc<Catalog>,
@@ -44,6 +46,7 @@ impl<'v> Edit<'v> {
             touched: BTreeSet::new(),
             open: None,
             packs: Vec::new(),
+            condemns: false,
             compressor,
             before,
         }
@@ -53,6 +56,56 @@ impl<'v> Edit<'v> {
     pub fn node(&mut self, org: Option<OrgId>) -> &mut Node {
         self.touched.insert(org);
         self.nodes.entry(org).or_default()
+    }
+
+    /// Takes packs that are stored into the live list. One that was noted as a stray is adopted; one that is
+    /// condemned may be deleted at any moment and is refused.
+    pub fn adopt(&mut self, packs: &[PackId], role: PackRole) -> Result<()> {
+        let since = self.before.root.version + 1;
+        for pack in packs {
+            let key = named(prefix::CONDEMNED, &pack.0);
+            if let Some(entry) = self.node(None).get(&key) {
+                if CondemnedEntry::decode(entry)?.condemned {
+                    let message = format!("pack {pack} was condemned before it was published");
+                    return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
+                }
+                self.node(None).remove(&key);
+            }
+            self.node(None)
+                .put(named(prefix::PACK, &pack.0), PackEntry { role, since }.encode());
+        }
+        Ok(())
+    }
+
+    /// Takes packs out of the live list and condemns them: a later run may delete them.
+    pub fn condemn(&mut self, packs: &[PackId]) {
+        let (since, at) = (self.before.root.version + 1, self.vault.clock.now());
+        let entry = CondemnedEntry {
+            condemned: true,
+            since,
+            at,
+        };
+        for pack in packs {
+            self.node(None).remove(&named(prefix::PACK, &pack.0));
+            self.node(None)
+                .put(named(prefix::CONDEMNED, &pack.0), entry.encode());
+        }
+        self.condemns |= !packs.is_empty();
+    }
+
+    /// Adds a line to the activity log.
+    pub fn log(&mut self, verb: &str, org: Option<OrgId>, detail: String) {
+        let last = self.node(None).scan(&[prefix::ACTIVITY]).last();
+        let number = last.and_then(|(key, _)| key[1..].try_into().ok());
+        let number = number.map_or(1, |n| u64::from_be_bytes(n) + 1);
+        let entry = ActivityEntry {
+            at: self.vault.clock.now(),
+            verb: verb.to_owned(),
+            org,
+            detail,
+        };
+        self.node(None)
+            .put(numbered(prefix::ACTIVITY, number), entry.encode());
     }
 
     /// Stores a chunk of metadata twice.
@@ -106,14 +159,8 @@ impl<'v> Edit<'v> {
             // Opens the packs of this commit, so that they can be listed before the nodes are written.
             self.put(ChunkKind::CatalogNode, &Node::default().encode_base())?;
         }
-        for pack in self.packs.clone() {
-            let entry = PackEntry {
-                role: PackRole::Metadata,
-                since: version,
-            };
-            self.node(None).put(named(prefix::PACK, &pack.0), entry.encode());
-        }
         let known = self.packs.len();
+        self.adopt(&self.packs.clone(), PackRole::Metadata)?;
         for org in self.touched.clone() {
             let node = self.nodes.entry(org).or_default();
             let fresh = !head.nodes.contains_key(&org);
@@ -141,7 +188,7 @@ impl<'v> Edit<'v> {
         } else {
             before.hash()
         };
-        let (vault, epoch) = (before.vault, before.epoch);
+        let (vault, epoch) = (before.vault, before.epoch + u64::from(self.condemns));
         let root = Root {
             vault,
             version,
@@ -174,16 +221,7 @@ impl Vault {
         for _ in 0..TRIES {
             let mut change = Edit::new(self, self.catalog());
             edit(&mut change)?;
-            let since = change.before.root.version + 1;
-            for pack in new {
-                let entry = PackEntry {
-                    role: PackRole::Data,
-                    since,
-                };
-                change
-                    .node(None)
-                    .put(named(prefix::PACK, &pack.0), entry.encode());
-            }
+            change.adopt(new, PackRole::Data)?;
             let expected = (change.before.root.version > 0).then(|| change.before.root_bytes.clone());
             let (catalog, packs) = change.finish()?;
             let swapped = self.backend.swap_root(expected.as_deref(), &catalog.root_bytes);

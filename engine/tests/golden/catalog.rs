@@ -11,6 +11,7 @@ use halite_engine::format::entry::{
     DraftEntry, ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, numbered, of_sobject, prefix,
 };
 use halite_engine::format::manifest::{Captured, Manifest};
+use halite_engine::format::mark::{ActivityEntry, CondemnedEntry, ErasureEntry, HoldEntry, LossEntry};
 use halite_engine::format::pack::PackRole;
 use halite_engine::format::page::id_hash;
 use halite_engine::format::run::{Filter, PageEntry, PartEntry, RunHead, RunPart};
@@ -184,6 +185,69 @@ fn entries_of_a_catalog() {
         "f5c78bdc95df1a6de465fb66eaa805c1",
     );
     assert_eq!(DraftEntry::decode(&draft.encode()).unwrap(), draft);
+}
+
+#[test]
+fn marks_of_a_catalog() {
+    let made = at("2026-01-02T00:00:00.000Z");
+    let condemned = CondemnedEntry {
+        condemned: true,
+        since: 300,
+        at: made,
+    };
+    same(
+        "condemned entry",
+        &condemned.encode(),
+        10,
+        "ccc9b4544d6accba04da32730466d438",
+    );
+    assert_eq!(CondemnedEntry::decode(&condemned.encode()).unwrap(), condemned);
+    let hold = HoldEntry {
+        snapshot: 7,
+        made,
+        until: Stamp::NONE,
+        reason: "lawsuit".into(),
+    };
+    same(
+        "hold entry",
+        &hold.encode(),
+        26,
+        "d916bdc162e7edc1dd2226de53bcc6e7",
+    );
+    assert_eq!(HoldEntry::decode(&hold.encode()).unwrap(), hold);
+    let loss = LossEntry {
+        kind: 2,
+        at: made,
+        what: "Every__c a01 to a02".into(),
+    };
+    same(
+        "loss entry",
+        &loss.encode(),
+        28,
+        "b28b98de3d97e2a9ad6b3debc262eec8",
+    );
+    assert_eq!(LossEntry::decode(&loss.encode()).unwrap(), loss);
+    let erasure = ErasureEntry { at: made };
+    same(
+        "erasure entry",
+        &erasure.encode(),
+        7,
+        "218e731a4207545c74b6109cc3dc4483",
+    );
+    assert_eq!(ErasureEntry::decode(&erasure.encode()).unwrap(), erasure);
+    let activity = ActivityEntry {
+        at: made,
+        verb: "forget".into(),
+        org: Some(id("00D000000000001")),
+        detail: "3 snapshots".into(),
+    };
+    same(
+        "activity entry",
+        &activity.encode(),
+        42,
+        "739272e5d4fcbdaaf3efd206d46c76fb",
+    );
+    assert_eq!(ActivityEntry::decode(&activity.encode()).unwrap(), activity);
 }
 
 #[test]
