@@ -37,7 +37,7 @@ pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};
 pub use org::{
     AccessSettings, App, AssignmentRules, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock,
-    Consent, Fault, FieldRights, FileSettings, ObjectRights, Org, PASSWORD, Permission, Permissions, Record,
-    ReplicationSettings, Settings, Sharing,
+    Consent, Fault, FieldRights, FileSettings, LateTransaction, LimitSettings, ObjectRights, Org, PASSWORD,
+    Permission, Permissions, Record, ReplicationSettings, Settings, Sharing,
 };
 pub use write::automation::Deed;

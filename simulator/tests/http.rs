@@ -15,6 +15,8 @@ mod support;
 mod admin;
 #[path = "http/auth.rs"]
 mod auth;
+#[path = "http/behave.rs"]
+mod behave;
 #[path = "http/bulk_query.rs"]
 mod bulk_query;
 #[path = "http/composite.rs"]
@@ -31,10 +33,14 @@ mod files;
 mod grants;
 #[path = "http/keys.rs"]
 mod keys;
+#[path = "http/limits.rs"]
+mod limits;
 #[path = "http/oauth.rs"]
 mod oauth;
 #[path = "http/permissions.rs"]
 mod permissions;
+#[path = "http/platform.rs"]
+mod platform;
 #[path = "http/projects.rs"]
 mod projects;
 #[path = "http/query.rs"]

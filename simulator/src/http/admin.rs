@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::behave;
 use super::reply::Reply;
 use super::request::Request;
 use crate::error::ApiError;
@@ -88,6 +89,7 @@ pub(crate) fn answer(desk: &Desk, org: &Org, request: &Request) -> Reply {
     let answered = match path.as_slice() {
         ["records", rest @ ..] => records(org, request, rest),
         ["truth", rest @ ..] => truth(org, request, rest),
+        ["behaviour", rest @ ..] => behave::answer(org, request, rest),
         rest => control(desk, org, request, rest),
     };
     answered.map_or_else(|e| Reply::error(&e), |body| Reply::json(200, &body))
@@ -196,6 +198,10 @@ fn records(org: &Org, request: &Request, path: &[&str]) -> Answer {
         ("POST", [id, "purge"]) => org.purge(&[id])?,
         ("POST", [id, "expire"]) => org.expire(&[id])?,
         ("POST", [id, "view"]) => org.view(id),
+        ("POST", [id, "archive"]) => org.archive(id)?,
+        ("POST", [id, "lock"]) => org.lock_row(id),
+        ("POST", [id, "unlock"]) => org.unlock_row(id),
+        ("POST", [id, "merge"]) => return behave::merge(org, id, &body(request)?),
         _ => return Err(ApiError::not_found()),
     }
     Ok(json!({"success": true}))
@@ -219,14 +225,14 @@ fn truth(org: &Org, request: &Request, path: &[&str]) -> Answer {
     }
 }
 
-fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
+pub(super) fn body<T: DeserializeOwned>(request: &Request) -> Result<T, ApiError> {
     read(request.json()?)
 }
 
-fn read<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
+pub(super) fn read<T: DeserializeOwned>(value: Value) -> Result<T, ApiError> {
     serde_json::from_value(value).map_err(unreadable)
 }
 
-fn unreadable(why: impl std::fmt::Display) -> ApiError {
+pub(super) fn unreadable(why: impl std::fmt::Display) -> ApiError {
     ApiError::new("JSON_PARSER_ERROR", why.to_string())
 }

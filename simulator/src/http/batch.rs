@@ -99,6 +99,6 @@ fn one(state: &mut State, call: &Call<'_>, item: &Item) -> Result<Reply, ApiErro
         version,
         request: &request,
     };
-    route::charged(state)?;
+    state.affords_call()?;
     route::dispatch(state, &call, rest)
 }

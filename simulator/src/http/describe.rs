@@ -145,7 +145,8 @@ fn full(state: &State, object: &ObjectDef, call: &Call<'_>) -> Map<String, Value
 /// Record types of the object; the master comes last and is the default where there is no other.
 fn record_types(state: &State, object: &ObjectDef, call: &Call<'_>) -> Vec<Value> {
     let info = |id: &str, name: &str, developer: &str, master: bool, default: bool, active: bool| {
-        json!({"active": active, "available": active, "defaultRecordTypeMapping": default,
+        let offered = active && state.offers(id);
+        json!({"active": active, "available": offered, "defaultRecordTypeMapping": default,
             "developerName": developer, "master": master, "name": name, "recordTypeId": id,
             "urls": {"layout": format!("/services/data/{}/sobjects/{}/describe/layouts/{id}", call.version, object.name)}})
     };

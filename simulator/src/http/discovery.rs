@@ -56,7 +56,7 @@ pub(crate) fn resources(call: &Call<'_>) -> Reply {
 
 /// The `Sforce-Limit-Info` header: an estimate, now above and now below the truth.
 pub(crate) fn usage(state: &State) -> String {
-    let used: u64 = state.calls.values().sum();
+    let used = state.used_today();
     let jitter = mix(state.settings.seed, &used.to_string()) % 5;
     let shown = (used + 2).saturating_sub(jitter);
     format!("api-usage={shown}/{}", state.settings.daily_requests)
@@ -64,15 +64,17 @@ pub(crate) fn usage(state: &State) -> String {
 
 /// `GET /limits`
 pub(crate) fn limits(state: &State) -> Reply {
-    let used: u64 = state.calls.values().sum();
+    let used = state.used_today();
     let max = state.settings.daily_requests;
+    let limits = &state.settings.limits;
+    let (data, files) = state.room_mb();
     let of = |max: u64, remaining: u64| json!({"Max": max, "Remaining": remaining});
     let mut body = json!({
             "ConcurrentAsyncGetReportInstances": of(200, 200),
             "DailyApiRequests": {"Max": max, "Remaining": max.saturating_sub(used),
                 "Halite": {"Max": 0, "Remaining": 0}},
-            "DataStorageMB": of(1_024, 1_000),
-            "FileStorageMB": of(1_024, 1_000),
+            "DataStorageMB": of(limits.data_storage_mb, data),
+            "FileStorageMB": of(limits.file_storage_mb, files),
     });
     let now = state.clock.now();
     for (name, max, remaining) in state.bulk.allowances(&state.settings.bulk, now) {

@@ -8,6 +8,7 @@
 mod admin;
 mod auth;
 mod batch;
+mod behave;
 mod bulk;
 mod collections;
 mod composite;
@@ -30,6 +31,7 @@ pub(crate) mod session;
 mod soap;
 mod tls;
 mod tree;
+pub(crate) mod visits;
 mod wire;
 
 pub use admin::Admin;

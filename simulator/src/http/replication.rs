@@ -107,7 +107,8 @@ impl Window {
     fn covered(&self, state: &State) -> Timestamp {
         let now = state.clock.now();
         let held = state.replication.held_at.unwrap_or(now);
-        minute(self.end.min(now).min(held))
+        let late = state.late.oldest().unwrap_or(now);
+        minute(self.end.min(now).min(held).min(late))
     }
 }
 

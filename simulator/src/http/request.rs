@@ -22,6 +22,8 @@ pub(crate) struct Request {
     pub base: String,
     /// Base URL of the server by its address, whatever host it was asked as.
     pub server: String,
+    /// As many long requests as are allowed were running when it came.
+    pub crowded: bool,
 }
 
 impl Request {
@@ -36,6 +38,7 @@ impl Request {
             query: pairs(query.as_bytes()),
             base: format!("http://{host}"),
             server: "http://localhost".to_owned(),
+            crowded: false,
             headers,
             body,
         }

@@ -8,6 +8,7 @@
 use super::host::Host;
 use super::reply::Reply;
 use super::request::Request;
+use super::visits::crowded;
 use super::{
     auth, batch, bulk, collections, composite, describe, discovery, headers, query, records, replication,
     session, soap, tree,
@@ -59,7 +60,10 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
     if let Err(refused) = state.admit() {
         return Reply::error(&refused);
     }
-    if let Err(e) = charged(state) {
+    if request.crowded {
+        return Reply::error(&crowded());
+    }
+    if let Err(e) = state.affords_call() {
         return Reply::error(&e);
     }
     if request.body.len() > state.settings.files.json_body && request.header("content-type").is_some_and(json)
@@ -77,15 +81,6 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
 
 fn json(content_type: &str) -> bool {
     content_type.starts_with("application/json")
-}
-
-/// Refuses a call that the allowance has no room for.
-pub(crate) fn charged(state: &State) -> Result<(), ApiError> {
-    let used: u64 = state.calls.values().sum();
-    if used < state.settings.daily_requests {
-        return Ok(());
-    }
-    Err(ApiError::new("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.").status(403))
 }
 
 /// A REST call inside a version.

@@ -180,7 +180,7 @@ async fn handle(
     let Ok(body) = to_bytes(body, MAX_BODY).await else {
         return send(&org, Reply::text(413, "text/html", "<h1>Payload Too Large</h1>"));
     };
-    let request = Request::new(
+    let mut request = Request::new(
         parts.method.as_str(),
         parts.uri.path(),
         parts.uri.query().unwrap_or_default(),
@@ -191,6 +191,7 @@ async fn handle(
     if let (Some(desk), Some("admin")) = (&desk, request.segments.first().map(String::as_str)) {
         return send(&org, admin::answer(desk, &org, &request));
     }
+    let _visit = Visit::enter(&org, &mut request);
     let fault = org.lock().faults.take(&target);
     let held = AtomicU64::new(0);
     let answer = || {
@@ -238,6 +239,31 @@ async fn handle(
         desk.note(&org, &request.method, &target, &reply, fault);
     }
     send(&org, reply)
+}
+
+/// A request that is being answered, until it is dropped.
+struct Visit {
+    org: Org,
+    number: u64,
+}
+
+impl Visit {
+    fn enter(org: &Org, request: &mut Request) -> Self {
+        let mut guard = org.lock();
+        let state = &mut *guard;
+        let (number, crowded) = state.visits.enter(&state.settings.limits);
+        request.crowded = crowded;
+        Self {
+            org: org.clone(),
+            number,
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.org.lock().visits.leave(self.number);
+    }
 }
 
 /// Answers a request; gives the ticket of the rows that it holds on to, 0 for none.

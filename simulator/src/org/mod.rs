@@ -14,6 +14,9 @@ pub(crate) mod compute;
 mod faults;
 pub(crate) mod files;
 pub(crate) mod index;
+mod late;
+pub(crate) mod limits;
+mod platform;
 mod replication;
 mod rulebook;
 mod saved;
@@ -38,6 +41,8 @@ pub use clock::Clock;
 pub(crate) use clock::{http_date, seconds, stamp};
 pub use faults::Fault;
 pub use files::FileSettings;
+pub use late::LateTransaction;
+pub use limits::LimitSettings;
 pub use replication::ReplicationSettings;
 pub use settings::Settings;
 pub(crate) use state::State;
@@ -185,9 +190,16 @@ impl Org {
         self.lock().calls.clone()
     }
 
-    /// Starts counting API calls at zero again.
+    /// Starts counting API calls at zero again; the allowance of the day is whole again, too.
     pub fn reset_calls(&self) {
-        self.lock().calls.clear();
+        let mut state = self.lock();
+        state.calls.clear();
+        state.charged = limits::Charged::default();
+    }
+
+    /// Whether a request is being answered.
+    pub fn busy(&self) -> bool {
+        self.lock().visits.any()
     }
 
     /// The org's 18-character Id.

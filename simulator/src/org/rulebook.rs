@@ -6,7 +6,7 @@
 
 use super::Org;
 use crate::id::normalise;
-use crate::write::automation::{self, Deed};
+use crate::write::automation::{self, Deed, Event};
 use crate::write::duplicates::DuplicateRule;
 use crate::write::rules;
 
@@ -50,7 +50,7 @@ impl Org {
     /// # Errors
     /// What of the formulas is not understood.
     pub fn on_save(&self, object: &str, name: &str, when: Option<&str>, deed: Deed) -> Result<(), String> {
-        automation::add(&mut self.lock(), object, (name, false), when, deed)
+        self.on(object, Event::Save, (name, false), when, deed)
     }
 
     /// As [`Org::on_save`], a flow instead of a trigger: the two differ in how they break down.
@@ -64,7 +64,42 @@ impl Org {
         when: Option<&str>,
         deed: Deed,
     ) -> Result<(), String> {
-        automation::add(&mut self.lock(), object, (name, true), when, deed)
+        self.on(object, Event::Save, (name, true), when, deed)
+    }
+
+    /// Adds a trigger on deletes: it may refuse, break down, or write other rows. Rows that fall by cascade
+    /// set nothing off.
+    ///
+    /// # Errors
+    /// What of the formulas is not understood; a deed that changes the row itself.
+    pub fn on_delete(&self, object: &str, name: &str, when: Option<&str>, deed: Deed) -> Result<(), String> {
+        self.on(object, Event::Delete, (name, false), when, deed)
+    }
+
+    /// Adds a trigger on undeletes, as [`Org::on_delete`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn on_undelete(
+        &self,
+        object: &str,
+        name: &str,
+        when: Option<&str>,
+        deed: Deed,
+    ) -> Result<(), String> {
+        self.on(object, Event::Undelete, (name, false), when, deed)
+    }
+
+    /// Adds a trigger, or (`flow`) a flow, on any event.
+    pub(crate) fn on(
+        &self,
+        object: &str,
+        event: Event,
+        (name, flow): (&str, bool),
+        when: Option<&str>,
+        deed: Deed,
+    ) -> Result<(), String> {
+        automation::add(&mut self.lock(), (object, event), (name, flow), when, deed)
     }
 
     /// Locks a row, as a long transaction of somebody else does: writes that need it are refused with

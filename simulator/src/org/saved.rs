@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 use super::access::Access;
 use super::behaviour::Behaviour;
+use super::limits::Charged;
 use super::replication::Replication;
 use super::settings::Settings;
 use super::state::{Row, State};
@@ -60,6 +61,7 @@ struct Head {
     sent: Sent,
     queries: u64,
     calls: BTreeMap<String, u64>,
+    charged: Charged,
     org_id: String,
     api_user: String,
     ui_user: String,
@@ -93,9 +95,13 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
         bulk: _,
         files,
         replication,
+        late: _,
         sent,
         options: _,
         calls,
+        charged,
+        visits: _,
+        used: _,
         org_id,
         api_user,
         ui_user,
@@ -108,7 +114,7 @@ fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
     put(out, &json!({"saved_org": VERSION}))?;
     let head = json!({
         "schema": schema, "clock_ms": clock.now().as_millisecond(), "settings": settings,
-        "access": access, "behaviour": behaviour, "sessions": sessions, "replication": replication, "sent": sent, "queries": cursors.made(), "calls": calls, "org_id": org_id,
+        "access": access, "behaviour": behaviour, "sessions": sessions, "replication": replication, "sent": sent, "queries": cursors.made(), "calls": calls, "charged": charged, "org_id": org_id,
         "api_user": api_user, "ui_user": ui_user, "deletes": deletes, "counters": counters,
     });
     put(out, &json!({"org": head}))?;
@@ -216,6 +222,7 @@ fn born(head: Head) -> Result<State, String> {
         sent,
         queries,
         calls,
+        charged,
         org_id,
         api_user,
         ui_user,
@@ -240,7 +247,7 @@ fn born(head: Head) -> Result<State, String> {
     state.cursors.resume(queries);
     state.running.clone_from(&api_user);
     (state.settings, state.access, state.behaviour) = (settings, access, behaviour);
-    (state.sessions, state.calls) = (sessions, calls);
+    (state.sessions, state.calls, state.charged) = (sessions, calls, charged);
     (state.org_id, state.api_user, state.ui_user) = (org_id, api_user, ui_user);
     (state.replication, state.sent) = (replication, sent);
     (state.deletes, state.counters) = (deletes, counters);

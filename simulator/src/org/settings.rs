@@ -13,6 +13,7 @@ use super::auth::Auth;
 use super::behaviour::BehaviourSettings;
 use super::call::AssignmentRules;
 use super::files::FileSettings;
+use super::limits::LimitSettings;
 use super::replication::ReplicationSettings;
 use super::seconds;
 use crate::bulk::BulkSettings;
@@ -36,7 +37,7 @@ pub struct Settings {
     /// Life of a query locator.
     #[serde(with = "seconds")]
     pub locator_life: Duration,
-    /// Allowance of API requests a day. Used up, every call answers 403 `REQUEST_LIMIT_EXCEEDED`.
+    /// Allowance of API requests in any 24 hours of the org's clock. Used up, every call answers 403 `REQUEST_LIMIT_EXCEEDED`.
     pub daily_requests: u64,
     /// The edition's API, sharing of objects. Rights of users: [`crate::Org::permit`].
     pub access: AccessSettings,
@@ -50,6 +51,9 @@ pub struct Settings {
     pub undelete_stamps: bool,
     /// Emptying a lookup because its target went moves the holder's `SystemModstamp` (unverified).
     pub clear_stamps: bool,
+    /// A recalculated roll-up moves the parent's `SystemModstamp`; off, its value changes and no stamp does,
+    /// as a formula's.
+    pub rollup_stamps: bool,
     /// A recalculated roll-up moves the parent's `LastModifiedDate` too (unverified).
     pub rollup_modifies: bool,
     /// Line ends in text become `\n` on write (unverified in detail).
@@ -60,6 +64,8 @@ pub struct Settings {
     pub bulk: BulkSettings,
     /// How writes behave.
     pub behaviour: BehaviourSettings,
+    /// Storage and concurrent requests.
+    pub limits: LimitSettings,
     /// Files.
     pub files: FileSettings,
     /// getUpdated and getDeleted.
@@ -86,11 +92,13 @@ impl Default for Settings {
             cascade_stamps: true,
             undelete_stamps: true,
             clear_stamps: true,
+            rollup_stamps: true,
             rollup_modifies: false,
             normalise_newlines: true,
             auto_rows: false,
             bulk: BulkSettings::default(),
             behaviour: BehaviourSettings::default(),
+            limits: LimitSettings::default(),
             files: FileSettings::default(),
             replication: ReplicationSettings::default(),
             assignment: AssignmentRules::default(),

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,8 @@ use super::clock::{Clock, stamp};
 use super::faults::Faults;
 use super::files::Files;
 use super::index::Index;
+use super::late::Late;
+use super::limits::{Charged, Used};
 use super::replication::Replication;
 use super::settings::Settings;
 use super::values::Values;
@@ -25,6 +28,7 @@ use crate::bulk::jobs::Jobs;
 use crate::error::ApiError;
 use crate::http::conditional::Sent;
 use crate::http::session::Sessions;
+use crate::http::visits::Visits;
 use crate::schema::{ObjectDef, Schema};
 use crate::soql::cursor::Cursors;
 use crate::write::transaction::Transaction;
@@ -95,10 +99,17 @@ pub(crate) struct State {
     /// Describes as they were last sent.
     pub sent: Sent,
     pub replication: Replication,
+    /// Transactions that are not committed yet.
+    pub late: Late,
     /// What the call being answered asks of its writes.
     pub options: CallOptions,
     /// API calls by kind.
     pub calls: BTreeMap<String, u64>,
+    pub charged: Charged,
+    /// Requests that are being answered.
+    pub visits: Visits,
+    /// Storage taken by live rows.
+    pub used: Used,
     pub org_id: String,
     /// The user behind the API, and the one who clicks in the UI.
     pub api_user: String,
@@ -129,8 +140,12 @@ impl State {
             files: Files::default(),
             sent: Sent::default(),
             replication: Replication::default(),
+            late: Late::default(),
             options: CallOptions::default(),
             calls: BTreeMap::new(),
+            charged: Charged::default(),
+            visits: Visits::default(),
+            used: Used::default(),
             org_id: crate::id::make("00D", 1),
             api_user: crate::id::make("005", 1),
             ui_user: crate::id::make("005", 2),
@@ -170,19 +185,27 @@ impl State {
             self.index.note(def, id, row);
         }
         let lives = row.as_ref().is_some_and(|r| r.life == Life::Live);
+        let taken = self.taken(object, row.as_ref());
         let table = self.tables.entry(object.to_owned()).or_default();
         let before = match row {
             Some(row) => table.insert(id.to_owned(), row),
             None => table.remove(id),
         };
+        let freed = self.taken(object, before.as_ref());
+        self.used.replace(freed, taken);
         match before.as_ref().map(|r| r.life == Life::Live) {
-            Some(true) if !lives => self.replication.deleted(object, id, self.clock.now()),
+            Some(true) if !lives => self.replication.deleted(object, id, self.moment()),
             Some(false) if lives && self.settings.replication.undelete_forgets => {
                 self.replication.forget(object, id);
             }
             _ => {}
         }
         self.journal.push((object.to_owned(), id.to_owned(), before));
+    }
+
+    fn taken(&self, object: &str, row: Option<&Row>) -> Used {
+        let def = self.schema.object(object);
+        def.map_or(Used::default(), |def| Used::by(def, row))
     }
 
     /// Adds or replaces an object; rows that are there stay, and are found by its fields.
@@ -255,18 +278,26 @@ impl State {
                 if lived && self.live(&id).is_none() {
                     self.replication.forget(&object, &id);
                 }
-                let table = self.tables.entry(object).or_default();
-                match before {
+                let back = self.taken(&object, before.as_ref());
+                let table = self.tables.entry(object.clone()).or_default();
+                let undone = match before {
                     Some(row) => table.insert(id, row),
                     None => table.remove(&id),
                 };
+                let freed = self.taken(&object, undone.as_ref());
+                self.used.replace(freed, back);
             }
         }
     }
 
+    /// The time of the running transaction.
+    pub fn moment(&self) -> Timestamp {
+        self.late.moment.unwrap_or_else(|| self.clock.now())
+    }
+
     /// The stamp of the running transaction.
     pub fn stamp(&self) -> String {
-        stamp(self.clock.now())
+        stamp(self.moment())
     }
 
     /// A new Id under a key prefix.
@@ -279,11 +310,6 @@ impl State {
         let n = self.counters.entry(series.to_owned()).or_default();
         *n += 1;
         *n
-    }
-
-    /// Notes an API call of that kind.
-    pub fn called(&mut self, kind: &str) {
-        *self.calls.entry(kind.to_owned()).or_default() += 1;
     }
 
     /// A row as the API shows it: every field, compound ones and formulas computed, nulls spelled out.

@@ -66,7 +66,8 @@ fn number(v: &Value, key: &str) -> u32 {
         .unwrap_or(0)
 }
 
-fn field(f: &Value) -> Option<Field> {
+/// Reads one entry of `fields`.
+pub(crate) fn field(f: &Value) -> Option<Field> {
     let name = text(f, "name")?;
     let targets = f.get("referenceTo").and_then(Value::as_array);
     Some(Field {

@@ -1,4 +1,5 @@
-//! Triggers and flows, scripted: what the org does by itself when a row of an object is saved.
+//! Triggers and flows, scripted: what the org does by itself when a row of an object is saved,
+//! deleted or brought back.
 //!
 //! Key decision: an automation is a condition and one deed, both in the formula language. Deeds on the row
 //! itself happen before the save and obey its validation rules; deeds on other rows happen after it, as the
@@ -40,10 +41,25 @@ pub enum Deed {
     UpdateParent(String, String, String),
 }
 
+/// What sets an automation off.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A row is created or changed.
+    #[default]
+    Save,
+    /// A row is deleted by itself: what falls with it by cascade sets nothing off.
+    Delete,
+    /// A row is brought back by itself: what comes back with it sets nothing off.
+    Undelete,
+}
+
 /// A scripted trigger or flow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Automation {
     object: String,
+    #[serde(default)]
+    event: Event,
     name: String,
     flow: bool,
     when: Option<Written>,
@@ -56,11 +72,17 @@ pub struct Automation {
 /// Sets an automation up; the error says what of it is not understood.
 pub(crate) fn add(
     state: &mut State,
-    object: &str,
+    (object, event): (&str, Event),
     (name, flow): (&str, bool),
     when: Option<&str>,
     deed: Deed,
 ) -> Result<(), String> {
+    if event != Event::Save && matches!(deed, Deed::SetField(..)) {
+        return Err("a row that is deleted or brought back is not changed by automation".to_owned());
+    }
+    if event == Event::Undelete && flow {
+        return Err("no flow starts when a row is brought back".to_owned());
+    }
     let def = state
         .schema
         .object(object)
@@ -82,6 +104,7 @@ pub(crate) fn add(
     }
     let automation = Automation {
         object: def.name.clone(),
+        event,
         name: name.to_owned(),
         flow,
         when: when.map(|w| understood(state, object, w)).transpose()?,
@@ -92,10 +115,16 @@ pub(crate) fn add(
     Ok(())
 }
 
-/// The automations that a save sets off, by the row as it is now.
-fn due<'a>(state: &'a State, def: &'a ObjectDef, row: &'a Row, old: Option<&'a Row>) -> Vec<Automation> {
+/// The automations that an event sets off, by the row as it is now.
+fn due<'a>(
+    state: &'a State,
+    (def, event): (&'a ObjectDef, Event),
+    row: &'a Row,
+    old: Option<&'a Row>,
+) -> Vec<Automation> {
     let scope = OnRow::in_save(state, def, row, old);
-    let all = state.behaviour.automation.iter().filter(|a| a.object == def.name);
+    let all = state.behaviour.automation.iter();
+    let all = all.filter(|a| a.object == def.name && a.event == event);
     all.filter(|a| a.when.as_ref().is_none_or(|w| w.formula.holds(&scope)))
         .cloned()
         .collect()
@@ -111,24 +140,60 @@ pub(crate) fn before(
     if state.behaviour.automation.is_empty() {
         return Ok(());
     }
-    for automation in due(state, def, row, old) {
+    for automation in due(state, (def, Event::Save), row, old) {
         match (&automation.deed, automation.values.first()) {
             (Deed::SetField(name, _), Some(value)) => {
                 let Some(field) = def.field(name) else { continue };
                 let value = held(field, value.formula.eval(&OnRow::in_save(state, def, row, old)));
                 row.set(&field.name, super::coerce(field, &value, &state.settings)?);
             }
-            (Deed::Refuse(message), _) => {
-                return Err(ApiError::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", message));
-            }
-            (Deed::Fail(message), _) => return Err(broken_down(&automation, message, old.is_none())),
-            _ => {}
+            _ => refuse(
+                &automation,
+                if old.is_none() {
+                    "BeforeInsert"
+                } else {
+                    "BeforeUpdate"
+                },
+            )?,
         }
     }
     Ok(())
 }
 
-fn broken_down(automation: &Automation, message: &str, new: bool) -> ApiError {
+/// What becomes of a row when it is deleted or brought back by itself: it may be refused, and other rows be
+/// written.
+pub(crate) fn moved(
+    state: &mut State,
+    def: &Arc<ObjectDef>,
+    row: &Row,
+    event: Event,
+) -> Result<(), ApiError> {
+    if state.behaviour.automation.is_empty() {
+        return Ok(());
+    }
+    let user = state.running.clone();
+    let moment = if event == Event::Delete {
+        "BeforeDelete"
+    } else {
+        "AfterUndelete"
+    };
+    for automation in due(state, (def, event), row, None) {
+        refuse(&automation, moment)?;
+        carry_out(state, &automation, (def, row, None), &user)?;
+    }
+    Ok(())
+}
+
+/// The refusal of an automation that refuses or breaks down.
+fn refuse(automation: &Automation, moment: &str) -> Result<(), ApiError> {
+    match &automation.deed {
+        Deed::Refuse(message) => Err(ApiError::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", message)),
+        Deed::Fail(message) => Err(broken_down(automation, message, moment)),
+        _ => Ok(()),
+    }
+}
+
+fn broken_down(automation: &Automation, message: &str, event: &str) -> ApiError {
     let name = &automation.name;
     if automation.flow {
         let text = format!(
@@ -136,7 +201,6 @@ fn broken_down(automation: &Automation, message: &str, new: bool) -> ApiError {
         );
         return ApiError::new("CANNOT_EXECUTE_FLOW_TRIGGER", text);
     }
-    let event = if new { "BeforeInsert" } else { "BeforeUpdate" };
     let text =
         format!("{name}: execution of {event}\n\ncaused by: {message}\n\nTrigger.{name}: line 1, column 1");
     ApiError::new("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", text)
@@ -153,26 +217,35 @@ pub(crate) fn after(
     if state.behaviour.automation.is_empty() {
         return Ok(());
     }
-    for automation in due(state, def, row, old) {
-        match &automation.deed {
-            Deed::CreateRow(object, fields) => {
-                let values = row_of(state, (def, row, old), object, fields, &automation.values);
-                deeper(state, |s| create(s, object, &values, user))?;
-            }
-            Deed::UpdateParent(reference, name, _) => {
-                let parent = row.text(reference).to_owned();
-                let Some(value) = automation.values.first().filter(|_| !parent.is_empty()) else {
-                    continue;
-                };
-                let target = state.schema.by_id(&parent).and_then(|o| o.field(name)).cloned();
-                let Some(target) = target else { continue };
-                let value = held(&target, value.formula.eval(&OnRow::in_save(state, def, row, old)));
-                deeper(state, |s| update(s, &parent, &json!({ name: value }), user))?;
-            }
-            Deed::SetField(..) | Deed::Refuse(_) | Deed::Fail(_) => {}
-        }
+    for automation in due(state, (def, Event::Save), row, old) {
+        carry_out(state, &automation, (def, row, old), user)?;
     }
     Ok(())
+}
+
+/// Does what an automation does to other rows.
+fn carry_out(
+    state: &mut State,
+    automation: &Automation,
+    (def, row, old): (&Arc<ObjectDef>, &Row, Option<&Row>),
+    user: &str,
+) -> Result<(), ApiError> {
+    match &automation.deed {
+        Deed::CreateRow(object, fields) => {
+            let values = row_of(state, (def, row, old), object, fields, &automation.values);
+            deeper(state, |s| create(s, object, &values, user)).map(drop)
+        }
+        Deed::UpdateParent(reference, name, _) => {
+            let parent = row.text(reference).to_owned();
+            let target = state.schema.by_id(&parent).and_then(|o| o.field(name)).cloned();
+            let (Some(target), Some(value)) = (target, automation.values.first()) else {
+                return Ok(());
+            };
+            let value = held(&target, value.formula.eval(&OnRow::in_save(state, def, row, old)));
+            deeper(state, |s| update(s, &parent, &json!({ name: value }), user))
+        }
+        Deed::SetField(..) | Deed::Refuse(_) | Deed::Fail(_) => Ok(()),
+    }
 }
 
 /// The values of a row that an automation creates.

@@ -68,7 +68,7 @@ fn record_type(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiErr
     let fits = state.row(id).is_some_and(|r| {
         r.text("SobjectType") == object.name && r.values.get("IsActive") == Some(&Value::Bool(true))
     });
-    if fits {
+    if fits && state.offers(id) {
         return Ok(());
     }
     Err(ApiError::new(

@@ -8,6 +8,7 @@
 
 use serde_json::{Value, json};
 
+use super::automation::{self, Event};
 use super::save::{malformed, unsupported};
 use super::transaction::note;
 use super::{locks, rollup};
@@ -47,6 +48,9 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
         if let (Some(def), Some(row)) = (state.schema.by_id(victim).cloned(), state.row(victim).cloned()) {
             locks::take(state, &def, victim, &[&row])?;
         }
+    }
+    if let Some(row) = state.row(id).cloned() {
+        automation::moved(state, &def, &row, Event::Delete)?;
     }
     state.deletes += 1;
     let batch = state.deletes;

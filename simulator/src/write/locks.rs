@@ -34,11 +34,16 @@ impl Locks {
     /// Keeps what was locked since `gather`, until the ticket is given back; `None` when nothing was.
     pub fn keep(&mut self) -> Option<Ticket> {
         let taken = self.taken.take().filter(|ids| !ids.is_empty())?;
+        Some(self.claim(taken))
+    }
+
+    /// Locks rows that nobody holds, until the ticket is given back.
+    pub fn claim(&mut self, ids: impl IntoIterator<Item = String>) -> Ticket {
         self.tickets += 1;
-        for id in taken {
+        for id in ids {
             self.held.entry(id).or_insert(self.tickets);
         }
-        Some(self.tickets)
+        self.tickets
     }
 
     /// Gives locks back.

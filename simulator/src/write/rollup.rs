@@ -1,7 +1,7 @@
 //! Roll-up summaries: recomputed on the parent when a child is saved, deleted or brought back.
 //!
 //! Key decision: the value is stored on the parent, and only a changed value moves the parent's
-//! `SystemModstamp` (its `LastModifiedDate` by a setting).
+//! `SystemModstamp` (a setting keeps it still, another moves its `LastModifiedDate` too).
 //! Source: Salesforce Help, "Roll-Up Summary Field"; Knowledge article 000387261 for the stamps.
 //! Not here: formulas, which move nothing.
 
@@ -55,11 +55,17 @@ fn recompute(state: &mut State, parent: &str, field: &str, rollup: &Rollup) {
     if value == old {
         return;
     }
-    let (stamp, modifies) = (state.stamp(), state.settings.rollup_modifies);
+    let (stamp, stamps, modifies) = (
+        state.stamp(),
+        state.settings.rollup_stamps,
+        state.settings.rollup_modifies,
+    );
     state.edit(parent, |row| {
         row.set(field, value);
-        row.set("SystemModstamp", json!(stamp));
-        if modifies {
+        if stamps {
+            row.set("SystemModstamp", json!(stamp));
+        }
+        if stamps && modifies {
             row.set("LastModifiedDate", json!(stamp));
         }
     });

@@ -42,7 +42,10 @@ pub(crate) fn create(
     note(state, &def)?;
     standard::direct(state, &def, values)?;
     let given = accept(state, &def, values, Mode::Create)?;
-    insert(state, &def, given, user)
+    let used = state.used;
+    let id = insert(state, &def, given, user)?;
+    state.fits(used)?;
+    Ok(id)
 }
 
 /// Creates a row of loaded data: rights do not count, all other rules do.
@@ -76,12 +79,8 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
         Some(row) if row.life != Life::Live => return Err(ApiError::deleted()),
         Some(row) => row.clone(),
     };
-    if old.values.get("IsConverted") == Some(&json!(true)) {
-        return Err(ApiError::new(
-            "CANNOT_UPDATE_CONVERTED_LEAD",
-            "cannot reference converted lead",
-        ));
-    }
+    standard::editable(&def, &old)?;
+    let used = state.used;
     let mut row = old.clone();
     for (name, value) in given {
         let field = def.field(&name);
@@ -107,6 +106,7 @@ pub(crate) fn update(state: &mut State, id: &str, values: &Value, user: &str) ->
     order::check(state, &def, id, &row, Some(&old))?;
     check::unique(state, &def, id, &row)?;
     state.put(&def.name, id, Some(row.clone()));
+    state.fits(used)?;
     rollup::refresh(state, &def.name, &[Some(&old), Some(&row)]);
     files::settle(state, &def, id, Some(&old), user)?;
     order::after(state, &def, &row, Some(&old), user)

@@ -1,4 +1,4 @@
-//! Rules that standard objects have of their own: campaign members, price books, contacts' accounts.
+//! Rules that standard objects have of their own: activities, campaign members, price books, contacts' accounts.
 //!
 //! Key decision: what a real org does by itself but a bare data set may not have prepared (a standard price
 //! before a custom one, a relation for each contact) is behind settings.
@@ -27,6 +27,19 @@ pub(crate) fn check(
         "OpportunityLineItem" if state.settings.behaviour.price_books && old.is_none() => line(state, row),
         _ => Ok(()),
     }
+}
+
+/// Refuses an edit of a row that nobody may edit: converted leads, archived activities.
+pub(crate) fn editable(def: &ObjectDef, row: &Row) -> Result<(), ApiError> {
+    let is = |field: &str| row.values.get(field) == Some(&json!(true));
+    if is("IsConverted") {
+        let message = "cannot reference converted lead";
+        return Err(ApiError::new("CANNOT_UPDATE_CONVERTED_LEAD", message));
+    }
+    if is("IsArchived") && matches!(def.name.as_str(), "Task" | "Event") {
+        return Err(ApiError::new("ENTITY_IS_ARCHIVED", "entity is archived"));
+    }
+    Ok(())
 }
 
 /// Live rows of an object that point at this one.

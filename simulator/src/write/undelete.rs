@@ -8,6 +8,7 @@
 
 use serde_json::{Value, json};
 
+use super::automation::{self, Event};
 use super::delete::companions;
 use super::save::malformed;
 use super::{check, rollup};
@@ -57,7 +58,10 @@ pub(crate) fn undelete(state: &mut State, id: &str) -> Result<(), ApiError> {
     for (holder, link) in &row.cleared {
         restore_link(state, holder, link, &stamp);
     }
-    Ok(())
+    match state.row(id).cloned() {
+        Some(row) => automation::moved(state, &def, &row, Event::Undelete),
+        None => Ok(()),
+    }
 }
 
 fn failed(message: &str) -> ApiError {

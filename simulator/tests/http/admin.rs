@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 use crate::support::Session;
 
 /// A served org whose `/admin` answers.
-struct Desk(Session);
+pub struct Desk(pub Session);
 
 impl Desk {
-    fn new(save: Option<PathBuf>) -> Self {
+    pub fn new(save: Option<PathBuf>) -> Self {
         let org = Org::sample();
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let server = Server::start_with(org.clone(), address, Some(Admin { save })).unwrap();
@@ -29,7 +29,7 @@ impl Desk {
         })
     }
 
-    fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
         let url = format!("{}/admin{path}", self.0.server.url());
         let request = self.0.client.request(method.parse().unwrap(), url);
         let request = match body {
@@ -39,7 +39,7 @@ impl Desk {
         self.0.json(request)
     }
 
-    fn done(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+    pub fn done(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
         let (status, reply) = self.call(method, path, body);
         assert_eq!(status, 200, "{method} {path}: {reply}");
         reply

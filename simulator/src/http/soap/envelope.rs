@@ -49,7 +49,7 @@ impl Dialect {
 
     /// The reply of a call that went well.
     pub fn envelope(self, state: &State, body: &str) -> String {
-        let used: u64 = state.calls.values().sum();
+        let used = state.used_today();
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?><soapenv:Envelope xmlns:soapenv=\"http://schemas.xmlsoap.org/soap/envelope/\" xmlns=\"{}\" xmlns:sf=\"urn:sobject.{}.soap.sforce.com\" xmlns:xsd=\"http://www.w3.org/2001/XMLSchema\" xmlns:xsi=\"http://www.w3.org/2001/XMLSchema-instance\"><soapenv:Header><LimitInfoHeader><limitInfo><current>{used}</current><limit>{}</limit><type>API REQUESTS</type></limitInfo></LimitInfoHeader></soapenv:Header><soapenv:Body>{body}</soapenv:Body></soapenv:Envelope>",
             self.space(),

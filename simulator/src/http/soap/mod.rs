@@ -18,6 +18,7 @@ use super::auth::soap_login;
 use super::discovery;
 use super::reply::Reply;
 use super::request::Request;
+use super::visits::crowded;
 use crate::org::State;
 use crate::xml::{self, Element};
 use envelope::Dialect;
@@ -86,6 +87,9 @@ fn envelope(state: &mut State, request: &Request, dialect: Dialect, version: &st
         return Ok(body);
     }
     session(state, header)?;
+    if request.crowded {
+        return Err(crowded().into());
+    }
     let duplicates = header.and_then(|h| h.child("DuplicateRuleHeader"));
     state.options.allow_duplicates = duplicates.is_some_and(|h| h.flag("allowSave"));
     let call = Call {
@@ -111,13 +115,7 @@ fn session(state: &mut State, header: Option<&Element>) -> Result<(), Fault> {
     };
     state.running = session.user;
     state.admit()?;
-    let used: u64 = state.calls.values().sum();
-    if used >= state.settings.daily_requests {
-        return Err(Fault::new(
-            "REQUEST_LIMIT_EXCEEDED",
-            "TotalRequests Limit exceeded.",
-        ));
-    }
+    state.affords_call()?;
     Ok(())
 }
 

@@ -89,6 +89,7 @@ impl Permission {
     clippy::struct_excessive_bools,
     reason = "six rights that are given one by one"
 )]
+#[serde(default, deny_unknown_fields)]
 pub struct ObjectRights {
     /// Without it the object does not exist for the user.
     pub read: bool,
@@ -119,6 +120,7 @@ impl Default for ObjectRights {
 
 /// What a user may do with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct FieldRights {
     /// Without it the field does not exist for the user.
     pub read: bool,
@@ -143,6 +145,9 @@ pub struct Permissions {
     objects: BTreeMap<String, ObjectRights>,
     /// By names in lower case, object first.
     fields: BTreeMap<String, BTreeMap<String, FieldRights>>,
+    /// Ids of record types that are not available.
+    #[serde(default)]
+    withheld: BTreeSet<String>,
 }
 
 impl Default for Permissions {
@@ -152,6 +157,7 @@ impl Default for Permissions {
             system: given.collect(),
             objects: BTreeMap::new(),
             fields: BTreeMap::new(),
+            withheld: BTreeSet::new(),
         }
     }
 }
@@ -175,6 +181,16 @@ impl Permissions {
     /// The rights on an object, to be changed; all but View All and Modify All unless told otherwise.
     pub fn object(&mut self, name: &str) -> &mut ObjectRights {
         self.objects.entry(name.to_ascii_lowercase()).or_default()
+    }
+
+    /// Makes a record type available or not; all are unless told otherwise.
+    pub fn record_type(&mut self, id: &str, available: bool) {
+        let id = crate::id::normalise(id).unwrap_or_else(|| id.to_owned());
+        if available {
+            self.withheld.remove(&id);
+        } else {
+            self.withheld.insert(id);
+        }
     }
 
     /// The rights on a field, to be changed; both unless told otherwise. Fields to which field-level

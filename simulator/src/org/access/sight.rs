@@ -134,6 +134,11 @@ impl State {
         rights
     }
 
+    /// Whether the running user may give a record this record type.
+    pub fn offers(&self, record_type: &str) -> bool {
+        self.access.system || !self.rights().withheld.contains(record_type)
+    }
+
     fn on_field(&self, object: &ObjectDef, field: &Field) -> FieldRights {
         if self.access.system || self.rights().fields.is_empty() {
             return FieldRights::default();

@@ -173,7 +173,7 @@ fn arithmetic(op: Op, a: &Val, b: &Val) -> Val {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Written {
-    text: String,
+    pub text: String,
     pub formula: Formula,
 }
 
