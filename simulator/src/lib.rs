@@ -14,7 +14,7 @@
 //! It is strict on purpose: what the real API refuses it refuses, in the same words, and where the real API
 //! promises nothing (order of rows, size of pages, a monotone usage counter) it gives something unhandy.
 //!
-//! Thin or absent: `/composite/graph`, lead conversion, person accounts.
+//! Thin or absent: `/composite/graph`, lead conversion, merges of person accounts.
 
 mod bulk;
 mod error;

@@ -39,6 +39,8 @@ mod limits;
 mod oauth;
 #[path = "http/permissions.rs"]
 mod permissions;
+#[path = "http/persons.rs"]
+mod persons;
 #[path = "http/platform.rs"]
 mod platform;
 #[path = "http/projects.rs"]

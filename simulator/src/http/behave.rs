@@ -32,6 +32,7 @@ pub(super) fn answer(org: &Org, request: &Request, path: &[&str]) -> Answer {
         ("POST", ["permissions", user]) => permit(org, user, &body(request)?),
         ("GET", ["locks"]) => return Ok(json!(org.locked_rows())),
         ("POST", ["replication"]) => replication(org, &body(request)?),
+        ("POST", ["person_accounts"]) => org.enable_person_accounts(),
         ("POST", ["objects", object, "restamp"]) => return Ok(json!({"rows": org.restamp(object)?})),
         ("POST", ["objects", object, "fields"]) => org.set_field(object, &request.json()?)?,
         ("DELETE", ["objects", object, "fields", name]) => org.remove_field(object, name)?,

@@ -127,6 +127,7 @@ impl LateTransaction {
         let Some(open) = state.take(self.number) else {
             return;
         };
+        state.late.moment = Some(open.at);
         state.place(&open.images);
         state.journal.clear();
         state.late.moment = None;
@@ -145,10 +146,9 @@ impl LateTransaction {
         };
         state.running = state.ui_user.clone();
         state.options = CallOptions::default();
-        let at = open.at;
         state.begin();
+        state.late.moment = Some(open.at);
         state.place(&open.images);
-        state.late.moment = Some(at);
         let user = state.ui_user.clone();
         let result = state.attempt(|s| work(s, &user));
         open.images = state.images();
@@ -170,7 +170,6 @@ impl State {
     fn take(&mut self, number: u64) -> Option<Open> {
         let open = self.late.open.remove(&number)?;
         self.behaviour.locks.release(open.locks);
-        self.late.moment = Some(open.at);
         Some(open)
     }
 

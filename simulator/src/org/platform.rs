@@ -13,8 +13,7 @@ use super::Org;
 use super::state::{Life, Row, State};
 use crate::error::ApiError;
 use crate::id::normalise;
-use crate::schema::recorded;
-use crate::schema::{Field, ObjectDef};
+use crate::schema::{Field, ObjectDef, person, recorded};
 use crate::write::coerce;
 
 impl Org {
@@ -87,10 +86,47 @@ impl Org {
         let mut changed = ObjectDef::clone(&def);
         changed.remove(&name);
         state.begin();
+        if def.name == "Contact" && person::enabled(&state.schema) {
+            let account = state.object_of_org("Account")?;
+            let twin = format!("{}pc", name.trim_end_matches('c'));
+            state.sweep_all(&account, |row| row.set(&twin, Value::Null));
+        }
         // First the values, so that no row ever holds a field that is not there.
         state.sweep_all(&def, |row| row.set(&name, Value::Null));
         state.redefine(changed);
         Ok(())
+    }
+
+    /// Enables person accounts, which is for good: their fields and their record type appear. A new account
+    /// of a record type of persons (or one with `LastName` and no record type) is a person from now on.
+    pub fn enable_person_accounts(&self) {
+        let mut state = self.lock();
+        if person::enabled(&state.schema) {
+            return;
+        }
+        state.begin();
+        let Some(widened) = person::widened(&state.schema) else {
+            return;
+        };
+        for object in widened {
+            state.redefine(object);
+        }
+        let flags = [
+            ("Account", person::FLAG),
+            ("Contact", person::FLAG),
+            ("RecordType", "IsPersonType"),
+        ];
+        for (object, flag) in flags {
+            let ids: Vec<String> = state.rows(object).map(|(id, _)| id.clone()).collect();
+            for id in ids {
+                state.edit(&id, |row| row.set(flag, json!(false)));
+            }
+        }
+        let id = state.new_id("012");
+        let values = json!({"Name": "Person Account", "DeveloperName": "PersonAccount",
+            "SobjectType": "Account", "IsActive": true, "IsPersonType": true});
+        state.seed_row("RecordType", &id, values);
+        state.journal.clear();
     }
 
     /// Archives a task or event: only `queryAll` shows it, and nobody can edit it.

@@ -29,7 +29,7 @@ use crate::error::ApiError;
 use crate::http::conditional::Sent;
 use crate::http::session::Sessions;
 use crate::http::visits::Visits;
-use crate::schema::{ObjectDef, Schema};
+use crate::schema::{ObjectDef, Schema, person};
 use crate::soql::cursor::Cursors;
 use crate::write::transaction::Transaction;
 
@@ -212,6 +212,9 @@ impl State {
     pub fn redefine(&mut self, object: ObjectDef) {
         let name = object.name.clone();
         self.schema.insert(object);
+        if name == "Contact" && person::enabled(&self.schema) {
+            person::mirror(&mut self.schema);
+        }
         if let (Some(def), Some(table)) = (self.schema.object(&name), self.tables.get(&name)) {
             for (id, row) in table {
                 self.index.note(def, id, row);

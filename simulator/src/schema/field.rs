@@ -260,7 +260,7 @@ impl Field {
 
     /// Made by the user, not by Salesforce.
     pub fn custom(&self) -> bool {
-        self.name.ends_with("__c") || self.name.ends_with("__s")
+        ["__c", "__s", "__pc"].iter().any(|end| self.name.ends_with(end))
     }
 
     /// May stand in WHERE.

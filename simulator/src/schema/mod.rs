@@ -8,6 +8,7 @@
 pub(crate) mod field;
 pub(crate) mod formula;
 pub(crate) mod object;
+pub(crate) mod person;
 pub(crate) mod recorded;
 pub(crate) mod sfdx;
 mod sfdx_field;

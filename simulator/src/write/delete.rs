@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::automation::{self, Event};
 use super::save::{malformed, unsupported};
 use super::transaction::note;
-use super::{locks, rollup};
+use super::{locks, person, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -50,6 +50,7 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
         }
     }
     if let Some(row) = state.row(id).cloned() {
+        person::deletable(&def, &row)?;
         automation::moved(state, &def, &row, Event::Delete)?;
     }
     state.deletes += 1;

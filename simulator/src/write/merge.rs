@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::delete::{bury, discard, holders};
 use super::save::{malformed, touch, unsupported, update};
-use super::{check, rollup};
+use super::{check, person, rollup};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::access::Act;
@@ -38,6 +38,10 @@ pub(crate) fn merge(
 ) -> Result<Merged, ApiError> {
     let winner = &normalise(winner).ok_or_else(|| malformed(winner))?;
     let losers = contestants(state, winner, losers)?;
+    let all = std::iter::once(winner).chain(&losers);
+    if all.filter_map(|id| state.row(id)).any(person::is) {
+        return Err(person::refused("person accounts are not merged here"));
+    }
     for (id, act) in std::iter::once((winner, Act::Edit)).chain(losers.iter().map(|l| (l, Act::Delete))) {
         if let Some(def) = state.schema.by_id(id).cloned() {
             state.allow(act, &def, state.row(id).map(|row| (id.as_str(), row)))?;

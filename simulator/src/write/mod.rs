@@ -17,6 +17,7 @@ pub(crate) mod locks;
 pub(crate) mod lookup;
 mod merge;
 mod order;
+pub(crate) mod person;
 mod relate;
 mod rollup;
 pub(crate) mod rules;

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::{automation, duplicates, locks, rules, standard};
+use super::{automation, duplicates, locks, person, rules, standard};
 use crate::error::ApiError;
 use crate::org::State;
 use crate::org::state::Row;
@@ -25,7 +25,8 @@ pub(crate) fn before(
         Some(old) => locks::take(state, def, id, &[old, row])?,
         None => locks::take(state, def, id, &[row])?,
     }
-    automation::before(state, def, row, old)
+    automation::before(state, def, row, old)?;
+    person::before(state, def, row, old)
 }
 
 /// Checks the row as it will be stored.
@@ -38,6 +39,7 @@ pub(crate) fn check(
 ) -> Result<(), ApiError> {
     rules::check(state, def, row, old)?;
     standard::check(state, def, id, row, old)?;
+    person::check(state, def, row, old)?;
     duplicates::check(state, def, id, row, old)
 }
 
@@ -49,6 +51,7 @@ pub(crate) fn after(
     old: Option<&Row>,
     user: &str,
 ) -> Result<(), ApiError> {
+    person::after(state, def, row, old, user)?;
     standard::after(state, def, row, old, user)?;
     automation::after(state, def, row, old, user)
 }

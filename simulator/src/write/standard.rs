@@ -117,7 +117,8 @@ pub(crate) fn after(
 ) -> Result<(), ApiError> {
     let account = row.text("AccountId");
     let moved = old.is_none_or(|o| o.text("AccountId") != account);
-    if def.name != "Contact" || !moved || !state.settings.behaviour.direct_relations {
+    if def.name != "Contact" || super::person::is(row) || !moved || !state.settings.behaviour.direct_relations
+    {
         return Ok(());
     }
     let contact = row.text("Id").to_owned();

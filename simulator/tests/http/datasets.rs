@@ -110,6 +110,9 @@ const ALL: [Set; 23] = [
     ),
 ];
 
+/// Sets of orgs with person accounts.
+const PERSONS: [&str; 2] = ["person_accounts.sql", "upsert/upsert_recordtypes.sql"];
+
 /// The org that a set goes into, and the report of loading it.
 fn loaded(set: &Set) -> Option<(Org, DatasetReport)> {
     let root = recorded(set.0)?;
@@ -118,6 +121,9 @@ fn loaded(set: &Set) -> Option<(Org, DatasetReport)> {
     } else {
         Org::empty()
     };
+    if PERSONS.contains(&set.1) {
+        org.enable_person_accounts();
+    }
     for (dump, mapping) in set.3 {
         org.load_dump(&root.join(dump), &root.join(mapping)).unwrap();
     }

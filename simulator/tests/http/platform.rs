@@ -83,6 +83,16 @@ fn a_late_delete_is_logged_behind_too_and_a_roll_back_leaves_nothing() {
     );
     lost.roll_back();
     assert_eq!(s.org.rows("Account"), before);
+    s.org.clock().advance(Duration::from_secs(60));
+    let now = s.org.clock().now().to_string();
+    let row = s
+        .org
+        .row(&s.org.create("Account", &json!({"Name": "now"})).unwrap());
+    let stamp = row.unwrap()["SystemModstamp"].as_str().unwrap().to_owned();
+    assert!(
+        stamp.as_str() > now.trim_end_matches('Z'),
+        "time goes on: {stamp}"
+    );
     let late = s.org.begin_late();
     late.delete(&one).unwrap();
     s.org.clock().set("2026-01-05T09:00:00Z".parse().unwrap());

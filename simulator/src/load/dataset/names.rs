@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::mapping::Step;
 use super::sql::Table;
 use crate::org::State;
+use crate::org::state::Row;
 use crate::schema::object::record_type;
 use crate::schema::{Field, Kind, ObjectDef, Schema, sfdx};
 
@@ -189,13 +190,19 @@ pub(crate) fn is_type_table(name: &str, step: &Step) -> bool {
     stem.is_some_and(|s| s.eq_ignore_ascii_case(&step.object) || s.eq_ignore_ascii_case(&step.table))
 }
 
-/// The org's record type of that developer name.
+/// The org's record type of that developer name, for businesses.
 pub(crate) fn record_type_id(state: &State, object: &str, developer: &str) -> Option<String> {
-    state
-        .rows("RecordType")
-        .find(|(_, r)| {
-            r.text("SobjectType") == object && r.text("DeveloperName").eq_ignore_ascii_case(developer)
-        })
+    record_type_of(state, object, developer, false)
+}
+
+/// The org's record type of that developer name, for persons or not.
+pub(crate) fn record_type_of(state: &State, object: &str, developer: &str, person: bool) -> Option<String> {
+    let of_persons = |r: &Row| r.values.get("IsPersonType") == Some(&json!(true));
+    let named =
+        |r: &Row| r.text("SobjectType") == object && r.text("DeveloperName").eq_ignore_ascii_case(developer);
+    let mut types = state.rows("RecordType");
+    types
+        .find(|(_, r)| named(r) && of_persons(r) == person)
         .map(|(id, _)| id.clone())
 }
 

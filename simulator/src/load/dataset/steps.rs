@@ -17,7 +17,7 @@ use super::{DatasetReport, Refused, TableReport, matching, names};
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::{State, stamp};
-use crate::schema::{Kind, ObjectDef};
+use crate::schema::{Kind, ObjectDef, person};
 use crate::write;
 
 /// Rows that share a transaction, as in a chunk of the Bulk API.
@@ -231,7 +231,9 @@ impl Loader<'_> {
 
     fn values(&self, c: &Columns<'_>, row: &[Option<String>]) -> Result<Map<String, Value>, No> {
         let mut out = Map::new();
-        for (field, has, at) in &c.fields {
+        // Whose record is a person's is told by its record type and its account.
+        let told = c.fields.iter().filter(|(f, has, _)| !has || f != person::FLAG);
+        for (field, has, at) in told {
             let text = row[*at].as_deref().unwrap_or_default();
             if text.is_empty() {
                 // A field that the org lacks is refused, given or not, as a column that it lacks is.
@@ -264,7 +266,7 @@ impl Loader<'_> {
             let why = format!("record type {developer} is for person accounts, which the org does not have");
             return Err(wrong(why));
         }
-        names::record_type_id(self.state, &c.def.name, developer)
+        names::record_type_of(self.state, &c.def.name, developer, *person)
             .ok_or_else(|| wrong(format!("the org has no record type {developer}")))
     }
 
@@ -276,7 +278,7 @@ impl Loader<'_> {
         old: Option<String>,
     ) -> Result<(String, bool), No> {
         let found = match c.step.action {
-            Action::Insert => None,
+            Action::Insert => self.person_contact(c, values),
             Action::Update => Some(old.ok_or_else(|| {
                 let why = "the dump does not say which record to update".to_owned();
                 ("MISSING_ARGUMENT".to_owned(), why)
@@ -309,6 +311,14 @@ impl Loader<'_> {
                 .map(|()| (id, false)),
         };
         result.map_err(|e| no(&e))
+    }
+
+    /// The contact that a person account brought along: the row stands for it and makes no other.
+    fn person_contact(&self, c: &Columns<'_>, values: &Map<String, Value>) -> Option<String> {
+        let account = values.get("AccountId").filter(|_| c.def.name == "Contact")?;
+        let account = self.state.live(account.as_str()?)?;
+        let contact = account.values.get("PersonContactId")?;
+        contact.as_str().map(str::to_owned)
     }
 
     /// The Id that a key of one of the lookup's tables got; an Id of the org stands for itself.
