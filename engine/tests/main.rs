@@ -11,3 +11,4 @@ mod golden;
 mod import;
 mod model;
 mod publish;
+mod walk;

@@ -14,3 +14,4 @@ mod publish;
 pub mod report;
 pub mod restore;
 pub mod state;
+pub mod walk;
