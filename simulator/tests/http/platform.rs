@@ -229,7 +229,7 @@ fn archived_activities_are_for_query_all_and_frozen() {
 }
 
 #[test]
-fn formulas_move_no_stamp_and_roll_ups_do_by_a_setting() {
+fn formulas_move_no_stamp() {
     let s = Session::sample();
     let formula = json!({"name": "Loud__c", "type": "string", "calculated": true, "createable": false,
         "updateable": false, "calculatedFormula": "UPPER(Account.Name)"});
