@@ -242,9 +242,12 @@ pub struct Simulate {
     /// Write the org to this file at the end, and when POST /admin/save asks for it
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Seed of what the API leaves open: order of rows, size of pages
+    /// Seed of what the API leaves open (order of rows, size of pages), and of chaos
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+    /// Let this share of requests, 0 to 1, meet a fault
+    #[arg(long, value_name = "SHARE")]
+    pub chaos: Option<f64>,
 }
 
 #[derive(Debug, Flags)]

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use halite_engine::{Error, Kind, Result};
-use halite_simulator::{Admin, CLIENT_ID, CLIENT_SECRET, LoadReport, Org, Server};
+use halite_simulator::{Admin, CLIENT_ID, CLIENT_SECRET, Chaos, LoadReport, Org, Server};
 use serde_json::{Value, json};
 
 use crate::args::Simulate;
@@ -32,6 +32,14 @@ pub fn run(job: &Job, flags: &Simulate) -> Result<End> {
     let org = start(job, flags)?;
     if let Some(seed) = flags.seed {
         org.configure(|s| s.seed = seed);
+    }
+    if let Some(share) = flags.chaos {
+        if !(0.0..=1.0).contains(&share) {
+            return Err(
+                Error::invalid(format!("--chaos {share} is no share")).hint("0 is none, 1 every request")
+            );
+        }
+        org.configure(|s| s.chaos = Chaos::spread(share));
     }
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, flags.port));
     let admin = Admin {

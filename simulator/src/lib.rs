@@ -36,8 +36,9 @@ pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};
 pub use org::{
-    AccessSettings, App, AssignmentRules, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Clock,
-    Consent, Fault, FieldRights, FileSettings, LateTransaction, LimitSettings, ObjectRights, Org, PASSWORD,
-    Permission, Permissions, Record, ReplicationSettings, Settings, Sharing,
+    AccessSettings, App, AssignmentRules, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Chaos,
+    ChaosKind, Clock, Consent, Fault, FieldRights, FileSettings, LateTransaction, LimitSettings,
+    ObjectRights, Org, PASSWORD, Permission, Permissions, Record, ReplicationSettings, Script, Settings,
+    Sharing,
 };
 pub use write::automation::Deed;

@@ -8,6 +8,9 @@
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
+/// Deepest nesting of elements.
+const MAX_DEPTH: usize = 200;
+
 /// One element: its local name, its own text and its child elements.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Element {
@@ -49,6 +52,9 @@ pub(crate) fn parse(text: &str) -> Result<Element, String> {
     loop {
         let event = reader.read_event().map_err(|e| e.to_string())?;
         match event {
+            Event::Start(_) if stack.len() > MAX_DEPTH => {
+                return Err(format!("elements are nested deeper than {MAX_DEPTH} levels"));
+            }
             Event::Start(tag) => stack.push(named(&tag)),
             Event::Empty(tag) => attach(&mut stack, named(&tag))?,
             Event::End(_) => {
@@ -65,7 +71,8 @@ pub(crate) fn parse(text: &str) -> Result<Element, String> {
                 push_text(&mut stack, c.encode_utf8(&mut [0; 4]));
             }
             Event::Eof => break,
-            Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
+            Event::DocType(_) => return Err("DOCTYPE is not allowed".into()),
+            Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
         }
     }
     let root = match stack.pop() {
@@ -139,8 +146,20 @@ mod tests {
 
     #[test]
     fn refuses_the_malformed() {
-        for bad in ["", "<a>", "<a></b>", "<a>&nope;</a>", "plain"] {
-            assert!(parse(bad).is_err(), "{bad}");
+        let deep = |levels: usize| "<a>".repeat(levels) + &"</a>".repeat(levels);
+        assert!(parse(&deep(MAX_DEPTH)).is_ok());
+        let bomb = "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>";
+        for bad in [
+            "",
+            "<a>",
+            "<a></b>",
+            "<a>&nope;</a>",
+            "plain",
+            bomb,
+            &deep(MAX_DEPTH + 1),
+            &deep(100_000),
+        ] {
+            assert!(parse(bad).is_err(), "{bad:.60}");
         }
     }
 }

@@ -15,6 +15,10 @@ mod support;
 mod admin;
 #[path = "http/auth.rs"]
 mod auth;
+#[path = "http/bad_frames.rs"]
+mod bad_frames;
+#[path = "http/bad_input.rs"]
+mod bad_input;
 #[path = "http/behave.rs"]
 mod behave;
 #[path = "http/bulk_query.rs"]
@@ -25,6 +29,8 @@ mod composite;
 mod datasets;
 #[path = "http/duplicates.rs"]
 mod duplicates;
+#[path = "http/endpoints.rs"]
+mod endpoints;
 #[path = "http/faults.rs"]
 mod faults;
 #[path = "http/files.rs"]
@@ -53,6 +59,8 @@ mod query_groups;
 mod query_relations;
 #[path = "http/recorded.rs"]
 mod recorded;
+#[path = "http/repeat.rs"]
+mod repeat;
 #[path = "http/replication.rs"]
 mod replication;
 #[path = "http/rules.rs"]
@@ -69,5 +77,7 @@ mod soap;
 mod soap_calls;
 #[path = "http/tls.rs"]
 mod tls;
+#[path = "http/torn.rs"]
+mod torn;
 #[path = "http/writes.rs"]
 mod writes;

@@ -101,10 +101,7 @@ fn control(desk: &Desk, org: &Org, request: &Request, path: &[&str]) -> Answer {
     match (request.method.as_str(), path) {
         ("GET", ["clock"]) => {}
         ("POST", ["clock"]) => move_clock(org, body(request)?)?,
-        ("POST", ["faults"]) => {
-            let script: Script = body(request)?;
-            org.fault(&script.contains, script.times, script.fault);
-        }
+        ("POST", ["faults"]) => org.script(body(request)?),
         ("DELETE", ["faults"]) => org.clear_faults(),
         ("GET", ["calls"]) => return Ok(json!(org.calls())),
         ("DELETE", ["calls"]) => org.reset_calls(),
@@ -121,21 +118,6 @@ fn control(desk: &Desk, org: &Org, request: &Request, path: &[&str]) -> Answer {
         _ => return Err(ApiError::not_found()),
     }
     Ok(json!({"now": org.clock().now().to_string()}))
-}
-
-/// Which requests shall fail, how often, and how.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Script {
-    #[serde(default)]
-    contains: String,
-    #[serde(default = "once")]
-    times: u32,
-    fault: Fault,
-}
-
-fn once() -> u32 {
-    1
 }
 
 #[derive(Deserialize)]

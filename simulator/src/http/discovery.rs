@@ -2,16 +2,20 @@
 //!
 //! Key decision: the usage counter jitters around the true count by a seed, because the real one is not
 //! monotone; `/limits` holds nested per-app objects, as recorded ones do.
-//! Source: REST API guide, "Versions", "Resources by Version", "Limits", "Record Count".
+//! Source: REST API guide, "API End-of-Life Policy" (410 for retired versions; its text is ours), "Versions", "Resources by Version", "Limits", "Record Count".
 //! Not here: describes (`describe`).
 
 use serde_json::{Map, Value, json};
 
 use super::reply::Reply;
 use super::route::Call;
+use crate::error::ApiError;
 use crate::id::mix;
 use crate::org::State;
 use crate::org::state::Life;
+
+/// The first version that REST had (Winter '11).
+const FIRST: u16 = 20;
 
 const SEASONS: [&str; 3] = ["Summer", "Winter", "Spring"];
 
@@ -31,13 +35,26 @@ pub(crate) fn versions(state: &mut State) -> Reply {
     Reply::json(200, &list)
 }
 
-/// Whether a path's version (`v67.0`) is served.
+/// The number of a path's version (`v67.0`), as the API writes it and no other way.
+fn number(version: &str) -> Option<u16> {
+    let number = version.strip_prefix('v')?.strip_suffix(".0")?.parse().ok()?;
+    (version == format!("v{number}.0")).then_some(number)
+}
+
+/// Whether a path's version is served.
 pub(crate) fn supported(state: &State, version: &str) -> bool {
-    let number = version.strip_prefix('v').and_then(|v| v.strip_suffix(".0"));
     let (low, high) = state.settings.versions;
-    number
-        .and_then(|n| n.parse::<u16>().ok())
-        .is_some_and(|n| (low..=high).contains(&n))
+    number(version).is_some_and(|n| (low..=high).contains(&n))
+}
+
+/// The refusal of a version that is not: it was once, or never.
+pub(crate) fn unsupported(state: &State, version: &str) -> ApiError {
+    let (low, _) = state.settings.versions;
+    if number(version).is_some_and(|n| (FIRST..low).contains(&n)) {
+        let message = "The requested resource is no longer available";
+        return ApiError::new("GONE", message).status(410);
+    }
+    ApiError::not_found()
 }
 
 /// `GET /services/data/vXX.0`

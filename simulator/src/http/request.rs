@@ -91,7 +91,7 @@ impl Request {
     /// The JSON of the body.
     pub fn json(&self) -> Result<Value, ApiError> {
         let kind = self.header("content-type").unwrap_or_default();
-        if !kind.starts_with("application/json") {
+        if !is_json(kind) {
             return Err(ApiError::new(
                 "UNSUPPORTED_MEDIA_TYPE",
                 format!("Content-Type header specified in HTTP request is not supported: {kind}"),
@@ -100,6 +100,12 @@ impl Request {
         }
         serde_json::from_slice(&self.body).map_err(|e| ApiError::bad_json(&e))
     }
+}
+
+/// Whether a content type is that of JSON, whatever its case and options.
+pub(crate) fn is_json(content_type: &str) -> bool {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().eq_ignore_ascii_case("application/json")
 }
 
 fn pairs(text: &[u8]) -> Vec<(String, String)> {

@@ -7,7 +7,7 @@
 
 use super::host::Host;
 use super::reply::Reply;
-use super::request::Request;
+use super::request::{Request, is_json};
 use super::visits::crowded;
 use super::{
     auth, batch, bulk, collections, composite, describe, discovery, headers, query, records, replication,
@@ -51,7 +51,7 @@ pub(crate) fn answer(state: &mut State, request: &Request, target: &str) -> Repl
 
 fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str]) -> Reply {
     if !discovery::supported(state, version) {
-        return Reply::error(&ApiError::not_found());
+        return Reply::error(&discovery::unsupported(state, version));
     }
     match session::bearer(state, request) {
         Ok(user) => state.running = user,
@@ -66,7 +66,8 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
     if let Err(e) = state.affords_call() {
         return Reply::error(&e);
     }
-    if request.body.len() > state.settings.files.json_body && request.header("content-type").is_some_and(json)
+    if request.body.len() > state.settings.files.json_body
+        && request.header("content-type").is_some_and(is_json)
     {
         let e = ApiError::new("REQUEST_ENTITY_TOO_LARGE", "Request entity too large");
         return Reply::error(&e.status(413));
@@ -77,10 +78,6 @@ fn rest_call(state: &mut State, request: &Request, version: &str, rest: &[&str])
     state.options = CallOptions::default();
     let info = discovery::usage(state);
     reply.with("Sforce-Limit-Info", info)
-}
-
-fn json(content_type: &str) -> bool {
-    content_type.starts_with("application/json")
 }
 
 /// A REST call inside a version.

@@ -1,14 +1,15 @@
-//! The server: its thread, its port, and the faults played on requests.
+//! The server: its thread, its port, and the way of a request through it.
 //!
 //! Key decision: a thread with a small runtime of its own, so that blocking tests and async ones use it
 //! alike; dropping the handle ends it.
-//! Not here: what a request means (`route`).
+//! Not here: what a request means (`route`), how faults are played (`play`).
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use axum::Router;
@@ -22,7 +23,8 @@ use super::reply::Reply;
 use super::request::Request;
 use super::tls::Tls;
 use super::wire::{Door, Knife};
-use super::{bulk, route};
+use super::{bulk, gzip, play, route};
+use crate::error::ApiError;
 use crate::org::{Fault, Org, http_date};
 
 /// Largest request body read, in bytes.
@@ -192,51 +194,23 @@ async fn handle(
         return send(&org, admin::answer(desk, &org, &request));
     }
     let _visit = Visit::enter(&org, &mut request);
-    let fault = org.lock().faults.take(&target);
-    let held = AtomicU64::new(0);
-    let answer = || {
-        let (reply, ticket) = answered(&org, &request, &target);
-        held.store(ticket, Ordering::SeqCst);
-        bulk::finish(&org, reply)
+    let fault = befalls(&org, &request, &target);
+    if let Some(Fault::Delay(time)) = fault {
+        tokio::time::sleep(time).await;
+    }
+    let (reply, held) = match play::instead(fault.as_ref()) {
+        Some(reply) => (reply, 0),
+        None => answered(&org, &request, &target),
     };
-    let reply = match fault.clone() {
-        None => answer(),
-        Some(Fault::Error {
-            status,
-            code,
-            message,
-        }) => Reply::json(
-            status,
-            &serde_json::json!([{"message": message, "errorCode": code}]),
-        ),
-        Some(Fault::Html(status)) => Reply::text(
-            status,
-            "text/html; charset=UTF-8",
-            "<html><head><title>Down for maintenance</title></head><body><p>Please try again later.</p></body></html>",
-        ),
-        Some(Fault::Empty(status)) => Reply::none(status),
-        Some(Fault::HalfBody) => {
-            let reply = answer();
-            knife.cut_body_after(reply.body.len() / 2);
-            reply
-        }
-        Some(Fault::Delay(time)) => {
-            tokio::time::sleep(time).await;
-            answer()
-        }
-        Some(Fault::Drop) => {
-            knife.cut_now();
-            Reply::none(200)
-        }
-        Some(Fault::AppliedButLost) => {
-            let reply = answer();
-            knife.cut_now();
-            reply
-        }
-    };
-    give_back(&org, held.into_inner()).await;
+    give_back(&org, held).await;
     if let Some(desk) = desk {
-        desk.note(&org, &request.method, &target, &reply, fault);
+        desk.note(&org, &request.method, &target, &reply, fault.clone());
+    }
+    let gzip = gzip::accepted(&request);
+    let least = org.lock().settings.gzip_from;
+    let reply = play::encoded(fault.as_ref(), reply, gzip, least);
+    if let Some(tape) = play::tape(fault.as_ref(), &reply, &headers(&org, &reply), gzip) {
+        knife.play(tape);
     }
     send(&org, reply)
 }
@@ -266,8 +240,33 @@ impl Drop for Visit {
     }
 }
 
-/// Answers a request; gives the ticket of the rows that it holds on to, 0 for none.
+/// What goes wrong with a request, if anything. A session that expires under it does so here.
+fn befalls(org: &Org, request: &Request, target: &str) -> Option<Fault> {
+    let state = &mut *org.lock();
+    let (chaos, seed) = (&state.settings.chaos, state.settings.seed);
+    let fault = state.faults.next(chaos, seed, &request.method, target);
+    if fault == Some(Fault::SessionExpires) {
+        play::end_session(state, request);
+    }
+    fault
+}
+
+/// Answers a request whatever happens; gives the ticket of the rows that it holds on to, 0 for none. A panic is
+/// an error of this program: the client sees what the API says of its own, and what was written is undone.
 fn answered(org: &Org, request: &Request, target: &str) -> (Reply, u64) {
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        let (reply, ticket) = looked_at(org, request, target);
+        (bulk::finish(org, reply), ticket)
+    }));
+    caught.unwrap_or_else(|_| {
+        org.lock().recover();
+        let message = "An unexpected error occurred. Please include this ErrorId if you contact support";
+        let e = ApiError::new("UNKNOWN_EXCEPTION", message).status(500);
+        (Reply::error(&e), 0)
+    })
+}
+
+fn looked_at(org: &Org, request: &Request, target: &str) -> (Reply, u64) {
     let mut state = org.lock();
     if state.settings.behaviour.write_time.is_zero() {
         return (route::answer(&mut state, request, target), 0);
@@ -287,15 +286,21 @@ async fn give_back(org: &Org, ticket: u64) {
     org.lock().behaviour.locks.release(ticket);
 }
 
+/// Headers of a reply, but for its framing.
+fn headers<'a>(org: &Org, reply: &'a Reply) -> Vec<(&'static str, Cow<'a, str>)> {
+    let date = ("Date", Cow::from(http_date(org.clock().now())));
+    let kind = (!reply.body.is_empty()).then(|| ("Content-Type", Cow::from(reply.content_type.as_ref())));
+    let others = reply
+        .headers
+        .iter()
+        .map(|(name, value)| (*name, Cow::from(value.as_str())));
+    [date].into_iter().chain(kind).chain(others).collect()
+}
+
 fn send(org: &Org, reply: Reply) -> Response<Body> {
-    let mut response = Response::builder()
-        .status(reply.status)
-        .header("Date", http_date(org.clock().now()));
-    if !reply.body.is_empty() {
-        response = response.header("Content-Type", reply.content_type.as_ref());
-    }
-    for (name, value) in reply.headers {
-        response = response.header(name, value);
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in headers(org, &reply) {
+        response = response.header(name, value.as_ref());
     }
     response.body(Body::from(reply.body)).unwrap_or_else(|_| {
         let mut broken = Response::new(Body::empty());

@@ -109,6 +109,11 @@ impl Sessions {
         true
     }
 
+    /// Ends an access token; its refresh token stays.
+    pub fn end(&mut self, token: &str) {
+        self.access.remove(token);
+    }
+
     /// Ends all access tokens; refresh tokens stay.
     pub fn expire(&mut self) {
         self.access.clear();

@@ -1,62 +1,67 @@
-//! The connection, with a knife: it can be cut before a reply or in the middle of its body.
+//! The connection, and the tape that may leave in a reply's place.
 //!
-//! Key decision: cutting is done where the bytes leave, so that the client sees a true broken connection: a
-//! reset, or fewer bytes than the headers promised. Under TLS the cut is above the cipher: what left before it
-//! is decipherable, and no farewell follows.
-//! Not here: when to cut (`server`).
+//! Key decision: a broken reply is a row of bytes, sent as they are where bytes leave, and then the connection
+//! ends; so the client sees a true broken connection, and what it sees does not hang on how the server writes.
+//! Under TLS the tape is above the cipher: what left is decipherable, and no farewell follows.
+//! Not here: what is on a tape (`play`).
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 
-/// No cut is asked for.
-const WHOLE: i64 = -1;
-/// The body has begun and this many bytes may still leave; stored below `WHOLE` as `-2 - n`.
-const COUNTING: i64 = -2;
+/// How often a slow reply moves on.
+const BEAT: Duration = Duration::from_millis(20);
 
-/// Tells a connection how much of the next body may leave.
+/// Bytes that leave instead of what the server writes; after the last one the connection ends.
+#[derive(Debug)]
+pub(crate) struct Tape {
+    bytes: Vec<u8>,
+    at: usize,
+    /// Bytes a second.
+    rate: Option<u32>,
+}
+
+impl Tape {
+    pub fn new(bytes: Vec<u8>, rate: Option<u32>) -> Self {
+        Self { bytes, at: 0, rate }
+    }
+
+    /// The next bytes to send, and how long to rest after each of them.
+    fn next(&self) -> (&[u8], Option<Duration>) {
+        let left = &self.bytes[self.at..];
+        let Some(rate) = self.rate else {
+            return (left, None);
+        };
+        let rest = Duration::from_secs(1) / rate.max(1);
+        let piece = (BEAT.as_nanos() / rest.as_nanos().max(1)).max(1);
+        let piece = usize::try_from(piece).unwrap_or(usize::MAX);
+        (&left[..piece.min(left.len())], Some(rest))
+    }
+}
+
+/// Puts a tape into a connection.
 #[derive(Debug, Clone)]
-pub(crate) struct Knife(Arc<AtomicI64>);
+pub(crate) struct Knife(Arc<Mutex<Option<Tape>>>);
 
 impl Knife {
-    /// Nothing more leaves: neither headers nor body.
-    pub fn cut_now(&self) {
-        self.0.store(COUNTING, Ordering::SeqCst);
+    pub fn play(&self, tape: Tape) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(tape);
     }
 
-    /// The headers leave, and this many bytes of the body.
-    pub fn cut_body_after(&self, bytes: usize) {
-        self.0.store(i64::try_from(bytes).unwrap_or(0), Ordering::SeqCst);
-    }
-
-    /// How many bytes of this buffer may leave; `None` for all.
-    fn allow(&self, buf: &[u8]) -> Option<usize> {
-        let state = self.0.load(Ordering::SeqCst);
-        if state == WHOLE {
-            return None;
-        }
-        let (head, left) = if state >= 0 {
-            let end = buf.windows(4).position(|w| w == b"\r\n\r\n")?;
-            (end + 4, usize::try_from(state).unwrap_or(0))
-        } else {
-            (0, usize::try_from(COUNTING - state).unwrap_or(0))
-        };
-        let body = (buf.len() - head).min(left);
-        self.0.store(
-            COUNTING - i64::try_from(left - body).unwrap_or(0),
-            Ordering::SeqCst,
-        );
-        Some(head + body)
+    fn taken(&self) -> Option<Tape> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -114,8 +119,14 @@ impl Listener for Door {
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
         let (channel, addr) = self.next().await;
-        let knife = Knife(Arc::new(AtomicI64::new(WHOLE)));
-        (Wire { channel, knife }, addr)
+        let knife = Knife(Arc::new(Mutex::new(None)));
+        let wire = Wire {
+            channel,
+            knife,
+            tape: None,
+            rest: None,
+        };
+        (wire, addr)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -132,6 +143,31 @@ type Channel = Pin<Box<dyn Duplex>>;
 pub(crate) struct Wire {
     channel: Channel,
     knife: Knife,
+    tape: Option<Tape>,
+    rest: Option<Pin<Box<Sleep>>>,
+}
+
+impl Wire {
+    /// Sends what is left of a tape.
+    fn play(&mut self, tape: &mut Tape, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            if let Some(rest) = &mut self.rest {
+                ready!(rest.as_mut().poll(cx));
+                self.rest = None;
+            }
+            let (piece, rest) = tape.next();
+            if piece.is_empty() {
+                return self.channel.as_mut().poll_flush(cx);
+            }
+            let sent = ready!(self.channel.as_mut().poll_write(cx, piece))?;
+            if let Some(rest) = rest {
+                ready!(self.channel.as_mut().poll_flush(cx))?;
+                let time = rest.saturating_mul(u32::try_from(sent).unwrap_or(u32::MAX));
+                self.rest = Some(Box::pin(tokio::time::sleep(time)));
+            }
+            tape.at += sent;
+        }
+    }
 }
 
 impl AsyncRead for Wire {
@@ -146,11 +182,13 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        match self.knife.allow(buf) {
-            Some(0) => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
-            Some(n) => self.channel.as_mut().poll_write(cx, &buf[..n]),
-            None => self.channel.as_mut().poll_write(cx, buf),
-        }
+        let Some(mut tape) = self.tape.take().or_else(|| self.knife.taken()) else {
+            return self.channel.as_mut().poll_write(cx, buf);
+        };
+        let played = self.play(&mut tape, cx);
+        self.tape = Some(tape);
+        ready!(played)?;
+        Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -9,6 +9,7 @@ mod auth;
 mod behaviour;
 pub(crate) mod birth;
 pub(crate) mod call;
+mod chaos;
 mod clock;
 pub(crate) mod compute;
 mod faults;
@@ -37,9 +38,10 @@ pub use access::{AccessSettings, FieldRights, ObjectRights, Permission, Permissi
 pub use auth::{App, Auth, CLIENT_ID, CLIENT_SECRET, Consent, PASSWORD};
 pub use behaviour::BehaviourSettings;
 pub use call::AssignmentRules;
+pub use chaos::{Chaos, ChaosKind};
 pub use clock::Clock;
 pub(crate) use clock::{http_date, seconds, stamp};
-pub use faults::Fault;
+pub use faults::{Fault, Script};
 pub use files::FileSettings;
 pub use late::LateTransaction;
 pub use limits::LimitSettings;
@@ -142,7 +144,7 @@ impl Org {
         }
     }
 
-    /// The state, also after a panic of another holder (its journal is undone by the next write).
+    /// The state, also after a panic of another holder.
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -166,7 +168,16 @@ impl Org {
 
     /// Scripts a fault for the next `times` requests whose path and query contain `contains`.
     pub fn fault(&self, contains: &str, times: u32, fault: Fault) {
-        self.lock().faults.push(contains, times, fault);
+        self.script(Script {
+            contains: contains.to_owned(),
+            times,
+            ..Script::new(fault)
+        });
+    }
+
+    /// Scripts a fault for some of the requests to come. Of several entries that match, the oldest is used.
+    pub fn script(&self, script: Script) {
+        self.lock().faults.push(script);
     }
 
     /// Takes back every fault not yet used.

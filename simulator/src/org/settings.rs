@@ -2,7 +2,7 @@
 //!
 //! Key decision: each behaviour of the real API that no public page settles is a switch here, set to the
 //! likelier value, so that a test can show that nothing rests on it.
-//! Not here: faults (`faults`), which are scripted per request.
+//! Not here: faults on a script (`faults`).
 
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use super::access::AccessSettings;
 use super::auth::Auth;
 use super::behaviour::BehaviourSettings;
 use super::call::AssignmentRules;
+use super::chaos::Chaos;
 use super::files::FileSettings;
 use super::limits::LimitSettings;
 use super::replication::ReplicationSettings;
@@ -72,7 +73,12 @@ pub struct Settings {
     pub replication: ReplicationSettings,
     /// Active assignment rules.
     pub assignment: AssignmentRules,
-    /// Seed of the order of rows where none is asked for, of page sizes and of the usage counter.
+    /// Least bytes of a JSON, CSV or XML body that is compressed for a client that takes gzip (the API's own
+    /// threshold is not public).
+    pub gzip_from: usize,
+    /// Faults at a rate.
+    pub chaos: Chaos,
+    /// Seed of the order of rows where none is asked for, of page sizes, of the usage counter and of chaos.
     pub seed: u64,
 }
 
@@ -102,6 +108,8 @@ impl Default for Settings {
             files: FileSettings::default(),
             replication: ReplicationSettings::default(),
             assignment: AssignmentRules::default(),
+            gzip_from: 1024,
+            chaos: Chaos::default(),
             seed: 1,
         }
     }

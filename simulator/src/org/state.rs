@@ -269,6 +269,14 @@ impl State {
         result
     }
 
+    /// Undoes the transaction of a request that ended in its middle.
+    pub fn recover(&mut self) {
+        self.undo_to(0);
+        self.joined = false;
+        self.options = CallOptions::default();
+        self.files.parts.clear();
+    }
+
     /// A point of the transaction that `undo_to` can return to.
     pub fn mark(&self) -> usize {
         self.journal.len()

@@ -96,7 +96,7 @@ fn versions_and_unknown_paths() {
         json!({"label": "Summer '26", "url": "/services/data/v67.0", "version": "67.0"})
     );
     for path in [
-        "/services/data/v20.0/sobjects",
+        "/services/data/v19.0/sobjects",
         "/services/data/v99.0/query?q=x",
         "/nothing",
         "/sobjects/Nope__c/describe",

@@ -29,7 +29,7 @@ use crate::org::State;
 pub(crate) fn answer(state: &mut State, request: &Request, rest: &[&str]) -> Reply {
     let params = Params::of(request);
     let result = match (request.method.as_str(), rest) {
-        (_, ["authorize"]) => Ok(authorize::answer(state, request, &params)),
+        ("GET" | "POST", ["authorize"]) => Ok(authorize::answer(state, request, &params)),
         ("POST", ["token"]) => {
             state.called("token");
             token::answer(state, request, &params)
