@@ -26,6 +26,9 @@ impl Args {
             Command::Restore(Restore::Show(_)) => None,
             _ if self.global.vault.is_none() => Some("no vault named: give --vault DIR or set HALITE_VAULT"),
             Command::Import(_) if self.global.org.is_none() => Some("no org named: give --org ID"),
+            Command::Forget(flags) if flags.all && self.global.org.is_none() => {
+                Some("no org named: --all forgets the org of --org ID")
+            }
             _ => None,
         };
         match missing {
@@ -80,6 +83,22 @@ pub enum Command {
     /// Plan a restore, look at the plan, apply it
     #[command(subcommand)]
     Restore(Restore),
+    /// Drop the snapshots that no rule keeps; of every org, unless --org names one
+    Retain(Retain),
+    /// Drop snapshots, or a whole org
+    Forget(Forget),
+    /// Keep a snapshot from being dropped
+    Hold(Hold),
+    /// List the holds
+    Holds,
+    /// Let a snapshot go that was held
+    Release(Release),
+    /// Give back the space of what nothing needs any more
+    Prune(Prune),
+    /// Show what the vault holds and what of it is dead
+    Stats,
+    /// Show what was done to the vault
+    Activity,
     /// Run a simulated org to develop against
     Simulate(Simulate),
     /// The whole round trip on a simulated org
@@ -257,6 +276,106 @@ pub struct Demo {
     pub keep: Option<PathBuf>,
 }
 
+/// Which snapshots stay. The newest, and those under holds, always do.
+#[derive(Debug, Flags)]
+pub struct Retain {
+    /// Keep the last N
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub keep_last: u32,
+    /// Keep the newest of each of the last N hours that have a snapshot (UTC)
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub hourly: u32,
+    /// The same of days
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub daily: u32,
+    /// The same of weeks, from Monday
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub weekly: u32,
+    /// The same of months
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub monthly: u32,
+    /// The same of years
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    pub yearly: u32,
+    /// Keep all within this time before the newest: 30d, 48h
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub within: Option<i64>,
+    /// Only say what would be dropped
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Forget {
+    /// Numbers, names or times of snapshots
+    #[arg(required_unless_present = "all", value_name = "SNAPSHOT")]
+    pub snapshots: Vec<String>,
+    /// The whole org of --org, its connections too
+    #[arg(long, conflicts_with = "snapshots")]
+    pub all: bool,
+    /// Only say what would be dropped
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Hold {
+    /// A number, name or time of a snapshot
+    pub snapshot: String,
+    /// Why
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// When it ends; never if absent
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+#[derive(Debug, Flags)]
+pub struct Release {
+    /// The hold's name, or the beginning of it
+    pub name: String,
+}
+
+#[derive(Debug, Flags)]
+pub struct Prune {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The share of dead bytes that may be left
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    pub max_unused: f64,
+    /// How long a pack is left before it is deleted; longer than the longest backup
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = duration)]
+    pub grace: i64,
+}
+
+/// `90s`, `15m`, `24h`, `30d` or `2w` in milliseconds.
+fn duration(text: &str) -> Result<i64, String> {
+    let units = [
+        ('s', 1000),
+        ('m', 60_000),
+        ('h', 3_600_000),
+        ('d', 86_400_000),
+        ('w', 604_800_000),
+    ];
+    let unit = units
+        .iter()
+        .find_map(|(unit, millis)| Some((text.strip_suffix(*unit)?, millis)));
+    let whole = unit.and_then(|(number, millis)| number.parse::<u32>().ok().map(|n| (n, millis)));
+    whole
+        .and_then(|(number, millis)| i64::from(number).checked_mul(*millis))
+        .ok_or_else(|| "write it as 90s, 15m, 24h, 30d or 2w".to_owned())
+}
+
+/// `5%` as 0.05.
+fn percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
+    number
+        .filter(|n| (0.0..=100.0).contains(n))
+        .map(|n| n / 100.0)
+        .ok_or_else(|| "write it as 5%".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,6 +383,23 @@ mod tests {
     #[test]
     fn the_commands_fit_together() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn durations_and_shares_are_read() {
+        assert_eq!(duration("24h"), Ok(86_400_000));
+        assert_eq!(duration("2w"), duration("14d"));
+        assert!(
+            ["", "5", "h", "-1d", "1.5d", "5x"]
+                .iter()
+                .all(|text| duration(text).is_err())
+        );
+        assert_eq!(percent("5%"), Ok(0.05));
+        assert!(
+            ["", "x", "-1", "101%", "NaN"]
+                .iter()
+                .all(|text| percent(text).is_err())
+        );
     }
 
     #[test]

@@ -138,6 +138,14 @@ impl Job {
         }
     }
 
+    /// The org that is named, or all of them.
+    pub fn orgs(&self, vault: &Vault) -> Result<Vec<OrgId>> {
+        match self.global.org {
+            Some(_) => self.org(vault).map(|org| vec![org]),
+            None => Ok(vault.orgs()),
+        }
+    }
+
     /// The snapshot that a time, number or name means; the newest if nothing is said.
     pub fn snapshot(&self, vault: &Vault, org: OrgId, at: Option<&str>) -> Result<SnapshotInfo> {
         vault.find_snapshot(org, at.unwrap_or("latest"))

@@ -12,16 +12,16 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const ORG: &str = "00D000000000001";
+pub(crate) const ORG: &str = "00D000000000001";
 const DESCRIBE: &str = r#"{"name":"Account","queryable":true,"keyPrefix":"001","fields":[
     {"name":"Id","type":"id"},{"name":"Name","type":"string"},{"name":"Open","type":"boolean"}]}"#;
 
 /// A folder with a vault in `vault` and a dump in `dump`.
-struct Place(TempDir);
+pub(crate) struct Place(TempDir);
 
 impl Place {
     /// With a vault that is not sealed.
-    fn open() -> Self {
+    pub(crate) fn open() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.done(&["init", "--no-encryption"]);
         place
@@ -52,12 +52,12 @@ impl Place {
         command
     }
 
-    fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// Runs a command that must end with 0; gives its standard output.
-    fn done(&self, args: &[&str]) -> String {
+    pub(crate) fn done(&self, args: &[&str]) -> String {
         let output = self.run(args);
         assert_eq!(
             output.status.code(),
@@ -69,11 +69,11 @@ impl Place {
     }
 
     /// Runs a command that must fail with that status; gives its one line of error.
-    fn fails(&self, status: i32, args: &[&str]) -> String {
+    pub(crate) fn fails(&self, status: i32, args: &[&str]) -> String {
         refused(&self.run(args), status)
     }
 
-    fn import(&self, as_of: &str, files: &[(&str, &str)]) -> Output {
+    pub(crate) fn import(&self, as_of: &str, files: &[(&str, &str)]) -> Output {
         let dir = self.dump(files);
         self.run(&["import", "--org", ORG, "--as-of", as_of, &dir])
     }

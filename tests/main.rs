@@ -6,5 +6,6 @@
 mod cli;
 mod cli_demo;
 mod cli_stop;
+mod cli_upkeep;
 mod histories;
 mod tidy;

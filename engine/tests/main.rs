@@ -11,4 +11,5 @@ mod golden;
 mod import;
 mod model;
 mod publish;
+mod upkeep;
 mod walk;

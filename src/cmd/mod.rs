@@ -3,16 +3,22 @@
 //! Key decision: a command takes its flags and the job, does its work through the engine's and connector's public
 //! faces, and says how it ended. None decides anything about records.
 
+mod activity;
 mod backup;
 mod connect;
 mod diff;
 mod export;
+mod forget;
 mod history;
+mod hold;
 mod import;
 mod init;
+mod prune;
 mod restore;
+mod retain;
 mod show;
 mod snapshots;
+mod stats;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -49,6 +55,14 @@ pub fn run(args: Args, cancel: &Arc<AtomicBool>) -> Result<End> {
         Command::Diff(flags) => diff::run(&job, flags),
         Command::Export(flags) => export::run(&job, flags),
         Command::Restore(flags) => restore::run(&job, flags),
+        Command::Retain(flags) => retain::run(&job, flags),
+        Command::Forget(flags) => forget::run(&job, flags),
+        Command::Hold(flags) => hold::run(&job, flags),
+        Command::Holds => hold::list(&job),
+        Command::Release(flags) => hold::release(&job, flags),
+        Command::Prune(flags) => prune::run(&job, flags),
+        Command::Stats => stats::run(&job),
+        Command::Activity => activity::run(&job),
         Command::Simulate(flags) => simulate::run(&job, flags),
         Command::Demo(flags) => demo::run(&job, flags),
     }

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use crate::args::{Restore, RestorePlan};
 use crate::job::{Job, connection};
 use crate::out::End;
+use halite_engine::ops::hold;
 use halite_engine::ops::restore::between::{self as revert, Scope};
 
 /// Does what was typed after `restore`.
@@ -60,7 +61,9 @@ fn plan(job: &Job, flags: &RestorePlan) -> Result<End> {
     });
     bar.finish_and_clear();
     let now = vault.find_snapshot(kept.org, &done?.name)?;
-    let plan = revert::plan(&vault, &then, &now, &scope)?;
+    let plan = hold::during(&vault, &then, "a restore is being planned", || {
+        revert::plan(&vault, &then, &now, &scope)
+    })?;
     write(&plan, &flags.output)?;
     show(job, &plan)?;
     job.out.line(format_args!(

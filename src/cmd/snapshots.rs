@@ -12,13 +12,8 @@ use crate::out::End;
 /// Lists every org's snapshots, oldest first.
 pub fn run(job: &Job) -> Result<End> {
     let vault = job.vault()?;
-    let orgs = if job.global.org.is_some() {
-        vec![job.org(&vault)?]
-    } else {
-        vault.orgs()
-    };
     let mut all = Vec::new();
-    for org in orgs {
+    for org in job.orgs(&vault)? {
         job.out.line(format_args!("org {org}"))?;
         for info in vault.snapshots(org)? {
             let name: String = info.name.to_string().chars().take(8).collect();

@@ -46,6 +46,12 @@ impl Stamp {
         }
     }
 
+    /// Days since 1970 and its civil date: year, month, day (UTC).
+    pub fn date(self) -> (i64, (i64, i64, i64)) {
+        let days = self.0.div_euclid(86_400_000);
+        (days, civil(days))
+    }
+
     /// Parses the API's datetime forms; `None` for anything else, also for the 30th of February.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let date = parse_date(text.get(..10)?)?;
@@ -59,8 +65,7 @@ impl Stamp {
 
     /// Writes `YYYY-MM-DDTHH:MM:SS.sssZ`, 24 bytes for years 0 to 9999.
     pub fn write(self, out: &mut Vec<u8>) {
-        let (days, ms) = (self.0.div_euclid(86_400_000), self.0.rem_euclid(86_400_000));
-        let (y, m, d) = civil(days);
+        let ((_, (y, m, d)), ms) = (self.date(), self.0.rem_euclid(86_400_000));
         let (h, min, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
         digits(out, y, 4);
         for (sep, value, width) in [

@@ -297,6 +297,12 @@ impl ChunkHeader {
         pack: &PackId,
         bytes: &[u8],
     ) -> Result<Vec<u8>> {
+        let body = self.unseal(cipher, pack, bytes)?;
+        expand(keys, &self.id, self.kind, self.codec, self.raw_len, body)
+    }
+
+    /// Decrypts the chunk; its bytes are still compressed, and not proven to be those of its name.
+    fn unseal(&self, cipher: &PackCipher, pack: &PackId, bytes: &[u8]) -> Result<Vec<u8>> {
         let bad = |why: &str| Error::corrupt(format_args!("{} {}", self.kind, self.id), why);
         if bytes.len() != self.total_len() {
             return Err(bad("its length is not the one in its header"));
@@ -315,8 +321,32 @@ impl ChunkHeader {
         ) {
             return Err(bad("its seal is broken"));
         }
-        expand(keys, &self.id, self.kind, self.codec, self.raw_len, body)
+        Ok(body)
     }
+}
+
+/// Opens and verifies the chunk that `bytes` (as a [`Location`] says them) should be, and makes it ready for
+/// another pack without compressing it again.
+pub(crate) fn reopen_chunk(
+    keys: &Keys,
+    id: &ChunkId,
+    kind: ChunkKind,
+    pack: &PackId,
+    bytes: &[u8],
+) -> Result<Prepared> {
+    let head = named_header(id, kind, pack, bytes)?;
+    let within = |e: Error| e.within(format_args!("pack {pack}"));
+    let body = head
+        .unseal(&keys.pack_cipher(pack), pack, bytes)
+        .map_err(within)?;
+    expand(keys, id, kind, head.codec, head.raw_len, body.clone()).map_err(within)?;
+    Ok(Prepared {
+        id: *id,
+        kind,
+        raw_len: head.raw_len,
+        codec: head.codec,
+        bytes: body,
+    })
 }
 
 /// Opens the chunk that `bytes` (as a [`Location`] says them) should be. Every byte is verified.
@@ -327,14 +357,20 @@ pub fn open_chunk(
     pack: &PackId,
     bytes: &[u8],
 ) -> Result<Vec<u8>> {
-    let within = |e: Error| e.within(format_args!("{kind} {id} in pack {pack}"));
-    let head = ChunkHeader::read(bytes).map_err(within)?;
+    named_header(id, kind, pack, bytes)?
+        .open(keys, &keys.pack_cipher(pack), pack, bytes)
+        .map_err(|e| e.within(format_args!("pack {pack}")))
+}
+
+/// The header of a chunk, if it is the one that was asked for.
+fn named_header(id: &ChunkId, kind: ChunkKind, pack: &PackId, bytes: &[u8]) -> Result<ChunkHeader> {
+    let what = format_args!("{kind} {id} in pack {pack}");
+    let head = ChunkHeader::read(bytes).map_err(|e| e.within(what))?;
     if head.id != *id || head.kind != kind {
         let why = format!("{} {} stands in its place", head.kind, head.id);
-        return Err(Error::corrupt(format_args!("{kind} {id} in pack {pack}"), why));
+        return Err(Error::corrupt(what, why));
     }
-    head.open(keys, &keys.pack_cipher(pack), pack, bytes)
-        .map_err(|e| e.within(format_args!("pack {pack}")))
+    Ok(head)
 }
 
 /// What the footer of a pack says.

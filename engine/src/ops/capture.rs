@@ -64,10 +64,11 @@ pub fn backup(
     let calls = source.calls();
     let identity = source.identity()?;
     let from = source.now()?;
+    let (number, after) = next_number(vault, identity.org)?;
     let mut capture = Capture {
         vault,
         org: identity.org,
-        number: next_number(vault, identity.org)?,
+        number,
         from,
         options,
         writer: Writer::new(vault),
@@ -95,6 +96,7 @@ pub fn backup(
     let draft = Draft {
         org,
         number,
+        after,
         name,
         from,
         until,

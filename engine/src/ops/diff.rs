@@ -15,7 +15,6 @@ use crate::format::schema::Role;
 use crate::ops::state::{Record, State};
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
-use crate::vault::run::StateCursor;
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -59,7 +58,7 @@ pub fn diff(
     }
     let catalog = vault.catalog();
     let (before, after) = (State::at(vault, a), State::at(vault, b));
-    let (low, high) = (a.number.min(b.number), a.number.max(b.number));
+    let low = a.number.min(b.number);
     let names: Vec<String> = catalog.objects(a.org)?.into_keys().collect();
     if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
         return Err(Error::new(
@@ -71,9 +70,8 @@ pub fn diff(
         .into_iter()
         .filter(|name| only.is_none_or(|only| only.contains(name)))
     {
-        let mut runs = catalog.runs(a.org, &sobject)?;
-        runs.retain(|run| run.high > low && run.low <= high);
-        let mut cursor = StateCursor::open(vault, &runs, high)?;
+        let newer = if a.number > b.number { &before } else { &after };
+        let mut cursor = newer.view.rows(&sobject, low);
         while let Some(version) = cursor.next(false)? {
             if version.key.snapshot <= low {
                 continue;

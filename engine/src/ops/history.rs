@@ -10,7 +10,7 @@ use crate::format::schema::Role;
 use crate::format::seal::ChunkKind;
 use crate::ops::diff::differing;
 use crate::ops::state::{render, sobject_of};
-use crate::vault::catalog::SnapshotInfo;
+use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::versions;
 
@@ -34,8 +34,18 @@ pub struct Version {
 /// # Errors
 /// `NotFound` if no kept snapshot of the org ever saw it.
 pub fn history(vault: &Vault, org: OrgId, id: RecordId) -> Result<Vec<Version>> {
-    let catalog = vault.catalog();
-    let sobject = sobject_of(vault, &catalog, org, id)?.ok_or_else(|| {
+    loop {
+        let catalog = vault.catalog();
+        match under(vault, &catalog, org, id) {
+            // What it read was collected: once more under a newer root, if there is one.
+            Err(error) if error.kind() == Kind::Busy && vault.refresh()?.version() != catalog.version() => {}
+            done => return done,
+        }
+    }
+}
+
+fn under(vault: &Vault, catalog: &Catalog, org: OrgId, id: RecordId) -> Result<Vec<Version>> {
+    let sobject = sobject_of(vault, catalog, org, id)?.ok_or_else(|| {
         Error::new(
             Kind::NotFound,
             format!("no snapshot of org {org} has a record {id}"),

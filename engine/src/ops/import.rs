@@ -49,7 +49,7 @@ pub fn import(
         return Err(Error::invalid(message).hint("give a later --as-of"));
     }
     let files = files(dir)?;
-    let number = next_number(vault, org)?;
+    let (number, after) = next_number(vault, org)?;
     let mut import = Import {
         vault,
         org,
@@ -75,6 +75,7 @@ pub fn import(
     let draft = Draft {
         org,
         number,
+        after,
         name,
         from: as_of,
         until: as_of,

@@ -27,6 +27,8 @@ pub struct Draft {
     pub org: OrgId,
     /// Its number: one more than the newest.
     pub number: u64,
+    /// The name of the newest one: a number alone may come again, after the org was forgotten.
+    pub after: Option<SnapshotId>,
     /// Its random name.
     pub name: SnapshotId,
     /// U.
@@ -65,9 +67,12 @@ impl Draft {
     }
 }
 
-/// The number that the next snapshot of an org gets.
-pub fn next_number(vault: &Vault, org: OrgId) -> Result<u64> {
-    Ok(vault.snapshots(org)?.last().map_or(1, |s| s.number + 1))
+/// The number that the next snapshot of an org gets, and the name of the newest.
+pub fn next_number(vault: &Vault, org: OrgId) -> Result<(u64, Option<SnapshotId>)> {
+    let snapshots = vault.snapshots(org)?;
+    Ok(snapshots
+        .last()
+        .map_or((1, None), |s| (s.number + 1, Some(s.name))))
 }
 
 /// The number that a schema has in its org.
@@ -110,19 +115,18 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
     // From here on an error may hide a root that does name the packs: then they stay.
     let mut entered = false;
     let result = synced.and_then(|()| {
-        let (packs, reused, bytes) = writer.written();
-        let (packs, reused) = (packs.to_vec(), reused.clone());
+        let (packs, _, bytes) = writer.written();
+        let packs = packs.to_vec();
         let catalog = vault.commit(&packs, &mut |edit| {
             entered = false;
-            let newest = edit.before.snapshots(draft.org)?.last().map_or(0, |s| s.number);
-            if newest + 1 != draft.number {
-                let message = format!("another capture of org {} was published meanwhile", draft.org);
+            if edit.before.snapshots(draft.org)?.last().map(|s| s.name) != draft.after {
+                let message = format!(
+                    "another capture of org {} was published meanwhile, or it was forgotten",
+                    draft.org
+                );
                 return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
             }
-            if let Some(gone) = reused.iter().find(|pack| !edit.before.has_pack(pack)) {
-                let message = format!("pack {gone} was collected while this capture relied on it");
-                return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
-            }
+            writer.stands(&edit.before)?;
             enter(edit, draft, vault.clock.now())?;
             entered = true;
             Ok(())

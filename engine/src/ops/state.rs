@@ -17,9 +17,10 @@ use crate::format::page::{KeyRow, VersionKind};
 use crate::format::record::CellKind;
 use crate::format::schema::{Role, Schema};
 use crate::format::seal::ChunkKind;
+use crate::ops::view::View;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
-use crate::vault::run::{StateCursor, Values, versions};
+use crate::vault::run::{Values, versions};
 
 /// A record as a snapshot saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,11 +33,10 @@ pub struct Record {
     pub snapshot: u64,
 }
 
-/// An org at a snapshot. Reads take no lock; the catalog it began with stays.
+/// An org at a snapshot. Reads take no lock; the catalog it began with stays, until something that it names has been
+/// collected.
 pub struct State<'v> {
-    vault: &'v Vault,
-    catalog: Arc<Catalog>,
-    snapshot: SnapshotInfo,
+    pub(crate) view: View<'v>,
     schemas: RefCell<HashMap<(String, u32), Arc<Schema>>>,
 }
 
@@ -44,56 +44,55 @@ impl<'v> State<'v> {
     /// The state at that snapshot.
     pub fn at(vault: &'v Vault, snapshot: &SnapshotInfo) -> Self {
         Self {
-            vault,
-            catalog: vault.catalog(),
-            snapshot: snapshot.clone(),
+            view: View::new(vault, snapshot),
             schemas: RefCell::default(),
         }
     }
 
     /// The snapshot.
     pub fn snapshot(&self) -> &SnapshotInfo {
-        &self.snapshot
+        &self.view.snapshot
     }
 
     /// The sObjects that had been captured by then, in order of their names. One that never had a record by then,
     /// and was read again since, is left out: the catalog keeps only the newest reading of each.
     pub fn sobjects(&self) -> Result<Vec<String>> {
         let mut names = Vec::new();
-        for (name, object) in self.catalog.objects(self.snapshot.org)? {
-            if object.snapshot <= self.snapshot.number || !self.runs(&name)?.is_empty() {
+        for (name, object) in self.view.catalog().objects(self.org())? {
+            if object.snapshot <= self.view.snapshot.number || !self.runs(&name)?.is_empty() {
                 names.push(name);
             }
         }
         Ok(names)
     }
 
+    fn org(&self) -> OrgId {
+        self.view.snapshot.org
+    }
+
     fn runs(&self, sobject: &str) -> Result<Vec<RunEntry>> {
-        let mut runs = self.catalog.runs(self.snapshot.org, sobject)?;
-        runs.retain(|run| run.low <= self.snapshot.number);
-        Ok(runs)
+        self.view.runs(sobject, 0)
     }
 
     /// What the snapshot says of itself.
     pub fn manifest(&self) -> Result<Manifest> {
-        let entry = self
-            .catalog
-            .snapshot_entry(self.snapshot.org, self.snapshot.number)?;
-        Manifest::decode(&self.vault.meta(ChunkKind::Manifest, &entry.manifest)?)
+        self.view.steady(|| {
+            let entry = self
+                .view
+                .catalog()
+                .snapshot_entry(self.org(), self.view.snapshot.number)?;
+            Manifest::decode(&self.view.vault.meta(ChunkKind::Manifest, &entry.manifest)?)
+        })
     }
 
     /// The newest describe of an sObject; if its records were imported without one, a describe of its columns.
     pub fn describe(&self, sobject: &str) -> Result<Describe> {
-        let object = self
-            .catalog
-            .object(self.snapshot.org, sobject)?
+        let catalog = self.view.catalog();
+        let object = catalog
+            .object(self.org(), sobject)?
             .ok_or_else(|| self.unknown(sobject))?;
-        match self
-            .catalog
-            .schema(self.snapshot.org, sobject, object.schema)?
-            .describe
-        {
-            Some(describe) => Describe::parse(&self.vault.meta(ChunkKind::Describe, &describe)?),
+        match catalog.schema(self.org(), sobject, object.schema)?.describe {
+            Some(describe) => Describe::parse(&self.view.vault.meta(ChunkKind::Describe, &describe)?),
             None => Err(Error::new(
                 Kind::NotFound,
                 format!("{sobject} was imported without a describe"),
@@ -105,7 +104,7 @@ impl<'v> State<'v> {
     fn unknown(&self, sobject: &str) -> Error {
         Error::new(
             Kind::NotFound,
-            format!("org {} has no sObject {sobject} in this vault", self.snapshot.org),
+            format!("org {} has no sObject {sobject} in this vault", self.org()),
         )
         .hint("`halite snapshots` tells what was captured")
     }
@@ -115,10 +114,11 @@ impl<'v> State<'v> {
         if let Some(schema) = self.schemas.borrow().get(&(sobject.to_owned(), number)) {
             return Ok(Arc::clone(schema));
         }
-        let entry = self.catalog.schema(self.snapshot.org, sobject, number)?;
-        let schema = Arc::new(Schema::decode(
-            &self.vault.meta(ChunkKind::Schema, &entry.schema)?,
-        )?);
+        let schema = self.view.steady(|| {
+            let entry = self.view.catalog().schema(self.org(), sobject, number)?;
+            Schema::decode(&self.view.vault.meta(ChunkKind::Schema, &entry.schema)?)
+        })?;
+        let schema = Arc::new(schema);
         self.schemas
             .borrow_mut()
             .insert((sobject.to_owned(), number), Arc::clone(&schema));
@@ -127,10 +127,10 @@ impl<'v> State<'v> {
 
     /// Gives every live record of an sObject to `each`, in order of Ids.
     pub fn each(&self, sobject: &str, each: &mut dyn FnMut(&Record) -> Result<()>) -> Result<()> {
-        if self.catalog.object(self.snapshot.org, sobject)?.is_none() {
+        if self.view.catalog().object(self.org(), sobject)?.is_none() {
             return Err(self.unknown(sobject));
         }
-        let mut cursor = StateCursor::open(self.vault, &self.runs(sobject)?, self.snapshot.number)?;
+        let mut cursor = self.view.rows(sobject, 0);
         let mut record = Record {
             id: RecordId::MIN,
             json: String::new(),
@@ -151,7 +151,7 @@ impl<'v> State<'v> {
         sobject: &str,
         each: &mut dyn FnMut(RecordId, VersionKind) -> Result<()>,
     ) -> Result<()> {
-        let mut cursor = StateCursor::open(self.vault, &self.runs(sobject)?, self.snapshot.number)?;
+        let mut cursor = self.view.rows(sobject, 0);
         while let Some(version) = cursor.next(false)? {
             if !version.key.kind.is_live() {
                 each(version.key.id, version.key.kind)?;
@@ -162,8 +162,9 @@ impl<'v> State<'v> {
 
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
-        let all = versions(self.vault, &self.runs(sobject)?, id)?;
-        let Some(version) = all.into_iter().find(|v| v.key.snapshot <= self.snapshot.number) else {
+        let view = &self.view;
+        let all = view.steady(|| versions(view.vault, &self.runs(sobject)?, id))?;
+        let Some(version) = all.into_iter().find(|v| v.key.snapshot <= view.snapshot.number) else {
             return Ok(None);
         };
         if !version.key.kind.is_live() {
@@ -193,7 +194,8 @@ impl<'v> State<'v> {
 
     /// The sObject that a record is of: by the first characters of its Id, else by looking.
     pub fn sobject_of(&self, id: RecordId) -> Result<Option<String>> {
-        sobject_of(self.vault, &self.catalog, self.snapshot.org, id)
+        let view = &self.view;
+        view.steady(|| sobject_of(view.vault, &view.catalog(), self.org(), id))
     }
 
     fn fill(&self, sobject: &str, key: &KeyRow, values: Option<&Values>, record: &mut Record) -> Result<()> {

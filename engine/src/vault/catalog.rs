@@ -10,9 +10,10 @@ use crate::base::id::{ChunkId, OrgId, PackId, SnapshotId};
 use crate::base::stamp::Stamp;
 use crate::format::catalog::{Head, Node};
 use crate::format::entry::{
-    ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
+    ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
 };
 use crate::format::mark::{ActivityEntry, CondemnedEntry, HoldEntry, LossEntry};
+use crate::format::pack::PackRole;
 use crate::format::root::Root;
 
 /// Where everything lives, as one root version says.
@@ -205,6 +206,16 @@ impl Catalog {
     /// What was done to the vault, oldest first.
     pub fn activity(&self) -> Result<Vec<ActivityEntry>> {
         self.scan(None, prefix::ACTIVITY, |_, value| ActivityEntry::decode(value))
+    }
+
+    /// What a live pack is for.
+    pub fn pack_role(&self, pack: &PackId) -> Result<PackRole> {
+        let entry = self
+            .nodes
+            .get(&None)
+            .and_then(|n| n.get(&named(prefix::PACK, &pack.0)));
+        let missing = || Error::new(Kind::NotFound, format!("pack {pack} is not live"));
+        Ok(PackEntry::decode(entry.ok_or_else(missing)?)?.role)
     }
 
     /// Whether a pack is live.

@@ -30,7 +30,9 @@ pub struct Edit<'v> {
     touched: BTreeSet<Option<OrgId>>,
     open: Option<(PackBuilder, PackBuilder)>,
     packs: Vec<PackId>,
-    condemns: bool,
+    condemned: BTreeSet<PackId>,
+    /// Set when the nodes are written: their packs are listed in them, so no other pack may be begun.
+    closing: bool,
     compressor: Compressor,
     /// The catalog that this one is to replace.
     pub before: std::sync::Arc<Catalog>,
@@ -46,7 +48,8 @@ impl<'v> Edit<'v> {
             touched: BTreeSet::new(),
             open: None,
             packs: Vec::new(),
-            condemns: false,
+            condemned: BTreeSet::new(),
+            closing: false,
             compressor,
             before,
         }
@@ -77,20 +80,38 @@ impl<'v> Edit<'v> {
         Ok(())
     }
 
-    /// Takes packs out of the live list and condemns them: a later run may delete them.
+    /// Takes packs out of the live list and condemns them: a later run may delete them. What of the catalog's own
+    /// nodes lies in them is written anew; all other references to metadata in them are the caller's to replace.
     pub fn condemn(&mut self, packs: &[PackId]) {
-        let (since, at) = (self.before.root.version + 1, self.vault.clock.now());
-        let entry = CondemnedEntry {
-            condemned: true,
-            since,
-            at,
-        };
         for pack in packs {
             self.node(None).remove(&named(prefix::PACK, &pack.0));
-            self.node(None)
-                .put(named(prefix::CONDEMNED, &pack.0), entry.encode());
+            self.mark(pack, true);
         }
-        self.condemns |= !packs.is_empty();
+        self.condemned.extend(packs);
+    }
+
+    /// Notes packs that no root names as strays, which a later run may condemn.
+    pub fn note_strays(&mut self, packs: &[PackId]) {
+        packs.iter().for_each(|pack| self.mark(pack, false));
+    }
+
+    fn mark(&mut self, pack: &PackId, condemned: bool) {
+        let (since, at) = (self.before.root.version + 1, self.vault.clock.now());
+        let entry = CondemnedEntry { condemned, since, at };
+        self.node(None)
+            .put(named(prefix::CONDEMNED, &pack.0), entry.encode());
+    }
+
+    /// Forgets condemned packs that have been deleted.
+    pub fn forget_deleted(&mut self, packs: &[PackId]) {
+        for pack in packs {
+            self.node(None).remove(&named(prefix::CONDEMNED, &pack.0));
+        }
+    }
+
+    /// Whether this commit takes away one of the packs that a reference names.
+    pub fn leaves(&self, chunk: &MetaRef) -> bool {
+        chunk.at.iter().any(|at| self.condemned.contains(&at.pack))
     }
 
     /// Adds a line to the activity log.
@@ -110,11 +131,8 @@ impl<'v> Edit<'v> {
 
     /// Stores a chunk of metadata twice.
     pub fn put(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<MetaRef> {
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|(one, _)| one.len() > limits::PACK_BYTES_TARGET)
-        {
+        let full = |(one, _): &(PackBuilder, PackBuilder)| one.len() > limits::PACK_BYTES_TARGET;
+        if !self.closing && self.open.as_ref().is_some_and(full) {
             self.close()?;
         }
         let (keys, clock) = (&self.vault.keys, &self.vault.clock);
@@ -159,12 +177,22 @@ impl<'v> Edit<'v> {
             // Opens the packs of this commit, so that they can be listed before the nodes are written.
             self.put(ChunkKind::CatalogNode, &Node::default().encode_base())?;
         }
-        let known = self.packs.len();
+        self.closing = true;
         self.adopt(&self.packs.clone(), PackRole::Metadata)?;
+        let moved = |(org, (base, overlay)): (&_, &(_, _))| {
+            (self.leaves(base) || self.leaves(overlay)).then_some(*org)
+        };
+        let moved: Vec<_> = head.nodes.iter().filter_map(moved).collect();
+        self.touched.extend(moved);
         for org in self.touched.clone() {
+            let base_leaves = head.nodes.get(&org).is_some_and(|(base, _)| self.leaves(base));
             let node = self.nodes.entry(org).or_default();
-            let fresh = !head.nodes.contains_key(&org);
-            let rebased = fresh || node.wants_base();
+            if org.is_some() && node.scan(&[]).next().is_none() {
+                self.nodes.remove(&org);
+                head.nodes.remove(&org);
+                continue;
+            }
+            let rebased = !head.nodes.contains_key(&org) || base_leaves || node.wants_base();
             if rebased {
                 node.rebase();
             }
@@ -177,10 +205,6 @@ impl<'v> Edit<'v> {
             head.nodes.insert(org, (base, overlay));
         }
         let at = self.put(ChunkKind::CatalogHead, &head.encode())?;
-        if self.packs.len() != known {
-            return Err(Error::new(Kind::Quota, "the catalog has outgrown a pack")
-                .hint("drop snapshots or split the vault"));
-        }
         self.close()?;
         let before = &self.before.root;
         let predecessor = if before.version == 0 {
@@ -188,7 +212,7 @@ impl<'v> Edit<'v> {
         } else {
             before.hash()
         };
-        let (vault, epoch) = (before.vault, before.epoch + u64::from(self.condemns));
+        let (vault, epoch) = (before.vault, before.epoch + u64::from(!self.condemned.is_empty()));
         let root = Root {
             vault,
             version,

@@ -71,7 +71,8 @@ pub struct Vault {
     cancel: Arc<AtomicBool>,
     pub(crate) id: [u8; 16],
     pub(crate) level: i32,
-    pub(crate) index: Mutex<Option<Index>>,
+    /// The index, and the version of the root that it is in line with.
+    index: Mutex<Option<(Index, u64)>>,
     pub(crate) cache: ChunkCache,
     cache_dir: Option<PathBuf>,
     current: RwLock<Arc<Catalog>>,
@@ -122,11 +123,7 @@ impl Vault {
         let id = marker(&*backend)?;
         let master = unlock(&*backend, &id, secret)?;
         let vault = Self::assemble(backend, id, &master, options);
-        let bytes = vault
-            .backend
-            .root()?
-            .ok_or_else(|| Error::corrupt("vault", "its root is missing").hint("run `halite check`"))?;
-        vault.adopt(vault.load(bytes)?);
+        vault.refresh()?;
         Ok(vault)
     }
 
@@ -182,12 +179,26 @@ impl Vault {
 
     /// Reads the root again and takes over what others have committed. An older root is refused.
     pub fn refresh(&self) -> Result<Arc<Catalog>> {
-        let bytes = self
-            .backend
-            .root()?
-            .ok_or_else(|| Error::corrupt("vault", "its root is missing"))?;
-        if bytes != self.catalog().root_bytes {
-            self.adopt(self.load(bytes)?);
+        let root = || {
+            let missing = || Error::corrupt("vault", "its root is missing").hint("run `halite check`");
+            self.backend.root()?.ok_or_else(missing)
+        };
+        let mut bytes = root()?;
+        while bytes != self.catalog().root_bytes {
+            match self.load(bytes.clone()) {
+                Ok(catalog) => {
+                    self.adopt(catalog);
+                    break;
+                }
+                // What it named may have been collected before it was read: then there is a newer one.
+                Err(error) => {
+                    let now = root()?;
+                    if now == bytes {
+                        return Err(error);
+                    }
+                    bytes = now;
+                }
+            }
         }
         let catalog = self.catalog();
         Ok(catalog)
@@ -218,13 +229,13 @@ impl Vault {
             id: root.catalog,
             at: root.locations,
         };
-        let head = Head::decode(&self.meta(ChunkKind::CatalogHead, &head)?)?;
+        let head = Head::decode(&self.of_root(ChunkKind::CatalogHead, &head)?)?;
         let mut nodes = BTreeMap::new();
         for (org, (base, overlay)) in &head.nodes {
-            let base = self.meta(ChunkKind::CatalogNode, base)?;
+            let base = self.of_root(ChunkKind::CatalogNode, base)?;
             nodes.insert(
                 *org,
-                Node::decode(&base, &self.meta(ChunkKind::CatalogNode, overlay)?)?,
+                Node::decode(&base, &self.of_root(ChunkKind::CatalogNode, overlay)?)?,
             );
         }
         Ok(Catalog {
@@ -237,16 +248,35 @@ impl Vault {
 
     /// Where chunks are, by the index; it is opened and brought in line with the catalog when first needed.
     pub(crate) fn locate(&self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+        loop {
+            let catalog = self.catalog();
+            match self.locate_under(&catalog, ids) {
+                Ok(found) => return Ok(found),
+                // A pack that is live in this catalog may have been collected under a newer root.
+                Err(error) if self.refresh()?.version() == catalog.version() => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn locate_under(&self, catalog: &Catalog, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
         let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = match &mut *guard {
+        let (index, version) = match &mut *guard {
             Some(index) => index,
-            None => guard.insert(Index::open(self.cache_dir.as_deref(), &self.id)?),
+            None => guard.insert((Index::open(self.cache_dir.as_deref(), &self.id)?, 0)),
         };
-        let catalog = self.catalog();
-        index.sync(&catalog.packs().into_iter().collect(), &mut |pack| {
-            self.directory(pack)
-        })?;
-        index.get_many(ids)
+        let mut load = |pack: &PackId| self.directory(pack);
+        if *version != catalog.version() {
+            index.sync(&catalog.packs().into_iter().collect(), &mut load)?;
+            *version = catalog.version();
+        }
+        match index.get_many(ids) {
+            // It was damaged and is empty now.
+            Err(e) if e.kind() == Kind::Busy => {
+                index.locate(ids, &catalog.packs().into_iter().collect(), &mut load)
+            }
+            found => found,
+        }
     }
 
     /// Orgs with a snapshot.

@@ -1,8 +1,9 @@
 //! From a reference to the chunk's plaintext, verified.
 //!
 //! Key decision: the location in a reference is tried first and costs one ranged read; metadata has a second one.
-//! If neither serves, the index is asked: the chunk may have moved. What was read lately is kept, to a bound of bytes;
-//! it never returns anything that was not verified.
+//! A pack that is not live is passed over, and if no place serves the index is asked: the chunk may have moved, perhaps
+//! under a root that is newer than the catalog at hand. What was read lately is kept, to a bound of bytes; it never
+//! returns anything that was not verified.
 
 use std::sync::Arc;
 
@@ -16,18 +17,25 @@ use crate::vault::open::Vault;
 
 impl Vault {
     /// The plaintext of a chunk of pages.
+    ///
+    /// # Errors
+    /// `Busy` if it was collected since the reference was read: no live pack has it, and no damage is known.
     pub(crate) fn chunk(&self, kind: ChunkKind, chunk: &ChunkRef) -> Result<Vec<u8>> {
-        self.chunk_at(kind, &chunk.id, &chunk.at)
-            .or_else(|first| self.elsewhere(kind, &chunk.id, &[chunk.at], first))
+        self.find(kind, &chunk.id, &[chunk.at])
     }
 
-    /// The plaintext of a chunk of metadata, from the first of its places that serves.
+    /// The plaintext of a chunk of metadata, from the first of its places that serves. `Busy` as [`Vault::chunk`].
     pub(crate) fn meta(&self, kind: ChunkKind, chunk: &MetaRef) -> Result<Arc<[u8]>> {
+        self.cache
+            .get_or_load(chunk.id, || self.find(kind, &chunk.id, &chunk.at))
+    }
+
+    /// A chunk of the catalog itself, whose places the root vouches for.
+    pub(crate) fn of_root(&self, kind: ChunkKind, chunk: &MetaRef) -> Result<Arc<[u8]>> {
         self.cache.get_or_load(chunk.id, || {
             self.chunk_at(kind, &chunk.id, &chunk.at[0]).or_else(|first| {
                 tracing::warn!(chunk = %chunk.id, %first, "the first copy cannot be read, trying the second");
-                let second = self.chunk_at(kind, &chunk.id, &chunk.at[1]);
-                second.or_else(|_| self.elsewhere(kind, &chunk.id, &chunk.at, first))
+                self.chunk_at(kind, &chunk.id, &chunk.at[1]).map_err(|_| first)
             })
         })
     }
@@ -49,15 +57,48 @@ impl Vault {
         open_chunk(&self.keys, id, kind, &at.pack, &bytes)
     }
 
-    fn elsewhere(&self, kind: ChunkKind, id: &ChunkId, tried: &[Location], first: Error) -> Result<Vec<u8>> {
-        // A pack that cannot be read fails the index too; the first error then says more.
-        match self
-            .locate(&[*id])
-            .ok()
-            .and_then(|found| found.first().copied().flatten())
-        {
-            Some(at) if !tried.contains(&at) => self.chunk_at(kind, id, &at),
-            _ => Err(first),
+    fn find(&self, kind: ChunkKind, id: &ChunkId, places: &[Location]) -> Result<Vec<u8>> {
+        let (catalog, mut first) = (self.catalog(), None);
+        for at in places.iter().filter(|at| catalog.has_pack(&at.pack)) {
+            match self.chunk_at(kind, id, at) {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) => {
+                    tracing::warn!(chunk = %id, %error, "a copy cannot be read, looking for another");
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(bytes) = self.by_index(kind, id, places) {
+            return Ok(bytes);
+        }
+        // A condemned pack serves as long as it is there.
+        let catalog = self.catalog();
+        let (live, gone): (Vec<_>, Vec<_>) = places.iter().partition(|at| catalog.has_pack(&at.pack));
+        if let Some(bytes) = gone.iter().find_map(|at| self.chunk_at(kind, id, at).ok()) {
+            return Ok(bytes);
+        }
+        let collected = || {
+            let message = format!("{kind} {id} was collected while it was being read");
+            Error::new(Kind::Busy, message).hint("run it again")
+        };
+        Err(first.filter(|_| !live.is_empty()).unwrap_or_else(collected))
+    }
+
+    /// Where the index of the newest root says that it is. A pack that cannot be read fails the index too; the
+    /// caller's own error then says more.
+    fn by_index(&self, kind: ChunkKind, id: &ChunkId, tried: &[Location]) -> Option<Vec<u8>> {
+        loop {
+            let version = self.catalog().version();
+            let found = self.locate(&[*id]).ok();
+            if let Some(at) = found.and_then(|found| found.first().copied().flatten())
+                && !tried.contains(&at)
+                && let Ok(bytes) = self.chunk_at(kind, id, &at)
+            {
+                return Some(bytes);
+            }
+            if self.refresh().ok()?.version() == version {
+                return None;
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::base::limits;
 use crate::format::pack::{Location, PackBuilder, PackRole};
 use crate::format::seal::Prepared;
 use crate::store::backend::{Backend, pack_name};
+use crate::vault::catalog::Catalog;
 use crate::vault::open::Vault;
 
 /// Fills packs and has them stored.
@@ -26,6 +27,8 @@ pub struct Writer<'v> {
     reused: BTreeSet<PackId>,
     store: Storer,
     bytes: u64,
+    /// The epoch when it began: as long as it stands, nobody has condemned anything.
+    epoch: u64,
 }
 
 /// The thread that stores packs, and what went wrong in it.
@@ -47,6 +50,7 @@ impl<'v> Writer<'v> {
             reused: BTreeSet::new(),
             store,
             bytes: 0,
+            epoch: vault.catalog().root.epoch,
         }
     }
 
@@ -109,6 +113,38 @@ impl<'v> Writer<'v> {
     /// The packs written, the packs of others that were relied on, and the bytes written.
     pub fn written(&self) -> (&[PackId], &BTreeSet<PackId>, u64) {
         (&self.packs, &self.reused, self.bytes)
+    }
+
+    /// Whether what was written may be published in place of the catalog `before`: asked by every commit of what
+    /// a writer wrote.
+    ///
+    /// # Errors
+    /// `Busy`: a pack that was relied on is not live any more, or one of its own was taken for a stray and deleted.
+    /// Then nothing may be published; a new writer begins anew.
+    pub(crate) fn stands(&self, before: &Catalog) -> Result<()> {
+        let busy = |pack: &PackId, why: &str| {
+            Error::new(Kind::Busy, format!("pack {pack} {why}")).hint("nothing was published; run it again")
+        };
+        if let Some(gone) = self.reused.iter().find(|pack| !before.has_pack(pack)) {
+            return Err(busy(gone, "was collected while it was relied on"));
+        }
+        if before.root.epoch == self.epoch {
+            return Ok(());
+        }
+        // A pack is deleted only after a root that condemns it, and forgotten by a later one: what is there now,
+        // and not condemned in `before`, is there when the swap succeeds.
+        for pack in &self.packs {
+            match self.vault.backend.size(&pack_name(pack)) {
+                Err(e) if e.kind() == Kind::NotFound => {
+                    return Err(busy(
+                        pack,
+                        "was taken for a stray and deleted before it was published",
+                    ));
+                }
+                other => other.map(drop)?,
+            }
+        }
+        Ok(())
     }
 
     /// Deletes what was written: no root has named it.

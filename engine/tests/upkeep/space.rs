@@ -1,0 +1,92 @@
+//! What pruning gives back, and that it comes to rest.
+//!
+//! Key decision: measured in the store, against a vault that never held what was dropped.
+//! It does not measure time.
+
+use halite_engine::ops::prune::{PruneOptions, plan, prune, survey};
+use halite_engine::ops::retain::forget_org;
+use halite_engine::store::backend::Backend;
+use halite_engine::store::memory::Memory;
+
+use super::{AT_ONCE, capture, make, model, open, org, packs, prune_times, rows, sound, truth};
+
+fn pack_bytes(store: &Memory) -> u64 {
+    packs(store).iter().map(|name| store.size(name).unwrap()).sum()
+}
+
+#[test]
+fn a_forgotten_org_gives_back_its_space() {
+    let (store, never) = (Memory::new(), Memory::new());
+    rows(&make(&never), org(2), 1, 3000, 4000).unwrap();
+    let vault = make(&store);
+    let before = store.bytes();
+    rows(&vault, org(1), 1, 0, 6000).unwrap();
+    let used = store.bytes() - before;
+    rows(&vault, org(2), 1, 3000, 4000).unwrap();
+    forget_org(&vault, org(1), &["nobody".to_owned()]).unwrap();
+    let planned = plan(&vault, &AT_ONCE).unwrap().report();
+    assert_eq!(planned.bytes_before, pack_bytes(&store), "a plan changes nothing");
+    let first = prune(&vault, &AT_ONCE).unwrap();
+    assert_eq!(
+        (first.packs_repacked, first.packs_condemned),
+        (planned.packs_repacked, planned.packs_condemned)
+    );
+    assert!(
+        pack_bytes(&store) >= planned.bytes_before,
+        "nothing is deleted by the run that condemns it"
+    );
+    let second = prune(&vault, &AT_ONCE).unwrap();
+    assert_eq!(second.packs_deleted, first.packs_condemned);
+    let left = store.bytes().saturating_sub(never.bytes());
+    assert!(left * 10 < used, "{left} of {used} bytes were not given back");
+    sound(&store, &[(org(2), 1, &truth(3000, 4000))]);
+}
+
+#[test]
+fn nothing_goes_within_the_grace() {
+    let store = Memory::new();
+    let vault = make(&store);
+    rows(&vault, org(1), 1, 0, 500).unwrap();
+    rows(&vault, org(2), 1, 600, 900).unwrap();
+    forget_org(&vault, org(1), &[]).unwrap();
+    let patient = PruneOptions::default();
+    assert!(prune(&vault, &patient).unwrap().packs_condemned > 0);
+    let before = packs(&store);
+    assert_eq!(prune(&vault, &patient).unwrap().packs_deleted, 0);
+    assert_eq!(packs(&store), before);
+}
+
+#[test]
+fn the_metadata_of_many_commits_comes_together() {
+    let store = Memory::new();
+    let (vault, mut org_now) = (make(&store), model());
+    let mut truths = Vec::new();
+    for n in 0..60 {
+        org_now.put(n, &format!("name {n}"), None);
+        capture(&vault, &mut org_now).unwrap();
+        truths.push(org_now.truth());
+    }
+    let before = (packs(&store).len(), store.bytes());
+    prune_times(&store, 3);
+    let after = (packs(&store).len(), store.bytes());
+    assert!(
+        after.0 < before.0 - 80,
+        "two packs of metadata each: {before:?}, {after:?}"
+    );
+    assert!(after.1 * 2 < before.1, "{before:?}, {after:?}");
+    let all: Vec<_> = (1..).zip(&truths).map(|(n, truth)| (org(1), n, truth)).collect();
+    sound(&store, &all);
+    let survey = survey(&open(&store), open(&store).catalog()).unwrap();
+    let (alive, dead) = survey.packs.iter().fold((0, 0), |(alive, dead), pack| {
+        (alive + pack.alive, dead + pack.dead)
+    });
+    assert!(dead < alive / 2, "{dead} of {alive}");
+    prune_times(&store, 3);
+    let version = open(&store).catalog().version();
+    prune_times(&store, 2);
+    assert_eq!(
+        open(&store).catalog().version(),
+        version,
+        "it does not come to rest"
+    );
+}
