@@ -336,7 +336,7 @@ fn the_newest_snapshot_and_held_ones_are_not_forgotten() {
     prune_times(&store, 3);
     sound(&store, &[(org(1), 1, &truth(0, 20)), (org(1), 3, &truth(0, 60))]);
     let vault = open(&store);
-    assert_eq!(holds(&vault).unwrap(), [held.clone()]);
+    assert_eq!(holds(&vault).unwrap(), std::slice::from_ref(&held));
     assert_eq!(release(&vault, &held.name.to_string()[..8]).unwrap(), held);
     forget(&vault, org(1), &all[..1]).unwrap();
     assert_eq!(state(&vault, org(1), 3), truth(0, 60));
