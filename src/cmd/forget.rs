@@ -28,14 +28,14 @@ pub fn run(job: &Job, flags: &Forget) -> Result<End> {
             chosen.push(snapshot);
         }
     }
+    if !flags.dry_run {
+        retain::forget(&vault, org, &chosen)?;
+    }
     for snapshot in &chosen {
         job.out.line(format_args!(
             "  {:>4}  {}  {}",
             snapshot.number, snapshot.from, snapshot.source
         ))?;
-    }
-    if !flags.dry_run {
-        retain::forget(&vault, org, &chosen)?;
     }
     said(job, flags, count(chosen.len() as u64, "snapshot"))?;
     let dropped: Vec<Value> = chosen.iter().map(snapshot_json).collect();
