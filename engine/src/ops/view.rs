@@ -48,8 +48,9 @@ impl<'v> View<'v> {
     /// Does a read, and again through a newer catalog if what it read was collected.
     pub fn steady<T>(&self, mut read: impl FnMut() -> Result<T>) -> Result<T> {
         loop {
+            let under = self.catalog().version();
             match read() {
-                Err(error) if error.kind() == Kind::Busy => self.renew(error)?,
+                Err(error) if error.kind() == Kind::Busy => self.renew(under, error)?,
                 done => return done,
             }
         }
@@ -62,12 +63,17 @@ impl<'v> View<'v> {
             sobject: sobject.to_owned(),
             low,
             cursor: None,
+            under: 0,
             last: None,
         }
     }
 
-    /// Takes the newest catalog in use; `error` if it is in use already.
-    fn renew(&self, error: Error) -> Result<()> {
+    /// Takes the newest catalog in use, unless another read has done so since the one that failed `under` its own;
+    /// gives `error` if there is no newer one.
+    fn renew(&self, under: u64, error: Error) -> Result<()> {
+        if under < self.catalog().version() {
+            return Ok(());
+        }
         let newest = self.vault.refresh()?;
         if newest.version() == self.catalog().version() {
             return Err(error);
@@ -92,29 +98,35 @@ pub struct Rows<'w, 'v> {
     sobject: String,
     low: u64,
     cursor: Option<StateCursor<'v>>,
+    /// The version of the root that it was opened under.
+    under: u64,
     last: Option<RecordId>,
 }
 
 impl Rows<'_, '_> {
     /// As [`StateCursor::next`].
     pub fn next(&mut self, with_values: bool) -> Result<Option<Version>> {
-        let view = self.view;
-        let version = view.steady(|| {
-            let version = self.step(with_values);
-            if version.is_err() {
-                // It stands somewhere in the middle: the next one is opened anew.
-                self.cursor = None;
+        loop {
+            match self.step(with_values) {
+                Ok(version) => {
+                    self.last = version.as_ref().map(|version| version.key.id).or(self.last);
+                    return Ok(version);
+                }
+                // It stands somewhere in the middle: another one is opened behind what was given.
+                Err(error) if error.kind() == Kind::Busy => {
+                    self.view.renew(self.under, error)?;
+                    self.cursor = None;
+                }
+                Err(error) => return Err(error),
             }
-            version
-        })?;
-        self.last = version.as_ref().map(|version| version.key.id).or(self.last);
-        Ok(version)
+        }
     }
 
     fn step(&mut self, with_values: bool) -> Result<Option<Version>> {
         let cursor = match &mut self.cursor {
             Some(cursor) => cursor,
             None => {
+                self.under = self.view.catalog().version();
                 let runs = self.view.runs(&self.sobject, self.low)?;
                 let mut cursor = StateCursor::open(self.view.vault, &runs, self.view.snapshot.number)?;
                 if let Some(last) = self.last {
@@ -132,5 +144,127 @@ impl Rows<'_, '_> {
                 return Ok(version);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::id::OrgId;
+    use crate::base::stamp::Stamp;
+    use crate::format::entry::prefix;
+    use crate::ops::diff::diff;
+    use crate::ops::import::import;
+    use crate::ops::prune::{PruneOptions, prune};
+    use crate::ops::retain::forget_org;
+    use crate::ops::state::State;
+    use crate::store::memory::Memory;
+    use crate::vault::{Secret, VaultOptions};
+
+    fn org(n: u8) -> OrgId {
+        format!("00D00000000000{n}").parse().unwrap()
+    }
+
+    fn id(n: usize) -> String {
+        format!("001{n:012}")
+    }
+
+    fn ids(from: usize) -> Vec<String> {
+        let id = |n| id(n).parse::<RecordId>().unwrap().to_string();
+        (from..900).map(id).collect()
+    }
+
+    fn rows(vault: &Vault, org: OrgId, day: u8, count: usize) {
+        let dir = tempfile::tempdir().unwrap();
+        let line = |n: usize| format!("{{\"Id\":\"{}\",\"Name\":\"name {n}\"}}\n", id(n));
+        let text: String = (0..count).map(line).collect();
+        std::fs::write(dir.path().join("Account.ndjson"), text).unwrap();
+        let at: Stamp = format!("2026-01-{day:02}").parse().unwrap();
+        import(vault, org, at, dir.path(), false, &mut |_| ()).unwrap();
+    }
+
+    /// Two orgs that come from the same state to the same state by other runs, and a handle that keeps nothing in memory.
+    fn begin() -> (Memory, Vault) {
+        let store = Memory::new();
+        Vault::create(Arc::new(store.clone()), &Secret::None, VaultOptions::default()).unwrap();
+        let options = VaultOptions {
+            cache_bytes: 0,
+            ..VaultOptions::default()
+        };
+        let vault = Vault::open(Arc::new(store.clone()), &Secret::None, options).unwrap();
+        for (org, between) in [(org(1), 600), (org(2), 450)] {
+            let counts = [300, between, 900];
+            (1..)
+                .zip(counts)
+                .for_each(|(day, count)| rows(&vault, org, day, count));
+        }
+        (store, vault)
+    }
+
+    /// Gives org 1 the runs of org 2, as if they had been merged, and takes away what it had.
+    fn replace(store: &Memory) {
+        let options = VaultOptions::default();
+        let vault = Vault::open(Arc::new(store.clone()), &Secret::None, options).unwrap();
+        let runs = |edit: &crate::vault::commit::Edit<'_>, n| {
+            let node = edit.before.node(org(n)).unwrap();
+            let entries = node.scan(&[prefix::RUN]).map(|(k, v)| (k.to_vec(), v.to_vec()));
+            entries.collect::<Vec<_>>()
+        };
+        vault
+            .commit(&[], &mut |edit| {
+                for (key, _) in runs(edit, 1) {
+                    edit.node(Some(org(1))).remove(&key);
+                }
+                for (key, run) in runs(edit, 2) {
+                    edit.node(Some(org(1))).put(key, run);
+                }
+                Ok(())
+            })
+            .unwrap();
+        forget_org(&vault, org(2), &[]).unwrap();
+        let at_once = PruneOptions {
+            max_unused: 0.0,
+            grace: 0,
+        };
+        for _ in 0..3 {
+            prune(&vault, &at_once).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_state_is_read_to_its_end_when_its_runs_were_replaced() {
+        let (store, vault) = begin();
+        let state = State::at(&vault, &vault.find_snapshot(org(1), "3").unwrap());
+        let (mut seen, version) = (Vec::new(), state.view.catalog().version());
+        state
+            .each("Account", &mut |record| {
+                if seen.len() == 10 {
+                    replace(&store);
+                }
+                seen.push(record.id.to_string());
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(seen, ids(0));
+        assert!(
+            state.view.catalog().version() > version,
+            "nothing was collected under it"
+        );
+    }
+
+    #[test]
+    fn a_difference_is_read_to_its_end_when_its_runs_were_replaced() {
+        let (store, vault) = begin();
+        let at = |number| vault.find_snapshot(org(1), number).unwrap();
+        let mut seen = Vec::new();
+        diff(&vault, &at("1"), &at("3"), None, &mut |change| {
+            if seen.len() == 10 {
+                replace(&store);
+            }
+            seen.push(change.id.to_string());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, ids(300));
     }
 }

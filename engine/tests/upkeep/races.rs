@@ -57,24 +57,27 @@ fn proxmox_psa_2025_00019_1() {
 /// newest snapshot: it is forgotten with its org, and another of the same number takes its place.
 #[test]
 fn slatedb_352() {
-    let store = Memory::new();
-    let mut first = model();
-    (0..50).for_each(|n| first.put(n, "old", Some(1)));
-    capture(&make(&store), &mut first).unwrap();
-    first.put(1, "an increment upon what is gone", None);
-    let mut second = model();
-    (100..120).for_each(|n| second.put(n, "new", Some(2)));
-    let held: Truth = second.truth();
-    let under = store.clone();
-    let stale = Hooked::over(&store, When::Swap, move || {
-        forget_org(&open(&under), org(1), &[]).unwrap();
-        capture(&open(&under), &mut second).unwrap();
-        prune_times(&under, 4);
-    });
-    let refused = capture(&open(&stale), &mut first).unwrap_err();
-    assert!(stale.done());
-    assert_eq!(refused.kind(), Kind::Busy, "{refused}");
-    sound(&store, &[(org(1), 1, &held)]);
+    // With the stale writer's packs still there, and with them deleted.
+    for times in [0, 4] {
+        let store = Memory::new();
+        let mut first = model();
+        (0..50).for_each(|n| first.put(n, "old", Some(1)));
+        capture(&make(&store), &mut first).unwrap();
+        first.put(1, "an increment upon what is gone", None);
+        let mut second = model();
+        (100..120).for_each(|n| second.put(n, "new", Some(2)));
+        let held: Truth = second.truth();
+        let under = store.clone();
+        let stale = Hooked::over(&store, When::Swap, move || {
+            forget_org(&open(&under), org(1), &[]).unwrap();
+            capture(&open(&under), &mut second).unwrap();
+            prune_times(&under, times);
+        });
+        let refused = capture(&open(&stale), &mut first).unwrap_err();
+        assert!(stale.done());
+        assert_eq!(refused.kind(), Kind::Busy, "{refused}");
+        sound(&store, &[(org(1), 1, &held)]);
+    }
 }
 
 /// slatedb 604: what a job had written was deleted before the manifest that names it was there. Here a writer sleeps
