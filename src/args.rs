@@ -267,6 +267,9 @@ pub struct Simulate {
     /// Let this share of requests, 0 to 1, meet a fault
     #[arg(long, value_name = "SHARE")]
     pub chaos: Option<f64>,
+    /// Speak TLS, and write the certificate of the authority that clients have to trust to this file
+    #[arg(long, value_name = "FILE")]
+    pub tls: Option<PathBuf>,
 }
 
 #[derive(Debug, Flags)]

@@ -45,7 +45,7 @@ pub fn run(job: &Job, flags: &Simulate) -> Result<End> {
     let admin = Admin {
         save: flags.save.clone(),
     };
-    let server = Server::start_with(org.clone(), address, Some(admin)).map_err(|e| Error::io(address, e))?;
+    let server = serve(&org, address, admin, flags.tls.as_deref())?;
     greet(job, &org, &server)?;
     while !job.cancel.load(Ordering::SeqCst) {
         std::thread::park_timeout(Duration::from_millis(100));
@@ -57,6 +57,19 @@ pub fn run(job: &Job, flags: &Simulate) -> Result<End> {
             .line(format_args!("the org is saved in {}", path.display()))?;
     }
     Ok(End::Done)
+}
+
+/// Opens the door; over TLS if a file for the authority's certificate is named.
+fn serve(org: &Org, address: SocketAddr, admin: Admin, authority: Option<&Path>) -> Result<Server> {
+    let (org, failed) = (org.clone(), |e| Error::io(address, e));
+    let Some(path) = authority else {
+        return Server::start_with(org, address, Some(admin)).map_err(failed);
+    };
+    let server = Server::start_tls_with(org, address, Some(admin)).map_err(failed)?;
+    server
+        .write_authority(path)
+        .map_err(|e| Error::io(path.display(), e))?;
+    Ok(server)
 }
 
 /// The org that was asked for: a saved one, a project's, or the sample.

@@ -7,6 +7,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::auth;
 use super::reply::Reply;
 use super::route::Call;
 use crate::error::ApiError;
@@ -58,8 +59,8 @@ pub(crate) fn unsupported(state: &State, version: &str) -> ApiError {
 }
 
 /// `GET /services/data/vXX.0`
-pub(crate) fn resources(call: &Call<'_>) -> Reply {
-    let map: Map<String, Value> = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"]
+pub(crate) fn resources(state: &State, call: &Call<'_>) -> Reply {
+    let mut map: Map<String, Value> = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"]
         .iter()
         .map(|r| {
             (
@@ -68,6 +69,8 @@ pub(crate) fn resources(call: &Call<'_>) -> Reply {
             )
         })
         .collect();
+    let who = auth::identity_url(state, call.request, &state.running);
+    map.insert("identity".to_owned(), json!(who));
     Reply::json(200, &map)
 }
 

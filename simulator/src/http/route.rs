@@ -142,7 +142,7 @@ fn handler<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
             let rest = rest.to_vec();
             found("bulk", move |s, c| bulk::answer(s, c, &rest))
         }
-        ("GET", []) => found("resources", |_, c| Ok(discovery::resources(c))),
+        ("GET", []) => found("resources", |s, c| Ok(discovery::resources(s, c))),
         ("GET", ["limits"]) => found("limits", |s, _| Ok(discovery::limits(s))),
         ("GET", ["limits", "recordCount"]) => found("recordCount", |s, c| Ok(discovery::counts(s, c))),
         ("GET", ["query"]) => found("query", |s, c| query::start(s, c, false)),

@@ -267,6 +267,12 @@ fn a_code_works_once_and_for_a_quarter_of_an_hour() {
     );
 }
 
+/// The challenge of a verifier.
+fn hash(verifier: &str) -> String {
+    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+    base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, hash)
+}
+
 #[test]
 fn the_verifier_must_be_that_of_the_challenge() {
     let s = consenting();
@@ -284,15 +290,16 @@ fn the_verifier_must_be_that_of_the_challenge() {
         "invalid_grant",
         "invalid code verifier",
     );
-    // Of the right hash, but with a sign that the endpoint does not take.
-    let tilde = "~".repeat(43);
-    let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, tilde.as_bytes());
-    let challenge = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, hash);
-    refused(
-        &with(&challenge, &tilde),
-        "invalid_grant",
-        "invalid code verifier",
-    );
+    // 128 random bytes in base64url, as Help says; then of the right hash, but too long, or with a sign that the
+    // endpoint does not take.
+    assert_eq!(with(&hash(&"x".repeat(171)), &"x".repeat(171)).0, 200);
+    for wrong in ["x".repeat(172), "x".repeat(42), "~".repeat(43)] {
+        refused(
+            &with(&hash(&wrong), &wrong),
+            "invalid_grant",
+            "invalid code verifier",
+        );
+    }
     s.org.configure(|c| c.auth.mismatch_is_grant = false);
     refused(
         &with(CHALLENGE, &"x".repeat(43)),

@@ -16,7 +16,7 @@ use crate::org::State;
 use crate::org::state::Row;
 
 /// The identity URL of a user.
-pub(super) fn url(state: &State, request: &Request, user: &str) -> String {
+pub(crate) fn url(state: &State, request: &Request, user: &str) -> String {
     format!("{}/id/{}/{user}", request.base, state.org_id)
 }
 

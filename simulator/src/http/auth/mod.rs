@@ -17,7 +17,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-pub(crate) use identity::identity;
+pub(crate) use identity::{identity, url as identity_url};
 
 use super::reply::Reply;
 use super::request::Request;

@@ -17,6 +17,9 @@ use crate::org::State;
 /// Scopes that ask for a refresh token.
 pub(super) const OFFLINE: [&str; 2] = ["refresh_token", "offline_access"];
 
+/// Longest PKCE verifier: 128 random bytes in base64url, as Help asks for (RFC 7636 ends at 128 signs).
+const VERIFIER: usize = 171;
+
 /// Who gets a token.
 pub(super) struct Granted {
     pub user: String,
@@ -115,7 +118,7 @@ fn verify(state: &State, challenge: &str, verifier: &str) -> Result<(), Refusal>
         return Err(Refusal::grant(text));
     }
     let sign = |c: u8| c.is_ascii_alphanumeric() || b"-._".contains(&c);
-    let whole = (43..=128).contains(&verifier.len()) && verifier.bytes().all(sign);
+    let whole = (43..=VERIFIER).contains(&verifier.len()) && verifier.bytes().all(sign);
     if whole && crypto::challenge(verifier) == challenge {
         return Ok(());
     }
