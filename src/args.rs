@@ -261,7 +261,10 @@ pub struct Simulate {
     /// Write the org to this file at the end, and when POST /admin/save asks for it
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
-    /// Seed of what the API leaves open (order of rows, size of pages), and of chaos
+    /// Make up an org of so many records instead
+    #[arg(long, value_name = "RECORDS", conflicts_with = "load")]
+    pub generate: Option<usize>,
+    /// Seed of what the API leaves open (order of rows, size of pages), of chaos, and of the org of --generate
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
     /// Let this share of requests, 0 to 1, meet a fault

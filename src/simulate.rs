@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use halite_engine::{Error, Kind, Result};
-use halite_simulator::{Admin, CLIENT_ID, CLIENT_SECRET, Chaos, LoadReport, Org, Server};
+use halite_simulator::{Admin, CLIENT_ID, CLIENT_SECRET, Chaos, LoadReport, Org, Plan, Server};
 use serde_json::{Value, json};
 
 use crate::args::Simulate;
@@ -72,8 +72,20 @@ fn serve(org: &Org, address: SocketAddr, admin: Admin, authority: Option<&Path>)
     Ok(server)
 }
 
-/// The org that was asked for: a saved one, a project's, or the sample.
+/// The org that was asked for: made up, a saved one, a project's, or the sample.
 fn start(job: &Job, flags: &Simulate) -> Result<Org> {
+    if let Some(records) = flags.generate {
+        if job.global.org.is_some() {
+            return Err(Error::invalid("--generate and --org name two orgs").hint("give one of them"));
+        }
+        let plan = Plan::default();
+        let seed = flags.seed.unwrap_or(plan.seed);
+        return Ok(Org::generate(&Plan {
+            records,
+            seed,
+            ..plan
+        }));
+    }
     let Some(path) = &flags.load else {
         let (org, report) = org(job.global.org.as_deref().map(Path::new))?;
         report.skipped.iter().for_each(note);

@@ -1,4 +1,5 @@
-//! Corpora to measure with: Salesforce-like records, the same bytes for the same seed on every machine.
+//! What Halite is measured with: corpora of Salesforce-like records, the same bytes for the same seed on every
+//! machine, and a plain HTTP client.
 //!
 //! Key decision: a record is a pure function of (seed, day, row), so that an edited day needs no first day on disk.
 //! This is not a benchmark: the scripts that measure stand beside it, and none of it is linked into the command.
@@ -6,6 +7,7 @@
 mod corpus;
 mod describe;
 mod fields;
+pub mod http;
 mod random;
 mod values;
 

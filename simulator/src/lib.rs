@@ -4,6 +4,7 @@
 //! Org ──────── state of an org: schema, rows, recycle bin, clock, settings, faults   org
 //!  │ built from   the built-in sample                                                sample
 //!  │              an SFDX project's definitions and data                             load
+//!  │              a plan: made up, of any size                                           generate
 //! Server ───── REST, OAuth, SOAP on 127.0.0.1                                        http
 //!  │ reads with   SOQL: lexer, parser, plan, evaluation                              soql
 //!  │ writes by    the rules of create, update, delete, undelete, roll-ups            write
@@ -20,6 +21,7 @@ mod bulk;
 mod error;
 #[cfg(feature = "testing")]
 pub mod fuzzing;
+mod generate;
 mod http;
 mod id;
 mod load;
@@ -32,6 +34,7 @@ mod xml;
 
 pub use bulk::{BulkFault, BulkSettings};
 pub use error::ApiError;
+pub use generate::{Change, Plan};
 pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};
 pub use load::{LoadError, LoadReport};

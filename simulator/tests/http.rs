@@ -35,6 +35,8 @@ mod endpoints;
 mod faults;
 #[path = "http/files.rs"]
 mod files;
+#[path = "http/generate.rs"]
+mod generate;
 #[path = "http/grants.rs"]
 mod grants;
 #[path = "http/keys.rs"]

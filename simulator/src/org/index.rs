@@ -1,6 +1,6 @@
-//! Who points at an Id, and which row holds a unique value: looked up instead of scanned for.
+//! Who points at an Id, which row holds a unique value, what a delete took: looked up instead of scanned for.
 //!
-//! Key decision: both are supersets of the truth, added to at each write and never taken from; whoever reads
+//! Key decision: all are supersets of the truth, added to at each write and never taken from; whoever reads
 //! them checks the row. References that nothing follows backwards (who made, changed and owns a row) are
 //! left out, because every row has them.
 //! Not here: deciding whether a value may stand twice (`write::check`).
@@ -31,12 +31,17 @@ pub(crate) struct Index {
     holders: HashMap<String, Keys>,
     /// Object and field, then the value in lower case.
     values: HashMap<(String, String), HashMap<String, Keys>>,
+    /// By the number of a delete.
+    deletes: HashMap<u64, Keys>,
 }
 
 impl Index {
     /// Notes what a row points at and the values it is found by.
     pub fn note(&mut self, def: &ObjectDef, id: &str, row: &Row) {
         let Some(key) = Key::of(id) else { return };
+        if let Some((number, _)) = &row.deleted_by {
+            self.deletes.entry(*number).or_default().add(key);
+        }
         for field in &def.fields {
             let Some(value) = row.values.get(&field.name) else {
                 continue;
@@ -59,6 +64,15 @@ impl Index {
     /// Ids of rows that once pointed at this one, in order.
     pub fn holders(&self, id: &str) -> impl Iterator<Item = &str> {
         self.holders.get(id).into_iter().flat_map(|k| &k.0).map(Key::text)
+    }
+
+    /// Ids of rows that a delete took, in order.
+    pub fn taken(&self, delete: u64) -> impl Iterator<Item = &str> {
+        self.deletes
+            .get(&delete)
+            .into_iter()
+            .flat_map(|k| &k.0)
+            .map(Key::text)
     }
 
     /// Ids of rows of an object that once held this value in a field that is unique or an external id, in

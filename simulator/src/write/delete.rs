@@ -173,12 +173,10 @@ pub(crate) fn discard(state: &mut State, id: &str) {
 
 /// Rows that one delete took, still in the bin.
 pub(crate) fn companions(state: &State, batch: u64) -> Vec<String> {
-    state
-        .tables
-        .values()
-        .flatten()
-        .filter(|(_, r)| r.deleted_by.as_ref().is_some_and(|(b, _)| *b == batch))
-        .map(|(id, _)| id.clone())
+    let took = |r: &Row| r.deleted_by.as_ref().is_some_and(|(b, _)| *b == batch);
+    let rows = state.index.taken(batch);
+    rows.filter(|id| state.row(id).is_some_and(took))
+        .map(str::to_owned)
         .collect()
 }
 

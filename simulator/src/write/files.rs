@@ -230,15 +230,20 @@ fn first_version(state: &mut State, id: &str, user: &str) -> Result<(), ApiError
 /// A version of a document that is there: it is the latest from now on.
 fn next_version(state: &mut State, document: &str, id: &str, user: &str) {
     let others: Vec<(String, u64, bool)> = state
-        .rows("ContentVersion")
-        .filter(|(other, r)| *other != id && r.text("ContentDocumentId") == document)
+        .index
+        .holders(document)
+        .filter(|other| {
+            *other != id
+                && state
+                    .schema
+                    .by_id(other)
+                    .is_some_and(|o| o.name == "ContentVersion")
+        })
+        .filter_map(|other| Some((other.to_owned(), state.row(other)?)))
+        .filter(|(_, r)| r.text("ContentDocumentId") == document)
         .map(|(other, r)| {
             let number = r.text("VersionNumber").parse().unwrap_or(0);
-            (
-                other.clone(),
-                number,
-                r.values.get("IsLatest") == Some(&json!(true)),
-            )
+            (other, number, r.values.get("IsLatest") == Some(&json!(true)))
         })
         .collect();
     let number = others.iter().map(|(_, n, _)| n).max().map_or(1, |n| n + 1);

@@ -52,9 +52,10 @@ fn pointing<'a>(state: &'a State, object: &'a str, at: &str) -> impl Iterator<It
 /// A lead or contact is in a campaign once.
 fn only_member(state: &State, id: &str, row: &Row) -> Result<(), ApiError> {
     for (field, kind) in [("ContactId", "contact"), ("LeadId", "lead")] {
-        let who = row.text(field);
-        let twin = pointing(state, "CampaignMember", row.text("CampaignId"))
-            .any(|(other, r)| other != id && !who.is_empty() && r.text(field) == who);
+        // A person is in few campaigns, a campaign has many members.
+        let (who, campaign) = (row.text(field), row.text("CampaignId"));
+        let twin = pointing(state, "CampaignMember", who)
+            .any(|(other, r)| other != id && r.text(field) == who && r.text("CampaignId") == campaign);
         if twin {
             let message = format!("Already a campaign member. The {kind} is in the campaign.");
             return Err(ApiError::new("DUPLICATE_VALUE", message));
