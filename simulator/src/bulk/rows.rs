@@ -1,6 +1,6 @@
 //! Rows as the CSV of a query job.
 //!
-//! Key decision: a stored value is written straight from its row, without a copy, because a job may be
+//! Key decision: stored values are written straight from their row, in one go over it, because a job may be
 //! millions of rows; only computed fields are made first. Every value stands in quotes, null as nothing,
 //! datetimes with `Z` where REST says `+0000`.
 //! Source: Bulk API 2.0 guide, "Get Results for a Query Job", "Valid Date Format in Records".
@@ -13,14 +13,19 @@ use serde_json::Value;
 use super::job::Format;
 use crate::id::mix;
 use crate::org::State;
+use crate::org::values::{Packed, Picks};
 use crate::schema::Kind;
 use crate::soql::eval::Reading;
-use crate::soql::plan::{Column, Plan};
+use crate::soql::plan::{Column, Form, Plan};
+use crate::soql::value::Source;
 
 /// The columns of a query in the order of the results.
 #[derive(Debug, Clone)]
 pub(crate) struct Table<'a> {
     columns: Vec<&'a Column>,
+    /// Columns that are a stored value of the row itself, and what they show where it has none.
+    stored: Picks,
+    blank: Vec<Option<Packed<'static>>>,
     format: Format,
     exponents: bool,
 }
@@ -31,7 +36,11 @@ impl<'a> Table<'a> {
         if state.settings.bulk.shuffled_columns {
             columns.sort_by_cached_key(|c| mix(state.settings.seed, &c.path()));
         }
+        let blank: Vec<_> = columns.iter().map(|column| blank(column)).collect();
+        let stored = columns.iter().enumerate().filter(|(n, _)| blank[*n].is_some());
         Self {
+            stored: Picks::of(stored.map(|(n, c)| (n, c.field.as_str()))),
+            blank,
             columns,
             format,
             exponents: state.settings.bulk.exponents,
@@ -52,9 +61,15 @@ impl<'a> Table<'a> {
         let Some(reading) = Reading::of(state, id) else {
             return false;
         };
-        for (n, column) in self.columns.iter().enumerate() {
+        let mut stored: Vec<Option<Packed<'_>>> = self.blank.clone();
+        reading.row.values.pick(&self.stored, |n, value| stored[n] = Some(value));
+        for (n, (column, stored)) in self.columns.iter().zip(stored).enumerate() {
             self.between(n, out);
-            self.value(column.kind, &reading.value(column), out);
+            match stored {
+                Some(Packed::Text(text)) => written(column.kind, text, out),
+                Some(Packed::Other(value)) => self.value(column.kind, &value, out),
+                None => self.value(column.kind, &reading.value(column), out),
+            }
         }
         out.extend_from_slice(self.format.ending().as_bytes());
         true
@@ -68,15 +83,7 @@ impl<'a> Table<'a> {
 
     fn value(&self, kind: Kind, value: &Value, out: &mut Vec<u8>) {
         match value {
-            Value::String(text) if kind == Kind::DateTime => match text.strip_suffix("+0000") {
-                Some(body) => {
-                    out.push(b'"');
-                    out.extend_from_slice(body.as_bytes());
-                    out.extend_from_slice(b"Z\"");
-                }
-                None => quoted(text, out),
-            },
-            Value::String(text) => quoted(text, out),
+            Value::String(text) => written(kind, text, out),
             Value::Null => out.extend_from_slice(b"\"\""),
             Value::Number(n) if n.is_f64() && self.exponents => {
                 quoted(&double(n.as_f64().unwrap_or(0.0)), out);
@@ -84,6 +91,28 @@ impl<'a> Table<'a> {
             // Writing to memory does not fail.
             other => drop(write!(out, "\"{other}\"")),
         }
+    }
+}
+
+/// What a column shows that is a stored value which the row has not; `None` for all other columns.
+fn blank(column: &Column) -> Option<Packed<'static>> {
+    let own = column.hops.is_empty() && column.form == Form::Plain;
+    match column.source {
+        Source::Stored if own => Some(Packed::Other(Value::Null)),
+        Source::Flag if own => Some(Packed::Other(Value::Bool(false))),
+        _ => None,
+    }
+}
+
+/// A text; a datetime ends in `Z`.
+fn written(kind: Kind, text: &str, out: &mut Vec<u8>) {
+    match text.strip_suffix("+0000").filter(|_| kind == Kind::DateTime) {
+        Some(body) => {
+            out.push(b'"');
+            out.extend_from_slice(body.as_bytes());
+            out.extend_from_slice(b"Z\"");
+        }
+        None => quoted(text, out),
     }
 }
 

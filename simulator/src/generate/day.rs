@@ -35,7 +35,7 @@ impl Org {
         let mut state = self.lock();
         state.running = state.ui_user.clone();
         state.options = CallOptions::default();
-        let active = |u: &crate::org::state::Row| u.values.get("IsActive") == Some(&Value::Bool(true));
+        let active = |u: &crate::org::state::Row| u.values.flag("IsActive") == Some(true);
         let users = state.rows("User").filter(|(_, u)| active(u));
         let users = users.map(|(id, _)| id.clone()).collect();
         let words = Words::new();

@@ -114,7 +114,7 @@ impl Filling<'_> {
         let Some(latest) = latest.and_then(|id| self.state.row(id)) else {
             return false;
         };
-        let Some(bytes) = self.state.files.of(latest.values.get("VersionData")) else {
+        let Some(bytes) = self.state.files.of(latest.values.get("VersionData").as_ref()) else {
             return false;
         };
         let mut next = json!({"ContentDocumentId": document, "Title": latest.text("Title"),

@@ -142,7 +142,7 @@ impl Maker<'_> {
             Make::Nth(object) => json!(self.made.get(object)?.get(place.number)?.text()),
             Make::Via(reference, of) => {
                 let id = row.get(reference).and_then(Value::as_str)?;
-                self.state.row(id)?.values.get(of)?.clone()
+                self.state.row(id)?.values.get(of)?
             }
             Make::Code(prefix) => json!(format!("{prefix}{:08}", place.number)),
             Make::Flag(percent) => json!(random.percent(percent)),

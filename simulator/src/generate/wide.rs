@@ -4,8 +4,6 @@
 //! field is added for every wish and most are forgotten.
 //! Not here: its rows (`make`).
 
-use serde_json::json;
-
 use super::make::{Field, Make};
 use super::tables::CONSIGNMENT_OWN;
 use crate::org::State;
@@ -113,7 +111,6 @@ pub(super) fn define(state: &mut State) {
             } else {
                 Vec::new()
             },
-            default: (*kind == Kind::Boolean).then(|| json!(false)),
             ..Definition::new(&named(name, n), *kind)
         })
     });

@@ -155,7 +155,7 @@ fn record_types(state: &State, object: &ObjectDef, call: &Call<'_>) -> Vec<Value
         .rows("RecordType")
         .filter(|(_, r)| r.text("SobjectType") == object.name)
     {
-        let active = row.values.get("IsActive") == Some(&json!(true));
+        let active = row.values.flag("IsActive") == Some(true);
         out.push(info(
             id,
             row.text("Name"),

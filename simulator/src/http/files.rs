@@ -31,7 +31,7 @@ pub(crate) fn download(
     // A file that lies elsewhere, or a row that was loaded without its file.
     let bytes = state
         .files
-        .of(row.values.get(&field.name))
+        .of(row.values.get(&field.name).as_ref())
         .ok_or_else(ApiError::not_found)?;
     let kind = match row.text("ContentType") {
         "" => BINARY,

@@ -209,7 +209,7 @@ impl State {
 
     pub fn user_is_active(&self, user: &str) -> bool {
         self.live(user)
-            .is_some_and(|row| row.values.get("IsActive").and_then(serde_json::Value::as_bool) != Some(false))
+            .is_some_and(|row| row.values.flag("IsActive") != Some(false))
     }
 }
 

@@ -128,7 +128,7 @@ impl<'a> OnRow<'a> {
                 formula.eval(&deeper)
             };
         }
-        stored(field, self.row.values.get(&field.name))
+        stored(field, self.row.values.get(&field.name).as_ref())
     }
 }
 

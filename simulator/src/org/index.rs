@@ -43,20 +43,19 @@ impl Index {
             self.deletes.entry(*number).or_default().add(key);
         }
         for field in &def.fields {
-            let Some(value) = row.values.get(&field.name) else {
-                continue;
-            };
-            let target = value.as_str().filter(|_| !field.reference_to.is_empty());
-            if let Some(target) = target.filter(|_| !kept_out(&field.name)) {
+            let leads = !field.reference_to.is_empty() && !kept_out(&field.name);
+            if leads
+                && let Some(target) = row.values.text(&field.name) {
                 match self.holders.get_mut(target) {
                     Some(keys) => keys.add(key),
                     None => self.holders.entry(target.to_owned()).or_default().add(key),
                 }
             }
-            if keyed(field) {
+            if keyed(field)
+                && let Some(value) = row.values.get(&field.name) {
                 let slot = (def.name.clone(), field.name.clone());
                 let values = self.values.entry(slot).or_default();
-                values.entry(folded(value)).or_default().add(key);
+                values.entry(folded(&value)).or_default().add(key);
             }
         }
     }

@@ -107,9 +107,9 @@ impl Used {
             name if WEIGHTLESS.contains(&name) || name.ends_with("__mdt") => 0,
             "Campaign" => 8,
             "CampaignMember" => 1,
-            "Account" if row.values.get("IsPersonAccount") == Some(&Value::Bool(true)) => 4,
+            "Account" if row.values.flag("IsPersonAccount") == Some(true) => 4,
             // The other half of a person account.
-            "Contact" if row.values.get("IsPersonAccount") == Some(&Value::Bool(true)) => 0,
+            "Contact" if row.values.flag("IsPersonAccount") == Some(true) => 0,
             _ => 2,
         };
         let size = match def.name.as_str() {
@@ -122,7 +122,7 @@ impl Used {
                 };
             }
         };
-        let file_bytes = row.values.get(size).and_then(Value::as_u64).unwrap_or(0);
+        let file_bytes = row.values.get(size).and_then(|v| v.as_u64()).unwrap_or(0);
         Self { rows_kb, file_bytes }
     }
 

@@ -55,7 +55,7 @@ impl Org {
             return Ok(());
         };
         state.sweep(&def, |row| {
-            let held = row.values.get(&name).cloned().unwrap_or_default();
+            let held = row.values.get(&name).unwrap_or_default();
             row.set(&name, converted(field, &held, &settings));
         });
         Ok(())

@@ -265,7 +265,7 @@ fn place(state: &mut State, object: &str, row: Row) -> Result<(), String> {
     if state.row(&id).is_some() {
         return Err(format!("{id} is there twice"));
     }
-    let odd = |(name, value): &(&str, &Value)| {
+    let odd = |(name, value): &(&str, Value)| {
         def.field(name).is_none_or(|f| f.name != *name)
             || value.is_null()
             || value.is_array()

@@ -69,14 +69,14 @@ pub(crate) struct Row {
 impl Row {
     /// Text of a field; empty when null.
     pub fn text(&self, field: &str) -> &str {
-        self.values.get(field).and_then(Value::as_str).unwrap_or_default()
+        self.values.text(field).unwrap_or_default()
     }
 
     pub fn set(&mut self, field: &str, value: Value) {
         if value.is_null() {
             self.values.remove(field);
         } else {
-            self.values.insert(field, value);
+            self.values.insert(field, &value);
         }
     }
 }
@@ -337,7 +337,7 @@ impl State {
         let stamp = self.stamp();
         let Value::Object(values) = values else { return };
         let mut values: Values = values.into_iter().filter(|(_, v)| !v.is_null()).collect();
-        values.insert("Id", json!(id));
+        values.insert("Id", &json!(id));
         let Some(def) = self.schema.object(object).cloned() else {
             return;
         };
@@ -349,7 +349,7 @@ impl State {
             ("LastModifiedById", &self.api_user),
         ] {
             if def.has(field) && !values.contains_key(field) {
-                values.insert(field, json!(value));
+                values.insert(field, &json!(value));
             }
         }
         let row = Row {

@@ -6,7 +6,6 @@
 //! Source: SOQL and SOSL Reference, "Comparison Operators", "ORDER BY".
 //! Not here: checking that the comparison makes sense (`plan`).
 
-use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Value, json};
@@ -15,7 +14,7 @@ use super::ast::{Op, Order};
 use super::compare::order;
 use super::dates;
 use super::plan::{Column, Form, Hop, Members, Test};
-use super::value::{self, NULL, Source};
+use super::value::{self, Source};
 use crate::org::State;
 use crate::org::state::Row;
 use crate::schema::ObjectDef;
@@ -49,7 +48,7 @@ impl<'a> Reading<'a> {
 
     /// The row a reference of this one leads to, while it is there and seen.
     pub fn follow(self, reference: &str) -> Option<Reading<'a>> {
-        let parent = Self::of(self.state, self.row.values.get(reference)?.as_str()?)?;
+        let parent = Self::of(self.state, self.row.values.text(reference)?)?;
         let seen = self.state.sees_object(parent.object) && parent.seen();
         seen.then_some(parent)
     }
@@ -59,46 +58,41 @@ impl<'a> Reading<'a> {
         hops.iter().try_fold(self, |at, hop| at.follow(&hop.reference))
     }
 
-    /// The value of a column of this row: borrowed when the field is stored, made otherwise.
-    pub fn value(self, column: &Column) -> Cow<'a, Value> {
-        match self.climb(&column.hops) {
-            Some(end) => end.last(column),
-            None => Cow::Borrowed(&NULL),
-        }
+    /// The value of a column of this row.
+    pub fn value(self, column: &Column) -> Value {
+        self.climb(&column.hops).map_or(Value::Null, |end| end.last(column))
     }
 
     /// The value of a column whose steps up have been taken.
-    pub fn last(self, column: &Column) -> Cow<'a, Value> {
-        let found = match column.source.plain(self.row, &column.field) {
-            Some(value) => Cow::Borrowed(value),
-            None => self.computed(column),
-        };
+    pub fn last(self, column: &Column) -> Value {
+        let plain = column.source.plain(self.row, &column.field);
+        let found = plain.unwrap_or_else(|| self.computed(column));
         match column.form {
             Form::Plain => found,
-            Form::Part(part) => Cow::Owned(dates::part(part, &found)),
-            Form::Text => Cow::Owned(dates::formatted(&found)),
+            Form::Part(part) => dates::part(part, &found),
+            Form::Text => dates::formatted(&found),
         }
     }
 
-    fn computed(self, column: &Column) -> Cow<'a, Value> {
+    fn computed(self, column: &Column) -> Value {
         let shared = column.source == Source::Shared;
         let field = match column.field.as_str() {
-            "Type" if shared => return Cow::Owned(json!(self.object.name)),
+            "Type" if shared => return json!(self.object.name),
             "Name" if shared => self.object.name_field(),
             name => self.object.field(name),
         };
         match field {
-            Some(f) => match value::read(self.state, self.object, f, self.id, self.row) {
-                Cow::Owned(value) => Cow::Owned(self.state.unmasked(f, value)),
-                stored => stored,
-            },
-            None => Cow::Borrowed(&NULL),
+            Some(f) => {
+                let value = value::of(self.state, self.object, f, self.id, self.row);
+                self.state.unmasked(f, value)
+            }
+            None => Value::Null,
         }
     }
 }
 
 /// Whether a condition holds for what `read` gives.
-pub(crate) fn holds<'v, C>(test: &Test<C>, read: &impl Fn(&C) -> Cow<'v, Value>) -> bool {
+pub(crate) fn holds<C>(test: &Test<C>, read: &impl Fn(&C) -> Value) -> bool {
     match test {
         Test::All(all) => all.iter().all(|t| holds(t, read)),
         Test::Any(any) => any.iter().any(|t| holds(t, read)),

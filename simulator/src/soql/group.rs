@@ -5,7 +5,6 @@
 //! Source: SOQL and SOSL Reference, "Aggregate Functions", "GROUP BY", "HAVING"; recorded replies.
 //! Not here: what may be grouped (`plan::group`).
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 use serde_json::{Value, json};
@@ -99,7 +98,7 @@ pub(crate) fn rows(state: &State, plan: &Plan, groups: &Groups, all: bool) -> Ve
             .collect();
     }
     if let Some(having) = &groups.having {
-        found.retain(|g| holds(having, &|slot: &Slot| Cow::Borrowed(g.get(*slot))));
+        found.retain(|g| holds(having, &|slot: &Slot| g.get(*slot).clone()));
     }
     let folded = |slot: Slot| match slot {
         Slot::Key(i) => !groups.keys[i].exact,
@@ -135,7 +134,7 @@ fn gathered(state: &State, plan: &Plan, groups: &Groups, all: bool) -> Vec<Found
         return vec![one];
     }
     for row in matching(state, plan, filter.as_ref(), all) {
-        let keys: Vec<Value> = groups.keys.iter().map(|k| row.value(k).into_owned()).collect();
+        let keys: Vec<Value> = groups.keys.iter().map(|k| row.value(k)).collect();
         let text = Value::Array(keys.clone()).to_string();
         add(found.entry(text).or_insert_with(|| Found::of(groups, keys)), row);
     }

@@ -6,8 +6,6 @@
 //! Source: REST API guide, "Query"; SOQL and SOSL Reference, "ORDER BY".
 //! Not here: pages and locators (`page`), groups (`group`).
 
-use std::borrow::Cow;
-
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
@@ -76,7 +74,7 @@ fn joined(state: &State, plan: &Plan, all: bool) -> Vec<Value> {
     };
     let filter = plan.filter.as_ref().map(|f| settled(state, f, all));
     let mut values: Vec<Value> = matching(state, plan, filter.as_ref(), all)
-        .map(|reading| reading.value(column).into_owned())
+        .map(|reading| reading.value(column))
         .filter(|value| !value.is_null())
         .collect();
     values.sort_by(|a, b| order(false, a, b));
@@ -110,7 +108,7 @@ pub(super) fn matching<'a>(
 /// Deleted rows, and archived tasks and events, are for queryAll only.
 fn seen(plan: &Plan, row: &Row) -> bool {
     let activity = matches!(plan.object.name.as_str(), "Task" | "Event");
-    row.life == Life::Live && !(activity && row.values.get("IsArchived") == Some(&Value::Bool(true)))
+    row.life == Life::Live && !(activity && row.values.flag("IsArchived") == Some(true))
 }
 
 /// Ids of the rows that a query finds, in its order, LIMIT and OFFSET applied.
@@ -179,7 +177,7 @@ fn sorted<'a>(
 ) -> Vec<(u64, Reading<'a>)> {
     // Each row's keys once, not at every comparison.
     let width = order.len();
-    let keys: Vec<Cow<'_, Value>> = rows
+    let keys: Vec<Value> = rows
         .iter()
         .flat_map(|(_, r)| order.iter().map(|item| r.value(&item.of)))
         .collect();
@@ -224,7 +222,7 @@ pub(super) fn show_with(
     for item in plan.items() {
         match item {
             Item::Column(column) => place(&mut top, reading, &column.hops, version, &mut |at, into| {
-                into.push((column.name.clone(), Shown::Plain(at.last(column).into_owned())));
+                into.push((column.name.clone(), Shown::Plain(at.last(column))));
             }),
             Item::Child(child) => top.push((child.name.clone(), below(child))),
             Item::TypeOf(kinds) => type_of(&mut top, reading, kinds, version),
@@ -288,7 +286,7 @@ fn type_of(into: &mut Pairs, at: Reading<'_>, kinds: &TypeOf, version: &str) {
             let mut inner = vec![attributes(kind, name, parent.id, version)];
             for column in columns {
                 place(&mut inner, parent, &column.hops, version, &mut |at, into| {
-                    into.push((column.name.clone(), Shown::Plain(at.last(column).into_owned())));
+                    into.push((column.name.clone(), Shown::Plain(at.last(column))));
                 });
             }
             Some(Shown::Object(inner))

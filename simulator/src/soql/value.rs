@@ -5,8 +5,6 @@
 //! Source: SOAP API guide, "Compound Fields"; REST API guide, "Get Field Values".
 //! Not here: fields of other rows (`eval`).
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 use crate::org::compute::{self, OnRow};
@@ -15,8 +13,6 @@ use crate::org::{State, access};
 use crate::schema::{Field, Kind, ObjectDef};
 
 pub(crate) static NULL: Value = Value::Null;
-static YES: Value = Value::Bool(true);
-static NO: Value = Value::Bool(false);
 
 /// Where a field's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,34 +41,21 @@ impl Source {
         }
     }
 
-    /// The value of a field that is not computed, without a copy.
-    pub fn plain<'a>(self, row: &'a Row, field: &str) -> Option<&'a Value> {
+    /// The value of a field that is not computed.
+    pub fn plain(self, row: &Row, field: &str) -> Option<Value> {
         match self {
-            Self::Stored => Some(row.values.get(field).unwrap_or(&NULL)),
-            Self::Flag => Some(row.values.get(field).unwrap_or(&NO)),
-            Self::Deleted => Some(if row.life == Life::Live { &NO } else { &YES }),
+            Self::Stored => Some(row.values.get(field).unwrap_or_default()),
+            Self::Flag => Some(row.values.get(field).unwrap_or(Value::Bool(false))),
+            Self::Deleted => Some(Value::Bool(row.life != Life::Live)),
             Self::Made | Self::Shared => None,
         }
     }
 }
 
-/// The value of a field as the API sends it, by reference where it is stored so.
-pub(crate) fn read<'a>(
-    state: &State,
-    object: &ObjectDef,
-    field: &Field,
-    id: &str,
-    row: &'a Row,
-) -> Cow<'a, Value> {
-    match Source::of(object, field).plain(row, &field.name) {
-        Some(value) => Cow::Borrowed(value),
-        None => Cow::Owned(made(state, object, field, id, row)),
-    }
-}
-
 /// The value of a field as the API sends it.
 pub(crate) fn of(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -> Value {
-    read(state, object, field, id, row).into_owned()
+    let plain = Source::of(object, field).plain(row, &field.name);
+    plain.unwrap_or_else(|| made(state, object, field, id, row))
 }
 
 fn made(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -> Value {
@@ -85,7 +68,7 @@ fn made(state: &State, object: &ObjectDef, field: &Field, id: &str, row: &Row) -
             state.settings.versions.1, object.name, field.name
         )),
         Kind::Boolean => json!(access::permission(state, &field.name)),
-        Kind::Encrypted => row.values.get(&field.name).cloned().unwrap_or(Value::Null),
+        Kind::Encrypted => row.values.get(&field.name).unwrap_or_default(),
         _ => Value::Null,
     }
 }
@@ -106,7 +89,7 @@ fn address(field: &Field, row: &Row) -> Value {
         .iter()
         .map(|(key, suffix)| {
             let part = row.values.get(&format!("{stem}{suffix}"));
-            ((*key).to_owned(), part.cloned().unwrap_or(Value::Null))
+            ((*key).to_owned(), part.unwrap_or_default())
         })
         .collect();
     if map.values().all(Value::is_null) {
@@ -118,7 +101,7 @@ fn address(field: &Field, row: &Row) -> Value {
 
 fn location(field: &Field, row: &Row) -> Value {
     let stem = field.name.trim_end_matches("__c");
-    let part = |name: &str| row.values.get(&format!("{stem}__{name}__s")).cloned();
+    let part = |name: &str| row.values.get(&format!("{stem}__{name}__s"));
     match (part("Latitude"), part("Longitude")) {
         (None, None) => Value::Null,
         (lat, lon) => json!({"latitude": lat, "longitude": lon}),

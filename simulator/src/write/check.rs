@@ -49,10 +49,7 @@ fn hidden() -> ApiError {
 }
 
 fn owner(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiError> {
-    let active = state
-        .row(id)
-        .and_then(|r| r.values.get("IsActive"))
-        .and_then(Value::as_bool);
+    let active = state.row(id).and_then(|r| r.values.flag("IsActive"));
     if active == Some(false) && !state.may(Permission::UpdateWithInactiveOwner) {
         let message = format!(
             "operation performed with inactive user [{}] as owner of {}",
@@ -66,7 +63,7 @@ fn owner(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiError> {
 
 fn record_type(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiError> {
     let fits = state.row(id).is_some_and(|r| {
-        r.text("SobjectType") == object.name && r.values.get("IsActive") == Some(&Value::Bool(true))
+        r.text("SobjectType") == object.name && r.values.flag("IsActive") == Some(true)
     });
     if fits && state.offers(id) {
         return Ok(());
@@ -86,11 +83,11 @@ pub(crate) fn unique(state: &State, object: &ObjectDef, id: &str, row: &Row) -> 
         };
         let twin = state
             .index
-            .holding(&object.name, &field.name, value)
+            .holding(&object.name, &field.name, &value)
             .filter(|other| *other != id)
             .find(|other| {
                 let held = state.live(other).and_then(|r| r.values.get(&field.name));
-                held.is_some_and(|v| same(field, v, value))
+                held.is_some_and(|v| same(field, &v, &value))
             });
         if let Some(other) = twin {
             let message = format!(

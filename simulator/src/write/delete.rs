@@ -38,7 +38,7 @@ pub(crate) fn delete(state: &mut State, id: &str) -> Result<(), ApiError> {
     note(state, &def)?;
     if state
         .row(id)
-        .is_some_and(|r| r.values.get("IsDirect") == Some(&json!(true)))
+        .is_some_and(|r| r.values.flag("IsDirect") == Some(true))
         && state.settings.behaviour.direct_relations
     {
         return Err(direct_relation());

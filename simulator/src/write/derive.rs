@@ -79,10 +79,11 @@ fn opportunity(row: &mut Row, old: Option<&Row>) {
             row.set("ForecastCategoryName", json!(forecast));
         }
     }
-    let amount = row.values.get("Amount").and_then(Value::as_f64);
+    let amount = row.values.get("Amount").as_ref().and_then(Value::as_f64);
     let chance = row
         .values
         .get("Probability")
+        .as_ref()
         .and_then(Value::as_f64)
         .unwrap_or(0.0);
     row.set(
@@ -117,8 +118,7 @@ fn case(state: &State, row: &mut Row) {
     let of = |field: &str| {
         contact
             .and_then(|c| c.values.get(field))
-            .cloned()
-            .unwrap_or(Value::Null)
+            .unwrap_or_default()
     };
     let (phone, email) = (of("Phone"), of("Email"));
     row.set("ContactPhone", phone);

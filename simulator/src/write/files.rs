@@ -84,7 +84,7 @@ pub(super) fn derive(
     match def.name.as_str() {
         "ContentVersion" => version(state, row, old),
         "Attachment" | "Document" | "StaticResource" => {
-            let length = state.files.of(row.values.get("Body")).map_or(0, |b| b.len());
+            let length = state.files.of(row.values.get("Body").as_ref()).map_or(0, |b| b.len());
             row.set("BodyLength", json!(length));
             Ok(())
         }
@@ -94,7 +94,7 @@ pub(super) fn derive(
 
 fn version(state: &State, row: &mut Row, old: Option<&Row>) -> Result<(), ApiError> {
     let stored = row.text("ContentLocation") == "S";
-    let bytes = state.files.of(row.values.get("VersionData"));
+    let bytes = state.files.of(row.values.get("VersionData").as_ref());
     if old.is_none() && stored {
         let lacking: Vec<&str> = ["VersionData", "PathOnClient"]
             .into_iter()
@@ -180,7 +180,7 @@ pub(super) fn settle(
         ("ContentVersion", Some(_)) => {
             let latest = state
                 .row(id)
-                .is_some_and(|r| r.values.get("IsLatest") == Some(&json!(true)));
+                .is_some_and(|r| r.values.flag("IsLatest") == Some(true));
             let document = state.row(id).map(|r| r.text("ContentDocumentId").to_owned());
             if let Some(document) = document.filter(|_| latest) {
                 copy(state, id, &document, user);
@@ -243,7 +243,7 @@ fn next_version(state: &mut State, document: &str, id: &str, user: &str) {
         .filter(|(_, r)| r.text("ContentDocumentId") == document)
         .map(|(other, r)| {
             let number = r.text("VersionNumber").parse().unwrap_or(0);
-            (other, number, r.values.get("IsLatest") == Some(&json!(true)))
+            (other, number, r.values.flag("IsLatest") == Some(true))
         })
         .collect();
     let number = others.iter().map(|(_, n, _)| n).max().map_or(1, |n| n + 1);
@@ -272,7 +272,7 @@ fn copy(state: &mut State, version: &str, document: &str, user: &str) {
     };
     state.edit(document, |doc| {
         for field in ["Title", "Description", "FileType", "FileExtension", "ContentSize"] {
-            doc.set(field, row.values.get(field).cloned().unwrap_or(Value::Null));
+            doc.set(field, row.values.get(field).unwrap_or_default());
         }
         doc.set("LatestPublishedVersionId", json!(version));
         touch(&def, doc, &stamp, user);

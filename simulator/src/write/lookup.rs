@@ -27,7 +27,7 @@ pub(crate) fn key<'a>(def: &'a ObjectDef, name: &str) -> Result<&'a Field, ApiEr
 pub(crate) fn holding(state: &State, def: &ObjectDef, field: &Field, value: &Value) -> Vec<String> {
     let holds = |id: &&str| {
         let row = state.live(id).filter(|_| state.sees_id(id));
-        row.is_some_and(|row| match (row.values.get(&field.name), value) {
+        row.is_some_and(|row| match (row.values.get(&field.name).as_ref(), value) {
             (Some(Value::String(held)), Value::String(wanted)) if !field.case_sensitive => {
                 held.to_lowercase() == wanted.to_lowercase()
             }

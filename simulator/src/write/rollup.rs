@@ -50,8 +50,7 @@ fn recompute(state: &mut State, parent: &str, field: &str, rollup: &Rollup) {
     let old = state
         .row(parent)
         .and_then(|r| r.values.get(field))
-        .cloned()
-        .unwrap_or(Value::Null);
+        .unwrap_or_default();
     if value == old {
         return;
     }
@@ -84,7 +83,7 @@ fn compute(state: &State, parent: &str, rollup: &Rollup) -> Value {
         .filter_map(|id| state.row(id))
         .filter(|r| r.life == Life::Live && r.text(&rollup.key) == parent);
     let of = rollup.of.as_deref().unwrap_or_default();
-    let values = |r: &Row| r.values.get(of).cloned();
+    let values = |r: &Row| r.values.get(of);
     match rollup.operation.as_str() {
         #[expect(
             clippy::cast_precision_loss,

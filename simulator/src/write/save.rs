@@ -265,7 +265,7 @@ fn insert(
         return Err(missing(&lacking));
     }
     for field in def.fields.iter().filter(|f| !f.reference_to.is_empty()) {
-        if let Some(to) = row.values.get(&field.name).and_then(Value::as_str) {
+        if let Some(to) = row.values.text(&field.name) {
             check::reference(state, def, field, to)?;
         }
     }
@@ -280,8 +280,8 @@ fn insert(
         }
     }
     let (kept_date, kept_user) = (
-        row.values.get("LastModifiedDate").cloned(),
-        row.values.get("LastModifiedById").cloned(),
+        row.values.get("LastModifiedDate"),
+        row.values.get("LastModifiedById"),
     );
     touch(def, &mut row, &stamp, user);
     for (field, kept) in [("LastModifiedDate", kept_date), ("LastModifiedById", kept_user)] {

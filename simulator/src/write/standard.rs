@@ -31,7 +31,7 @@ pub(crate) fn check(
 
 /// Refuses an edit of a row that nobody may edit: converted leads, archived activities.
 pub(crate) fn editable(def: &ObjectDef, row: &Row) -> Result<(), ApiError> {
-    let is = |field: &str| row.values.get(field) == Some(&json!(true));
+    let is = |field: &str| row.values.flag(field) == Some(true);
     if is("IsConverted") {
         let message = "cannot reference converted lead";
         return Err(ApiError::new("CANNOT_UPDATE_CONVERTED_LEAD", message));
@@ -67,7 +67,7 @@ fn only_member(state: &State, id: &str, row: &Row) -> Result<(), ApiError> {
 fn is_standard(state: &State, book: &str) -> bool {
     state
         .row(book)
-        .is_some_and(|b| b.values.get("IsStandard") == Some(&json!(true)))
+        .is_some_and(|b| b.values.flag("IsStandard") == Some(true))
 }
 
 /// A price of a custom book needs one of the standard book; a product has one price in a book.

@@ -89,7 +89,7 @@ fn refuse(status: u16, word: &str) -> Reply {
 }
 
 fn value(row: &Row, field: &str) -> Value {
-    row.values.get(field).cloned().unwrap_or(Value::Null)
+    row.values.get(field).unwrap_or_default()
 }
 
 /// `2022-02-15T23:21:10Z`: the one place where the API writes a stamp like this.

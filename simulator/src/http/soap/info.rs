@@ -4,7 +4,6 @@
 //! Source: SOAP API guide, "getServerTimestamp", "getUserInfo", "logout".
 //! Not here: `login` (`auth::soap_login`).
 
-use serde_json::Value;
 
 use super::Call;
 use super::envelope::Fault;
@@ -25,8 +24,8 @@ pub(super) fn user_info(state: &mut State, _: &Call<'_>) -> Result<String, Fault
 /// The elements of a `GetUserInfoResult` for the running user.
 pub(crate) fn user(state: &State) -> String {
     let of = |id: &str, field: &str| {
-        let value = state.row(id).and_then(|r| r.values.get(field));
-        value.and_then(Value::as_str).map(str::to_owned)
+        let value = state.row(id).and_then(|r| r.values.text(field));
+        value.map(str::to_owned)
     };
     let (user, org) = (state.running.as_str(), state.org_id.as_str());
     let person = state

@@ -23,7 +23,7 @@ fn same(state: &State, field: &Field, row: &Row, given: &Value) -> bool {
     let wanted = write::coerce(field, given, &state.settings).unwrap_or(Value::Null);
     match (row.values.get(&field.name), wanted) {
         (Some(Value::String(a)), Value::String(b)) => a.eq_ignore_ascii_case(&b),
-        (Some(a), b) => *a == b,
+        (Some(a), b) => a == b,
         (None, b) => b.is_null(),
     }
 }

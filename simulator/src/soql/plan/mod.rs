@@ -182,7 +182,7 @@ impl Plan {
     /// The columns, if the query gives rows of nothing but fields (as a Bulk query must).
     ///
     /// Read them row by row without copies: `Reading::of(state, &plan.object, id)` gives the row of an Id
-    /// that `run::find` found, `reading.value(column)` a `Cow<Value>`, borrowed where the field is stored.
+    /// that `run::find` found, `reading.value(column)` its value.
     pub fn plain(&self) -> Option<Vec<&Column>> {
         let Shape::Rows(items) = &self.shape else {
             return None;
