@@ -40,12 +40,15 @@ struct Rate {
     rows: u64,
     seconds: f64,
     plain: f64,
+    /// Seconds of a processor that the server and the reader took together.
+    cpu: f64,
 }
 
 impl Rate {
     fn json(self) -> Value {
         let megabytes = self.bytes as f64 / 1e6;
         json!({"megabytes": round(megabytes), "megabytes_per_second": round(megabytes / self.seconds),
+            "megabytes_per_cpu_second": round(megabytes / self.cpu.max(0.01)),
             "rows_per_second": (self.rows as f64 / self.seconds) as u64,
             "plain_copy_megabytes_per_second": round(megabytes / self.plain),
             "times_plain_copy": round(self.seconds / self.plain)})
@@ -64,6 +67,20 @@ fn memory(name: &str) -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
+/// Seconds that this process has had of a processor, to a hundredth: what a busy machine does not change.
+fn cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // After the name in brackets: user and system time are the 12th and 13th.
+    let rest = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ticks = rest
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|n| n.parse::<f64>().ok());
+    ticks.sum::<f64>() / 100.0
+}
+
+#[expect(clippy::disallowed_methods, reason = "measuring is what this program is for")]
 fn seconds<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, f64)> {
     let start = Instant::now();
     Ok((work()?, start.elapsed().as_secs_f64()))
@@ -96,7 +113,9 @@ impl Bench {
     fn best(&self, mut work: impl FnMut() -> io::Result<(u64, u64)>) -> io::Result<Rate> {
         let mut best = Rate::default();
         for _ in 0..self.rounds.max(1) {
+            let before = cpu();
             let ((bytes, rows), took) = seconds(&mut work)?;
+            let spent = cpu() - before;
             let ((), plain) = seconds(|| plain_copy(bytes))?;
             let first = best.bytes == 0;
             best = Rate {
@@ -104,6 +123,7 @@ impl Bench {
                 rows,
                 seconds: if first { took } else { took.min(best.seconds) },
                 plain: if first { plain } else { plain.min(best.plain) },
+                cpu: if first { spent } else { spent.min(best.cpu) },
             };
         }
         Ok(best)
@@ -234,6 +254,7 @@ fn main() -> io::Result<()> {
         ..Plan::default()
     };
     let (org, generating) = seconds(|| Ok(Org::generate(&plan)))?;
+    let generating_cpu = cpu();
     let (resident, peak) = (memory("VmRSS"), memory("VmHWM"));
     org.configure(|s| s.page_size = 2_000);
     let server = Server::start(org.clone())?;
@@ -245,6 +266,7 @@ fn main() -> io::Result<()> {
     let mut report = Map::new();
     report.insert("records".to_owned(), json!(plan.records));
     report.insert("generate_seconds".to_owned(), json!(round(generating)));
+    report.insert("generate_cpu_seconds".to_owned(), json!(round(generating_cpu)));
     report.insert("resident_bytes".to_owned(), json!(resident));
     report.insert("peak_resident_bytes".to_owned(), json!(peak));
     report.insert(

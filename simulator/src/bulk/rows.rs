@@ -62,7 +62,10 @@ impl<'a> Table<'a> {
             return false;
         };
         let mut stored: Vec<Option<Packed<'_>>> = self.blank.clone();
-        reading.row.values.pick(&self.stored, |n, value| stored[n] = Some(value));
+        reading
+            .row
+            .values
+            .pick(&self.stored, |n, value| stored[n] = Some(value));
         for (n, (column, stored)) in self.columns.iter().zip(stored).enumerate() {
             self.between(n, out);
             match stored {

@@ -44,15 +44,15 @@ impl Index {
         }
         for field in &def.fields {
             let leads = !field.reference_to.is_empty() && !kept_out(&field.name);
-            if leads
-                && let Some(target) = row.values.text(&field.name) {
+            if leads && let Some(target) = row.values.text(&field.name) {
                 match self.holders.get_mut(target) {
                     Some(keys) => keys.add(key),
                     None => self.holders.entry(target.to_owned()).or_default().add(key),
                 }
             }
             if keyed(field)
-                && let Some(value) = row.values.get(&field.name) {
+                && let Some(value) = row.values.get(&field.name)
+            {
                 let slot = (def.name.clone(), field.name.clone());
                 let values = self.values.entry(slot).or_default();
                 values.entry(folded(&value)).or_default().add(key);

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::seconds;
 use super::state::{Life, Row, State};
@@ -122,7 +121,7 @@ impl Used {
                 };
             }
         };
-        let file_bytes = row.values.get(size).and_then(|v| v.as_u64()).unwrap_or(0);
+        let file_bytes = row.values.get(size).and_then(|size| size.as_u64()).unwrap_or(0);
         Self { rows_kb, file_bytes }
     }
 

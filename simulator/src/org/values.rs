@@ -337,20 +337,31 @@ mod tests {
             let values: Values = order.into_iter().collect();
             let back: Vec<(&str, Value)> = values.iter().collect();
             assert_eq!(back, given);
-            assert_eq!((values.text("k7"), values.text("k3")), (Some(long.as_str()), None));
-            assert_eq!((values.flag("k1"), values.flag("k2"), values.flag("k6")), (Some(true), Some(false), None));
+            assert_eq!(
+                (values.text("k7"), values.text("k3")),
+                (Some(long.as_str()), None)
+            );
+            assert_eq!(
+                (values.flag("k1"), values.flag("k2"), values.flag("k6")),
+                (Some(true), Some(false), None)
+            );
         }
     }
 
     #[test]
     fn names_are_picked_in_one_go() {
-        let values: Values = [("p3", json!("three")), ("p1", json!(1)), ("p2", json!(true))].into_iter().collect();
+        let values: Values = [("p3", json!("three")), ("p1", json!(1)), ("p2", json!(true))]
+            .into_iter()
+            .collect();
         let picks = Picks::of([(0, "p2"), (1, "none"), (2, "p3"), (3, "p2")].into_iter());
         let mut found = Vec::new();
         values.pick(&picks, |place, value| found.push((place, format!("{value:?}"))));
         found.sort();
         let other = "Other(Bool(true))".to_owned();
-        assert_eq!(found, [(0, other.clone()), (2, "Text(\"three\")".to_owned()), (3, other)]);
+        assert_eq!(
+            found,
+            [(0, other.clone()), (2, "Text(\"three\")".to_owned()), (3, other)]
+        );
     }
 
     #[test]

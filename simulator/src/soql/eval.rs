@@ -60,7 +60,8 @@ impl<'a> Reading<'a> {
 
     /// The value of a column of this row.
     pub fn value(self, column: &Column) -> Value {
-        self.climb(&column.hops).map_or(Value::Null, |end| end.last(column))
+        self.climb(&column.hops)
+            .map_or(Value::Null, |end| end.last(column))
     }
 
     /// The value of a column whose steps up have been taken.

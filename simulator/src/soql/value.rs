@@ -12,8 +12,6 @@ use crate::org::state::{Life, Row};
 use crate::org::{State, access};
 use crate::schema::{Field, Kind, ObjectDef};
 
-pub(crate) static NULL: Value = Value::Null;
-
 /// Where a field's value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Source {

@@ -62,9 +62,9 @@ fn owner(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiError> {
 }
 
 fn record_type(state: &State, object: &ObjectDef, id: &str) -> Result<(), ApiError> {
-    let fits = state.row(id).is_some_and(|r| {
-        r.text("SobjectType") == object.name && r.values.flag("IsActive") == Some(true)
-    });
+    let fits = state
+        .row(id)
+        .is_some_and(|r| r.text("SobjectType") == object.name && r.values.flag("IsActive") == Some(true));
     if fits && state.offers(id) {
         return Ok(());
     }

@@ -115,11 +115,7 @@ fn case(state: &State, row: &mut Row) {
         _ => {}
     }
     let contact = state.row(row.text("ContactId"));
-    let of = |field: &str| {
-        contact
-            .and_then(|c| c.values.get(field))
-            .unwrap_or_default()
-    };
+    let of = |field: &str| contact.and_then(|c| c.values.get(field)).unwrap_or_default();
     let (phone, email) = (of("Phone"), of("Email"));
     row.set("ContactPhone", phone);
     row.set("ContactEmail", email);

@@ -84,7 +84,10 @@ pub(super) fn derive(
     match def.name.as_str() {
         "ContentVersion" => version(state, row, old),
         "Attachment" | "Document" | "StaticResource" => {
-            let length = state.files.of(row.values.get("Body").as_ref()).map_or(0, |b| b.len());
+            let length = state
+                .files
+                .of(row.values.get("Body").as_ref())
+                .map_or(0, |b| b.len());
             row.set("BodyLength", json!(length));
             Ok(())
         }

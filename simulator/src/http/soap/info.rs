@@ -4,7 +4,6 @@
 //! Source: SOAP API guide, "getServerTimestamp", "getUserInfo", "logout".
 //! Not here: `login` (`auth::soap_login`).
 
-
 use super::Call;
 use super::envelope::Fault;
 use super::records::scalar;
