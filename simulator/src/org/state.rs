@@ -72,6 +72,10 @@ impl Row {
         self.values.text(field).unwrap_or_default()
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "nearly every caller has made it for this row"
+    )]
     pub fn set(&mut self, field: &str, value: Value) {
         if value.is_null() {
             self.values.remove(field);

@@ -7,7 +7,7 @@
 //! of the refusals is ours.
 //! Not here: the fields (`schema::person`). Business accounts do not become persons, nor back.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::save::{missing, touch};
 use crate::error::ApiError;
@@ -18,7 +18,7 @@ use crate::schema::person::{FLAG, enabled, on_contact, pairs};
 
 /// Whether a row is half of a person.
 pub(crate) fn is(row: &Row) -> bool {
-    row.values.get(FLAG) == Some(&json!(true))
+    row.values.flag(FLAG) == Some(true)
 }
 
 pub(super) fn refused(message: &str) -> ApiError {
@@ -27,7 +27,7 @@ pub(super) fn refused(message: &str) -> ApiError {
 
 fn person_type(state: &State, id: &str) -> bool {
     let row = state.row(id);
-    row.is_some_and(|r| r.values.get("IsPersonType") == Some(&json!(true)))
+    row.is_some_and(|r| r.values.flag("IsPersonType") == Some(true))
 }
 
 /// Decides whether an account about to be saved is a person, and gives a person its name.
@@ -75,7 +75,7 @@ fn full_name(row: &Row) -> String {
 fn misplaced(def: &ObjectDef, person: bool, row: &Row, old: Option<&Row>) -> Result<(), ApiError> {
     let wrong = def.fields.iter().map(|f| f.name.as_str()).filter(|name| {
         let of_a_person = on_contact(name).is_some() && *name != "PersonContactId";
-        let now = row.values.get(name).filter(|v| **v != json!(false));
+        let now = row.values.get(name).filter(|v| *v != json!(false));
         let then = old.and_then(|o| o.values.get(name));
         let given = now.is_some() && now != then;
         given && if person { *name == "Name" } else { of_a_person }
@@ -146,7 +146,7 @@ pub(crate) fn after(
                     values[on_contact] = value.clone();
                 }
             }
-            values["OwnerId"] = row.values.get("OwnerId").cloned().unwrap_or(Value::Null);
+            values["OwnerId"] = row.values.get("OwnerId").unwrap_or_default();
             let made = state.as_system(|s| super::create_loaded(s, "Contact", &values, user))?;
             state.edit(&id, |row| row.set("PersonContactId", json!(made)));
         }
@@ -169,7 +169,7 @@ pub(crate) fn after(
             let stamp = json!(state.stamp());
             state.edit(&other, |half| {
                 for (mine, theirs) in changed {
-                    half.set(theirs, row.values.get(mine).cloned().unwrap_or_default());
+                    half.set(theirs, row.values.get(mine).unwrap_or_default());
                 }
                 half.set("Name", json!(full_name(half)));
                 touch(def, half, &stamp, user);

@@ -197,7 +197,7 @@ pub(crate) fn record_type_id(state: &State, object: &str, developer: &str) -> Op
 
 /// The org's record type of that developer name, for persons or not.
 pub(crate) fn record_type_of(state: &State, object: &str, developer: &str, person: bool) -> Option<String> {
-    let of_persons = |r: &Row| r.values.get("IsPersonType") == Some(&json!(true));
+    let of_persons = |r: &Row| r.values.flag("IsPersonType") == Some(true);
     let named =
         |r: &Row| r.text("SobjectType") == object && r.text("DeveloperName").eq_ignore_ascii_case(developer);
     let mut types = state.rows("RecordType");
