@@ -21,8 +21,12 @@ mod bad_frames;
 mod bad_input;
 #[path = "http/behave.rs"]
 mod behave;
+#[path = "http/bulk_ingest.rs"]
+mod bulk_ingest;
 #[path = "http/bulk_query.rs"]
 mod bulk_query;
+#[path = "http/bulk_upload.rs"]
+mod bulk_upload;
 #[path = "http/composite.rs"]
 mod composite;
 #[path = "http/datasets.rs"]

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::BulkFault;
 use super::extract::Extract;
+use super::ingest::{Ingest, Operation};
 use crate::org::stamp;
 
 /// Where a job stands.
@@ -94,6 +95,7 @@ impl Format {
 #[derive(Debug)]
 pub(crate) enum Work {
     Query(Extract),
+    Ingest(Box<Ingest>),
 }
 
 /// A job.
@@ -129,44 +131,86 @@ impl Job {
         self.touched = now;
     }
 
-    /// The info that a reply to creating, closing or aborting shows.
-    pub fn head(&self) -> Map<String, Value> {
+    /// What every reply about the job shows; all that one to closing or aborting an ingest job does.
+    pub fn brief(&self) -> Map<String, Value> {
         let number: f64 = self.version.trim_start_matches('v').parse().unwrap_or(0.0);
-        let Value::Object(map) = json!({
+        let Value::Object(mut map) = json!({
             "id": self.id, "operation": self.operation, "object": self.object,
             "createdById": self.creator, "createdDate": stamp(self.created),
             "systemModstamp": stamp(self.touched), "state": self.stage.name(),
             "concurrencyMode": "Parallel", "contentType": "CSV", "apiVersion": number,
-            "lineEnding": self.format.ending_name(), "columnDelimiter": self.format.delimiter_name(),
         }) else {
             return Map::new();
         };
+        if let Work::Ingest(ingest) = &self.work {
+            if let Operation::Upsert(key) = &ingest.operation {
+                map.insert("externalIdFieldName".to_owned(), json!(key));
+            }
+            if let Some(rule) = &ingest.assignment_rule {
+                map.insert("assignmentRuleId".to_owned(), json!(rule));
+            }
+        }
+        map
+    }
+
+    /// The info that a reply to creating shows.
+    pub fn head(&self) -> Map<String, Value> {
+        let mut map = self.brief();
+        if self.stage == Stage::Open {
+            let url = format!("services/data/{}/jobs/ingest/{}/batches", self.version, self.id);
+            map.insert("contentUrl".to_owned(), json!(url));
+        }
+        map.insert("lineEnding".to_owned(), json!(self.format.ending_name()));
+        map.insert("columnDelimiter".to_owned(), json!(self.format.delimiter_name()));
         map
     }
 
     /// The whole info.
     pub fn info(&self) -> Map<String, Value> {
         let mut map = self.head();
-        let Work::Query(_) = &self.work;
-        map.insert("jobType".to_owned(), json!("V2Query"));
-        map.insert(
-            "isPkChunkingSupported".to_owned(),
-            json!(super::refuse::chunked(&self.object)),
-        );
-        if self.stage != Stage::UploadComplete || self.polls > 0 {
-            // What processing costs is made up: it grows with the rows.
-            let millis = if self.stage == Stage::UploadComplete {
-                0
-            } else {
-                50 + self.processed / 20
-            };
-            map.insert("numberRecordsProcessed".to_owned(), json!(self.processed));
-            map.insert("retries".to_owned(), json!(self.retries));
-            map.insert("totalProcessingTime".to_owned(), json!(millis));
+        let numbers = match &self.work {
+            Work::Query(_) => self.query_numbers(),
+            Work::Ingest(ingest) => self.ingest_numbers(ingest),
+        };
+        if let Value::Object(numbers) = numbers {
+            map.extend(numbers);
         }
         if let Some(error) = &self.error {
             map.insert("errorMessage".to_owned(), json!(error));
         }
         map
+    }
+
+    /// What processing costs is made up: it grows with the rows.
+    fn millis(&self) -> u64 {
+        match self.stage {
+            Stage::Open | Stage::UploadComplete => 0,
+            _ => 50 + self.processed / 20,
+        }
+    }
+
+    fn query_numbers(&self) -> Value {
+        let mut numbers = json!({
+            "jobType": "V2Query", "isPkChunkingSupported": super::refuse::chunked(&self.object),
+        });
+        if self.stage != Stage::UploadComplete || self.polls > 0 {
+            numbers["numberRecordsProcessed"] = json!(self.processed);
+            numbers["retries"] = json!(self.retries);
+            numbers["totalProcessingTime"] = json!(self.millis());
+        }
+        numbers
+    }
+
+    fn ingest_numbers(&self, ingest: &Ingest) -> Value {
+        let mut numbers = json!({
+            "jobType": "V2Ingest", "retries": self.retries, "totalProcessingTime": self.millis(),
+            "apiActiveProcessingTime": self.millis() * 3 / 5,
+            "apexProcessingTime": ingest.automated.div_ceil(10),
+        });
+        if self.stage != Stage::Open {
+            numbers["numberRecordsProcessed"] = json!(self.processed);
+            numbers["numberRecordsFailed"] = json!(ingest.refused);
+        }
+        numbers
     }
 }

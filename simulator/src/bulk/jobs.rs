@@ -23,6 +23,8 @@ pub(crate) struct Jobs {
     /// Bytes of query results.
     pub results: Window,
     pub batches: Window,
+    /// Rows of ingest jobs.
+    pub records: Window,
 }
 
 /// One allowance: its name in `/limits`, all of it, and what is left.

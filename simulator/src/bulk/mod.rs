@@ -5,13 +5,17 @@
 //! Source: Bulk API 2.0 and Bulk API developer guide.
 //! Not here: the endpoints (`http::bulk`), SOQL (`soql`), the rules of writes (`write`).
 
+mod columns;
 pub(crate) mod extract;
+pub(crate) mod ingest;
 pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod progress;
 pub(crate) mod refuse;
+pub(crate) mod results;
 pub(crate) mod rows;
 mod settings;
+pub(crate) mod sheet;
 mod usage;
 
 pub use settings::{BulkFault, BulkSettings};

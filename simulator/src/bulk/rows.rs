@@ -51,7 +51,7 @@ impl<'a> Table<'a> {
     pub fn header(&self, out: &mut Vec<u8>) {
         for (n, column) in self.columns.iter().enumerate() {
             self.between(n, out);
-            quoted(&column.path(), out);
+            quoted(column.path(), out);
         }
         out.extend_from_slice(self.format.ending().as_bytes());
     }
@@ -89,7 +89,7 @@ impl<'a> Table<'a> {
             Value::String(text) => written(kind, text, out),
             Value::Null => out.extend_from_slice(b"\"\""),
             Value::Number(n) if n.is_f64() && self.exponents => {
-                quoted(&double(n.as_f64().unwrap_or(0.0)), out);
+                quoted(double(n.as_f64().unwrap_or(0.0)), out);
             }
             // Writing to memory does not fail.
             other => drop(write!(out, "\"{other}\"")),
@@ -120,9 +120,9 @@ fn written(kind: Kind, text: &str, out: &mut Vec<u8>) {
 }
 
 /// Text in quotes, its own quotes doubled.
-pub(crate) fn quoted(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn quoted(text: impl AsRef<[u8]>, out: &mut Vec<u8>) {
     out.push(b'"');
-    let mut rest = text.as_bytes();
+    let mut rest = text.as_ref();
     while let Some(at) = rest.iter().position(|b| *b == b'"') {
         out.extend_from_slice(&rest[..=at]);
         out.push(b'"');
@@ -130,6 +130,17 @@ pub(crate) fn quoted(text: &str, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(rest);
     out.push(b'"');
+}
+
+/// A line of values in quotes.
+pub(crate) fn line(cells: impl Iterator<Item = impl AsRef<[u8]>>, format: Format, out: &mut Vec<u8>) {
+    for (n, cell) in cells.enumerate() {
+        if n > 0 {
+            out.push(format.delimiter());
+        }
+        quoted(cell, out);
+    }
+    out.extend_from_slice(format.ending().as_bytes());
 }
 
 /// A double as Java writes it: `400.0`, `3.5E8`.

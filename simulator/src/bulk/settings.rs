@@ -49,8 +49,10 @@ pub struct BulkSettings {
     pub daily_query_jobs: u64,
     /// Megabytes of query results in 24 hours.
     pub daily_query_megabytes: u64,
-    /// Batches of ingest jobs in 24 hours.
+    /// Batches of ingest jobs in 24 hours; each 10,000 rows are one.
     pub daily_batches: u64,
+    /// Rows of ingest jobs in 24 hours.
+    pub daily_records: u64,
 }
 
 impl Default for BulkSettings {
@@ -73,6 +75,7 @@ impl Default for BulkSettings {
             daily_query_jobs: 10_000,
             daily_query_megabytes: 976_562,
             daily_batches: 15_000,
+            daily_records: 150_000_000,
         }
     }
 }

@@ -15,7 +15,6 @@ use super::route::Call;
 use crate::error::ApiError;
 use crate::id::normalise;
 use crate::org::State;
-use crate::schema::Kind;
 use crate::soql::run::Shown;
 use crate::soql::{parser, plan, run};
 use crate::write::{self, lookup};
@@ -109,13 +108,6 @@ pub(crate) fn create(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiErr
     })
 }
 
-/// Takes a record's value of a field out of it, whatever the case of the name.
-fn take(values: &mut Value, field: &str) -> Option<Value> {
-    let map = values.as_object_mut()?;
-    let key = map.keys().find(|k| k.eq_ignore_ascii_case(field)).cloned()?;
-    map.remove(&key).filter(|v| !v.is_null())
-}
-
 /// `PATCH /composite/sobjects`
 pub(crate) fn update(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiError> {
     let (body, parts) = files::collection(state, call)?;
@@ -124,22 +116,8 @@ pub(crate) fn update(state: &mut State, call: &Call<'_>) -> Result<Reply, ApiErr
     run_all(state, all_or_none, &list, |s, (kind, values)| {
         let mut values = values.clone();
         files::hand_over(s, &mut values, &parts)?;
-        let id = take(&mut values, "Id");
-        let id = id.as_ref().and_then(Value::as_str).unwrap_or_default();
-        if id.is_empty() {
-            return Err(ApiError::new("MISSING_ARGUMENT", "Id not specified in an update call").on("Id"));
-        }
         let object = s.object(kind)?;
-        let id = normalise(id)
-            .filter(|id| id.starts_with(&object.key_prefix))
-            .ok_or_else(|| {
-                ApiError::new(
-                    "MALFORMED_ID",
-                    format!("{} ID: id value of incorrect type: {id}", object.label),
-                )
-                .on("Id")
-            })?;
-        write::update(s, &id, &values, &user).map(|()| saved(id))
+        write::update_own(s, &object, values, &user).map(saved)
     })
 }
 
@@ -161,18 +139,7 @@ pub(crate) fn upsert(state: &mut State, call: &Call<'_>, name: &str, field: &str
     }
     let user = state.running.clone();
     run_all(state, all_or_none, &list, |s, (_, values)| {
-        let mut values = values.clone();
-        let (id, created) = match take(&mut values, &key.name) {
-            Some(Value::String(value)) => {
-                write::upsert(s, &object.name, (&key.name, &value), &values, &user)?
-            }
-            Some(other) => write::upsert(s, &object.name, (&key.name, &other.to_string()), &values, &user)?,
-            None if key.kind == Kind::Id => (write::create(s, &object.name, &values, &user)?, true),
-            None => {
-                let message = format!("{} not specified", key.name);
-                return Err(ApiError::new("MISSING_ARGUMENT", message).on(&key.name));
-            }
-        };
+        let (id, created) = write::upsert_own(s, &object, &key, values.clone(), &user)?;
         let mut result = saved(id);
         result["created"] = json!(created);
         Ok(result)

@@ -115,6 +115,11 @@ pub(crate) fn add(
     Ok(())
 }
 
+/// Whether an object has any automation.
+pub(crate) fn any(state: &State, def: &ObjectDef) -> bool {
+    state.behaviour.automation.iter().any(|a| a.object == def.name)
+}
+
 /// The automations that an event sets off, by the row as it is now.
 fn due<'a>(
     state: &'a State,

@@ -17,6 +17,7 @@ pub(crate) mod locks;
 pub(crate) mod lookup;
 mod merge;
 mod order;
+mod own;
 pub(crate) mod person;
 mod relate;
 mod rollup;
@@ -30,6 +31,7 @@ pub(crate) use batch::each;
 pub(crate) use coerce::{coerce, instant};
 pub(crate) use delete::{delete, empty_bin, expire, expire_purged, purge};
 pub(crate) use merge::merge;
+pub(crate) use own::{take_id, update_own, upsert_own};
 pub(crate) use save::{AUDIT, create, create_loaded, update, upsert};
 pub(crate) use undelete::undelete;
 

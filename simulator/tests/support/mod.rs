@@ -3,6 +3,7 @@
 //! Key decision: no knowledge of the simulator beyond its URL: JSON in, JSON out.
 //! Not here: a connector: nothing is retried.
 
+pub mod ingest;
 pub mod raw;
 pub mod sound;
 pub mod xml;

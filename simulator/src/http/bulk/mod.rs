@@ -5,6 +5,7 @@
 //! Source: Bulk API 2.0 guide, "Reference".
 //! Not here: the jobs themselves (`bulk`).
 
+mod ingest;
 mod query;
 mod slices;
 
@@ -12,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::reply::Reply;
 use super::route::Call;
-use crate::bulk::job::{Format, Job, Stage};
+use crate::bulk::job::{Format, Job, Stage, Work};
 use crate::bulk::{jobs, progress};
 use crate::error::ApiError;
 use crate::org::State;
@@ -38,6 +39,10 @@ pub(crate) fn answer(state: &mut State, call: &Call<'_>, rest: &[&str]) -> Resul
         ("DELETE", [kind @ ("query" | "ingest"), id]) => delete(state, id, *kind == "query"),
         ("GET", ["query", id, "results"]) => query::results(state, call, id),
         ("GET", ["query", id, "resultPages"]) => query::pages(state, call, id),
+        ("POST", ["ingest"]) => ingest::create(state, call),
+        ("PUT", ["ingest", id, "batches"]) => ingest::upload(state, call, id),
+        ("PATCH", ["ingest", id]) => ingest::patch(state, call, id),
+        ("GET", ["ingest", id, list]) => ingest::results(state, call, id, list),
         _ => Err(ApiError::not_found()),
     }
 }
@@ -47,6 +52,26 @@ fn text<'a>(body: &'a Value, name: &str) -> Option<&'a str> {
     body.get(name).and_then(Value::as_str)
 }
 
+/// The refusal of a value that a job cannot have.
+fn wrong_value(name: &str, value: &str) -> ApiError {
+    ApiError::new(
+        "API_ERROR",
+        format!("Invalid value: '{value}' supplied for property: '{name}'"),
+    )
+}
+
+/// Refuses a call of another version than the job was made with.
+fn same_version(job: &Job, call: &Call<'_>) -> Result<(), ApiError> {
+    if job.version == call.version {
+        return Ok(());
+    }
+    let message = format!(
+        "API version {} is not the version {} that the job was created with",
+        call.version, job.version
+    );
+    Err(ApiError::new("INVALIDVERSION", message).status(409))
+}
+
 fn wrong_state(message: impl Into<String>) -> ApiError {
     ApiError::new("INVALIDJOBSTATE", message)
 }
@@ -54,13 +79,16 @@ fn wrong_state(message: impl Into<String>) -> ApiError {
 /// The CSV format that a body asks for.
 fn format(body: &Value) -> Result<Format, ApiError> {
     if let Some(other) = text(body, "contentType").filter(|kind| *kind != "CSV") {
-        return Err(ApiError::new(
-            "INVALID_INPUT",
-            format!("Invalid contentType: {other}"),
-        ));
+        return Err(wrong_value("contentType", other));
     }
-    Format::named(text(body, "columnDelimiter"), text(body, "lineEnding"))
-        .ok_or_else(|| ApiError::new("INVALID_INPUT", "Invalid columnDelimiter or lineEnding"))
+    let (delimiter, ending) = (text(body, "columnDelimiter"), text(body, "lineEnding"));
+    if let Some(format) = Format::named(delimiter, ending) {
+        return Ok(format);
+    }
+    Err(match Format::named(delimiter, None) {
+        None => wrong_value("columnDelimiter", delimiter.unwrap_or_default()),
+        Some(_) => wrong_value("lineEnding", ending.unwrap_or_default()),
+    })
 }
 
 /// `GET /jobs/query/{id}`
@@ -113,9 +141,15 @@ fn abort(state: &mut State, id: &str) -> Result<Reply, ApiError> {
     let mut job = state.bulk.take(id).ok_or_else(ApiError::not_found)?;
     let before = job.stage;
     if !before.over() {
+        if let Work::Ingest(ingest) = &mut job.work
+            && before != Stage::InProgress
+        {
+            // Only for the rows, which nobody will process: a flaw does not matter any more.
+            drop(ingest.open(state, &job.object, job.format));
+        }
         job.turn(Stage::Aborted, now);
     }
-    let head = job.head();
+    let head = if job.is_query() { job.head() } else { job.brief() };
     state.bulk.put(job);
     match before {
         Stage::JobComplete => Err(wrong_state("Aborting already Completed Job not allowed")),

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
 
 use super::slices::Slices;
-use super::{abort, format, text, wrong_state};
+use super::{abort, format, same_version, text, wrong_state};
 use crate::bulk::extract::Extract;
 use crate::bulk::job::{Job, Stage, Work};
 use crate::bulk::{jobs, progress, refuse};
@@ -133,13 +133,7 @@ fn finished<'a>(
     progress::advance(state, &id, false);
     let state: &State = state;
     let job = state.bulk.get(&id).ok_or_else(ApiError::not_found)?;
-    if job.version != call.version {
-        let message = format!(
-            "API version {} is not the version {} that the job was created with",
-            call.version, job.version
-        );
-        return Err(ApiError::new("INVALIDVERSION", message).status(409));
-    }
+    same_version(job, call)?;
     if job.stage != Stage::JobComplete {
         let message = format!("Results of a job in the state {} cannot be had", job.stage.name());
         return Err(wrong_state(message));
@@ -162,7 +156,9 @@ fn finished<'a>(
 /// `GET /jobs/query/{id}/results`
 pub(crate) fn results(state: &mut State, call: &Call<'_>, id: &str) -> Result<Reply, ApiError> {
     let (state, job, from, most) = finished(state, call, id)?;
-    let Work::Query(extract) = &job.work;
+    let Work::Query(extract) = &job.work else {
+        return Err(ApiError::not_found());
+    };
     let to = extract.page_end(state, from, most);
     let next = if to < extract.ids.len() {
         locator(to)
@@ -184,7 +180,9 @@ pub(crate) fn pages(state: &mut State, call: &Call<'_>, id: &str) -> Result<Repl
         return Err(ApiError::not_found());
     }
     let (state, job, mut from, most) = finished(state, call, id)?;
-    let Work::Query(extract) = &job.work;
+    let Work::Query(extract) = &job.work else {
+        return Err(ApiError::not_found());
+    };
     let base = format!("/services/data/{}/jobs/query/{}", call.version, job.id);
     let tail = most.map_or_else(String::new, |n| format!("&maxRecords={n}"));
     let link = |way: &str, place: usize| format!("{base}/{way}?locator={}{tail}", locator(place));
