@@ -176,7 +176,7 @@ impl Ingest {
             let stop = end.min(self.outcomes.len() + CHUNK);
             while self.outcomes.len() < stop && matches!(sheet.read(), Ok(Some(_))) {
                 let values = record(&self.columns, sheet.cells());
-                let outcome = self.row(state, &def, values);
+                let outcome = self.row(state, &def, &values);
                 self.refused += u64::from(matches!(outcome, Outcome::Refused(_)));
                 self.outcomes.push(outcome);
             }
@@ -188,13 +188,13 @@ impl Ingest {
     }
 
     /// Saves one row.
-    fn row(&self, state: &mut State, def: &ObjectDef, values: Value) -> Outcome {
+    fn row(&self, state: &mut State, def: &ObjectDef, values: &Value) -> Outcome {
         let saved = state.attempt(|s| self.save(s, def, values.clone()));
         let saved = saved.map(|(id, new)| (Key::of(&id), new));
         match saved {
             Ok((Some(key), new)) => Outcome::Saved(key, new),
             Ok((None, _)) => Outcome::Refused("UNKNOWN_EXCEPTION:the row has no Id:--".into()),
-            Err(e) => Outcome::Refused(told(state, def, &values, e).into()),
+            Err(e) => Outcome::Refused(told(state, def, values, e).into()),
         }
     }
 
