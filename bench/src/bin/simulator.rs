@@ -246,33 +246,8 @@ fn escaped(text: &str) -> String {
         .collect()
 }
 
-fn main() -> io::Result<()> {
-    let arguments = Arguments::parse();
-    let plan = Plan {
-        records: arguments.records,
-        seed: arguments.seed,
-        ..Plan::default()
-    };
-    let (org, generating) = seconds(|| Ok(Org::generate(&plan)))?;
-    let generating_cpu = cpu();
-    let (resident, peak) = (memory("VmRSS"), memory("VmHWM"));
-    org.configure(|s| s.page_size = 2_000);
-    let server = Server::start(org.clone())?;
-    let bench = Bench {
-        addr: server.addr(),
-        token: org.access_token(),
-        rounds: arguments.rounds,
-    };
-    let mut report = Map::new();
-    report.insert("records".to_owned(), json!(plan.records));
-    report.insert("generate_seconds".to_owned(), json!(round(generating)));
-    report.insert("generate_cpu_seconds".to_owned(), json!(round(generating_cpu)));
-    report.insert("resident_bytes".to_owned(), json!(resident));
-    report.insert("peak_resident_bytes".to_owned(), json!(peak));
-    report.insert(
-        "bytes_per_record".to_owned(),
-        json!(resident / plan.records.max(1) as u64),
-    );
+/// Bulk results and REST pages of each sObject, into the report.
+fn measure_objects(org: &Org, bench: &Bench, report: &mut Map<String, Value>) -> io::Result<()> {
     for object in OBJECTS {
         let soql = format!("SELECT {} FROM {object}", bench.fields(object)?);
         // Read when asked for, and kept at the job's end: the two ways of the setting.
@@ -294,6 +269,11 @@ fn main() -> io::Result<()> {
             "bulk_kept_job_seconds": round(freezing), "bulk_kept_one_connection": kept, "rest_query": rest});
         report.insert(object.to_owned(), measured);
     }
+    Ok(())
+}
+
+/// Milliseconds of the calls that a capture makes over a whole table.
+fn single_calls(bench: &Bench) -> io::Result<Map<String, Value>> {
     let query = |soql: &str| format!("/query?q={}", escaped(soql));
     let calls = [
         ("record_count", "/limits/recordCount".to_owned()),
@@ -321,7 +301,38 @@ fn main() -> io::Result<()> {
     for (name, path) in calls {
         took.insert(name.to_owned(), json!(bench.call(&path)?));
     }
-    report.insert("milliseconds".to_owned(), Value::Object(took));
+    Ok(took)
+}
+
+fn main() -> io::Result<()> {
+    let arguments = Arguments::parse();
+    let plan = Plan {
+        records: arguments.records,
+        seed: arguments.seed,
+        ..Plan::default()
+    };
+    let (org, generating) = seconds(|| Ok(Org::generate(&plan)))?;
+    let generating_cpu = cpu();
+    let (resident, peak) = (memory("VmRSS"), memory("VmHWM"));
+    org.configure(|s| s.page_size = 2_000);
+    let server = Server::start(org.clone())?;
+    let bench = Bench {
+        addr: server.addr(),
+        token: org.access_token(),
+        rounds: arguments.rounds,
+    };
+    let mut report = Map::new();
+    report.insert("records".to_owned(), json!(plan.records));
+    report.insert("generate_seconds".to_owned(), json!(round(generating)));
+    report.insert("generate_cpu_seconds".to_owned(), json!(round(generating_cpu)));
+    report.insert("resident_bytes".to_owned(), json!(resident));
+    report.insert("peak_resident_bytes".to_owned(), json!(peak));
+    report.insert(
+        "bytes_per_record".to_owned(),
+        json!(resident / plan.records.max(1) as u64),
+    );
+    measure_objects(&org, &bench, &mut report)?;
+    report.insert("milliseconds".to_owned(), Value::Object(single_calls(&bench)?));
     report.insert(
         "peak_resident_bytes_after_serving".to_owned(),
         json!(memory("VmHWM")),

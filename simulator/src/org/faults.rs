@@ -79,7 +79,7 @@ fn kept<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
 }
 
 fn kept_if_any<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Text>, D::Error> {
-    Ok(Option::<String>::deserialize(from)?.map(|text| *values::interned(&text)))
+    Ok(Option::<String>::deserialize(from)?.map(|text| values::interned(&text)))
 }
 
 /// Which requests fail, how often, and how.

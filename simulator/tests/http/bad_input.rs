@@ -473,7 +473,7 @@ fn bodies_of_many() {
         (
             "/jobs/query",
             json!({"operation": "query", "query": "SELECT Id FROM Account", "columnDelimiter": "DOT"}),
-            "INVALID_INPUT",
+            "API_ERROR",
         ),
     ];
     for (path, body, code) in &posts {

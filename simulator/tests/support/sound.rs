@@ -71,6 +71,7 @@ pub fn every(org: &Org) -> Vec<Sound> {
         writing(org, &account),
         several(&account),
         bulk(),
+        ingest(),
         soap(org, &account),
     ]
     .concat()
@@ -303,9 +304,33 @@ fn bulk() -> Vec<Sound> {
         ),
         with("PATCH", "/jobs/query/{id}", at(id), &json!({"state": "Aborted"})),
         plain("DELETE", "/jobs/query/{id}", at(id)),
-        plain("GET", "/jobs/ingest", format!("{ROOT}/jobs/ingest")),
-        plain("GET", "/jobs/ingest/{id}", format!("{ROOT}/jobs/ingest{id}")),
-        plain("DELETE", "/jobs/ingest/{id}", format!("{ROOT}/jobs/ingest{id}")),
+    ]
+}
+
+fn ingest() -> Vec<Sound> {
+    let at = |rest: &str| format!("{ROOT}/jobs/ingest{rest}");
+    let id = "/750xx0000000002AAA";
+    vec![
+        with(
+            "POST",
+            "/jobs/ingest",
+            at(""),
+            &json!({"operation": "upsert", "object": "Account", "externalIdFieldName": "Customer_Number__c", "contentType": "CSV", "columnDelimiter": "PIPE", "lineEnding": "CRLF"}),
+        ),
+        of_type(
+            "text/csv; charset=UTF-8",
+            "\"Name\",Phone\n\"a \"\"b\"\"\",1\n".to_owned(),
+            plain("PUT", "/jobs/ingest/{id}/batches", at(&format!("{id}/batches"))),
+        ),
+        with("PATCH", "/jobs/ingest/{id}", at(id), &json!({"state": "Aborted"})),
+        plain("GET", "/jobs/ingest", at("?jobType=V2Ingest")),
+        plain("GET", "/jobs/ingest/{id}", at(id)),
+        plain(
+            "GET",
+            "/jobs/ingest/{id}/{list}",
+            at(&format!("{id}/successfulResults")),
+        ),
+        plain("DELETE", "/jobs/ingest/{id}", at(id)),
     ]
 }
 
