@@ -18,7 +18,7 @@ install() { # COMMAND PACKAGE
 
 install restic restic
 install /usr/bin/time time
-cargo build --quiet --release -p halite -p halite-bench
+cargo build --quiet --release -p halite -p bench
 halite=$PWD/target/release/halite corpus=$PWD/target/release/corpus
 
 export RESTIC_REPOSITORY=$work/restic RESTIC_PASSWORD=measured RESTIC_CACHE_DIR=$work/cache

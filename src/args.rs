@@ -80,6 +80,8 @@ pub enum Command {
     Diff(Diff),
     /// Write a whole state to files
     Export(Export),
+    /// Merge runs, so that the vault stays small and quick
+    Compact(Compact),
     /// Plan a restore, look at the plan, apply it
     #[command(subcommand)]
     Restore(Restore),
@@ -193,6 +195,16 @@ pub enum Format {
     Csv,
     Sqlite,
     Parquet,
+}
+
+#[derive(Debug, Flags)]
+pub struct Compact {
+    /// How many of the newest snapshots keep runs of their own, so that comparing them costs what changed
+    #[arg(long, default_value_t = 32, value_name = "N")]
+    pub keep_single: usize,
+    /// Merge all others into one run each, however small the gain
+    #[arg(long)]
+    pub all: bool,
 }
 
 #[derive(Debug, Flags)]

@@ -84,6 +84,17 @@ impl Corpus {
         self.shape.records + self.shape.day * self.added_a_day()
     }
 
+    /// The same corpus on another day.
+    pub fn on(&mut self, day: u64) {
+        self.shape.day = day;
+    }
+
+    /// Whether a row was edited on the day itself.
+    pub fn edited(&self, number: u64) -> bool {
+        let mut random = self.random(number, EDITED, self.shape.day);
+        self.shape.day > 0 && random.percent(self.shape.edit_percent)
+    }
+
     fn added_a_day(&self) -> u64 {
         (self.shape.records as f64 * self.shape.add_percent / 100.0).round() as u64
     }

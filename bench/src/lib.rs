@@ -8,8 +8,10 @@ mod corpus;
 mod describe;
 mod fields;
 pub mod http;
+pub mod pages;
 mod random;
 mod values;
+pub mod year;
 
 pub use corpus::{Corpus, Shape};
 pub use describe::describe;

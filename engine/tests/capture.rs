@@ -104,7 +104,7 @@ proptest! {
 }
 
 /// What differs apart from stamps.
-fn model_diff(
+pub(crate) fn model_diff(
     a: &BTreeMap<RecordId, String>,
     b: &BTreeMap<RecordId, String>,
 ) -> BTreeMap<RecordId, ChangeKind> {

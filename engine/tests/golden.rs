@@ -266,7 +266,7 @@ fn where_pages_end() {
     let ids = (0..2000_u32).map(|n| RecordId::from_number(start + u128::from(n) * 3).unwrap());
     let ends: Vec<usize> = (0..)
         .zip(ids)
-        .filter(|(_, id)| cutter.ends_after(&id_hash(&[9; 32], *id), 100))
+        .filter(|(_, id)| cutter.ends_after(&id_hash(&[9; 32], *id), 1, 100))
         .map(|(n, _)| n)
         .collect();
     assert_eq!(

@@ -9,6 +9,7 @@ mod capture;
 mod faults;
 mod golden;
 mod import;
+mod merging;
 mod model;
 mod publish;
 mod upkeep;

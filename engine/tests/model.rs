@@ -69,7 +69,7 @@ impl Model {
             .collect()
     }
 
-    fn json(id: RecordId, row: &Row) -> String {
+    pub(crate) fn json(id: RecordId, row: &Row) -> String {
         let name = serde_json::to_string(&row.name).unwrap();
         let size = row.size.map_or("null".to_owned(), |s| format!("{s}.0"));
         let stamp = Stamp::from_millis(row.stamp).to_string().replace('Z', "+0000");

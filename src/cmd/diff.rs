@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use halite_engine::Result;
 use halite_engine::ops::diff::{self, Change, ChangeKind};
 use halite_engine::ops::state::Record;
+use halite_engine::vault::{SnapshotInfo, Vault};
 use serde::Serialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -26,18 +27,14 @@ pub fn run(job: &Job, flags: &Diff) -> Result<End> {
         job.snapshot(&vault, org, Some(&flags.b))?,
     );
     let only = flags.sobject.clone().map(|name| vec![name]);
-    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    if flags.summary {
+        return summary(job, &vault, [&a, &b], only.as_deref());
+    }
+    let mut any = false;
     diff::diff(&vault, &a, &b, only.as_deref(), &mut |change| {
         job.go_on()?;
-        let kind = kind(&change);
-        *counts
-            .entry(change.sobject.clone())
-            .or_default()
-            .entry(kind.clone())
-            .or_default() += 1;
-        if flags.summary {
-            return Ok(());
-        }
+        any = true;
+        let kind = kind(change.kind);
         job.out.line(format_args!(
             "{kind:<8} {} {}  {}",
             change.sobject,
@@ -50,14 +47,27 @@ pub fn run(job: &Job, flags: &Diff) -> Result<End> {
             Ok(())
         }
     })?;
-    if flags.summary {
-        for (sobject, kinds) in &counts {
-            let said: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
-            job.out.line(format_args!("{sobject}: {}", said.join(", ")))?;
-        }
-        job.out
-            .value(&json!({ "a": snapshot_json(&a), "b": snapshot_json(&b), "sobjects": counts }))?;
+    if !any {
+        job.out.line("no differences")?;
     }
+    Ok(End::Done)
+}
+
+/// How many records of each sObject differ, and how.
+fn summary(job: &Job, vault: &Vault, [a, b]: [&SnapshotInfo; 2], only: Option<&[String]>) -> Result<End> {
+    let mut counts: BTreeMap<String, BTreeMap<String, u64>> = BTreeMap::new();
+    diff::touched(vault, a, b, only, &mut |touched| {
+        job.go_on()?;
+        let kinds = counts.entry(touched.sobject).or_default();
+        *kinds.entry(kind(touched.kind)).or_default() += 1;
+        Ok(())
+    })?;
+    for (sobject, kinds) in &counts {
+        let said: Vec<String> = kinds.iter().map(|(kind, n)| format!("{n} {kind}")).collect();
+        job.out.line(format_args!("{sobject}: {}", said.join(", ")))?;
+    }
+    job.out
+        .value(&json!({ "a": snapshot_json(a), "b": snapshot_json(b), "sobjects": counts }))?;
     if counts.is_empty() {
         job.out.line("no differences")?;
     }
@@ -65,8 +75,8 @@ pub fn run(job: &Job, flags: &Diff) -> Result<End> {
 }
 
 /// The kind of a change in one word.
-fn kind(change: &Change) -> String {
-    format!("{:?}", change.kind).to_lowercase()
+fn kind(kind: ChangeKind) -> String {
+    format!("{kind:?}").to_lowercase()
 }
 
 #[derive(Serialize)]

@@ -5,6 +5,7 @@
 
 mod activity;
 mod backup;
+mod compact;
 mod connect;
 mod diff;
 mod export;
@@ -54,6 +55,7 @@ pub fn run(args: Args, cancel: &Arc<AtomicBool>) -> Result<End> {
         Command::History(flags) => history::run(&job, flags),
         Command::Diff(flags) => diff::run(&job, flags),
         Command::Export(flags) => export::run(&job, flags),
+        Command::Compact(flags) => compact::run(&job, flags),
         Command::Restore(flags) => restore::run(&job, flags),
         Command::Retain(flags) => retain::run(&job, flags),
         Command::Forget(flags) => forget::run(&job, flags),

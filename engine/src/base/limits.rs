@@ -13,8 +13,12 @@ pub const PACK_BYTES_MAX: usize = 48 << 20;
 pub const RECORD_BYTES_MAX: usize = 4 << 20;
 /// The most fields of one record: the Bulk API allows 5,000.
 pub const FIELDS_MAX: usize = 8_000;
-/// The most versions in a page.
+/// A page is cut at this many Ids.
 pub const PAGE_ROWS_MAX: usize = 512;
+/// A page is cut behind the Id that brings it to this many versions.
+pub const PAGE_VERSIONS_NORMAL: usize = 1024;
+/// The most versions in a page; it is cut inside an Id's versions before it would pass them.
+pub const PAGE_VERSIONS_MAX: usize = 2048;
 /// A page is not cut before this many Ids.
 pub const PAGE_ROWS_MIN: usize = 64;
 /// The count of Ids around which the cut becomes likely.
@@ -25,5 +29,6 @@ pub const PAGE_BYTES_MAX: usize = 1 << 20;
 pub const RUN_PART_PAGES: usize = 256;
 
 const _: () = assert!(PAGE_BYTES_MAX + RECORD_BYTES_MAX < CHUNK_BYTES_MAX);
+const _: () = assert!(PAGE_ROWS_MAX <= PAGE_VERSIONS_NORMAL && PAGE_VERSIONS_NORMAL < PAGE_VERSIONS_MAX);
 const _: () = assert!(PACK_BYTES_TARGET + CHUNK_BYTES_MAX < PACK_BYTES_MAX);
 const _: () = assert!(PAGE_ROWS_MIN < PAGE_ROWS_NORMAL && PAGE_ROWS_NORMAL < PAGE_ROWS_MAX);

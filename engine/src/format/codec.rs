@@ -95,6 +95,11 @@ impl<'a> Reader<'a> {
 
     /// A LEB128 number.
     pub fn varint(&mut self) -> Result<u64> {
+        // Most are one byte.
+        if let Some(&byte) = self.bytes.get(self.at).filter(|&&byte| byte < 0x80) {
+            self.at += 1;
+            return Ok(u64::from(byte));
+        }
         let value = self.varint128()?;
         u64::try_from(value).map_err(|_| self.bad("number too large"))
     }
@@ -147,6 +152,11 @@ impl<'a> Reader<'a> {
     pub fn record_id(&mut self) -> Result<RecordId> {
         let bytes = self.take(15)?;
         RecordId::parse(bytes).ok_or_else(|| self.bad("malformed record Id"))
+    }
+
+    /// How many bytes were read.
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     /// How many bytes are left.

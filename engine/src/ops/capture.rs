@@ -4,6 +4,7 @@
 //! and has no upper bound; what the org counts is compared with what the snapshot holds, and where they differ the
 //! sObject is read whole. It knows no API: rows come from a [`Source`].
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -16,11 +17,12 @@ use crate::format::manifest::Captured;
 use crate::format::page::VersionKind;
 use crate::format::record::Mode;
 use crate::format::schema::{Role, Schema};
-use crate::ops::ingest::{Ingest, Rules, RunPages, Target};
+use crate::ops::ingest::{Ingest, Rules, Target};
 use crate::ops::org::{Read, SObjectInfo, Scope, Source};
 use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
+use crate::vault::run::RunPages;
 use crate::vault::writer::Writer;
 
 /// How to back up.
@@ -207,9 +209,8 @@ impl<'v> Capture<'v, '_> {
 
     /// Reads an increment, and the whole sObject where that cannot be trusted.
     fn read(&mut self, mut job: Job<'_>, since: Option<Stamp>) -> Result<Taken> {
-        if let Some(since) = since
-            && let Some((captured, runs)) = self.increment(&mut job, since)?
-        {
+        if let Some(since) = since {
+            let (captured, runs) = self.increment(&mut job, since)?;
             if captured.counted == Some(captured.live) {
                 return Ok((captured, runs));
             }
@@ -247,32 +248,29 @@ impl<'v> Capture<'v, '_> {
         Ok(Ingest::new(target, rules, &mut self.writer))
     }
 
-    /// Reads what changed; `None` if that is more than can be sorted in memory.
-    fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<Option<Taken>> {
+    /// Reads what changed.
+    fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<Taken> {
         let mut ingest = self.ingest(job, false)?;
-        let read = job.read(Scope::Since(since), &mut ingest);
-        if ingest.overflowed() {
-            return Ok(None);
-        }
-        read?;
-        let (runs, mut captured) = match ingest.finish() {
-            Err(error) if error.kind() == Kind::Quota => return Ok(None),
-            finished => finished?,
-        };
+        job.read(Scope::Since(since), &mut ingest)?;
+        let (runs, mut captured) = ingest.finish()?;
         captured.counted = Some(job.source.count(job.schema.sobject())?);
-        Ok(Some((captured, runs)))
+        Ok((captured, runs))
     }
 
     fn everything(&mut self, job: &mut Job<'_>) -> Result<Taken> {
         let mut ingest = self.ingest(job, true)?;
         job.read(Scope::All, &mut ingest)?;
-        let missing = ingest.missing()?;
-        for ids in missing.chunks(IDS_AT_ONCE) {
-            let came = job.read(Scope::Ids(ids), &mut ingest)?;
+        let mut missing = ingest.missing()?;
+        loop {
+            let ids = missing.next_few(IDS_AT_ONCE)?;
+            if ids.is_empty() {
+                break;
+            }
+            let came: BTreeSet<_> = job.read(Scope::Ids(&ids), &mut ingest)?.into_iter().collect();
             ingest.bury(
-                ids.iter().copied().filter(|id| !came.contains(id)),
+                ids.into_iter().filter(|id| !came.contains(id)),
                 VersionKind::Vanished,
-            );
+            )?;
         }
         let (runs, mut captured) = ingest.finish()?;
         captured.counted = Some(job.source.count(job.schema.sobject())?);

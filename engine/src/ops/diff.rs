@@ -1,8 +1,9 @@
 //! What changed between two snapshots.
 //!
-//! Key decision: only the runs that overlap (A, B] are read to find the Ids; the state before each is then asked
-//! for that Id alone, so the cost follows the change. Fields that one of the schemas does not know are *unknown*,
-//! never a change; derived fields and stamps make no change by themselves. It does not judge: it lists.
+//! Key decision: which records differ is told by the keys of the runs that overlap (A, B] alone, since a version says
+//! what it replaced; the records themselves are then looked up in order, each page once. Fields that one of the
+//! schemas does not know are *unknown*, never a change; derived fields and stamps make no change by themselves. It
+//! does not judge: it lists.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::format::schema::Role;
 use crate::ops::state::{Record, State};
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
+use crate::vault::run::Finder;
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -53,37 +55,124 @@ pub fn diff(
     only: Option<&[String]>,
     each: &mut dyn FnMut(Change) -> Result<()>,
 ) -> Result<()> {
+    walk(vault, a, b, only, &mut |pair, touched| {
+        pair.look(touched.id)?.map_or(Ok(()), &mut *each)
+    })
+}
+
+/// A record that differs, without its fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Touched {
+    /// API name.
+    pub sobject: String,
+    /// The record.
+    pub id: RecordId,
+    /// What became of it.
+    pub kind: ChangeKind,
+}
+
+/// As [`diff`], but says only which records differ, and how: that costs what changed, wherever the records lie.
+pub fn touched(
+    vault: &Vault,
+    a: &SnapshotInfo,
+    b: &SnapshotInfo,
+    only: Option<&[String]>,
+    each: &mut dyn FnMut(Touched) -> Result<()>,
+) -> Result<()> {
+    walk(vault, a, b, only, &mut |pair, touched| {
+        // Under two schemas another hash may come from a field that one of them does not know.
+        if touched.kind == ChangeKind::Edited && pair.schemas > 1 && pair.look(touched.id)?.is_none() {
+            return Ok(());
+        }
+        each(touched)
+    })
+}
+
+/// The two states of one sObject, to look records up in.
+struct Pair<'a, 'v> {
+    sobject: &'a str,
+    schemas: u32,
+    before: &'a State<'v>,
+    after: &'a State<'v>,
+    newer: &'a State<'v>,
+    /// Over the runs of the newer state; `None` at first, and when they were collected.
+    finder: Option<Finder<'v>>,
+}
+
+/// Finds by keys alone the records whose content differs.
+fn walk<'v>(
+    vault: &'v Vault,
+    a: &SnapshotInfo,
+    b: &SnapshotInfo,
+    only: Option<&[String]>,
+    each: &mut dyn FnMut(&mut Pair<'_, 'v>, Touched) -> Result<()>,
+) -> Result<()> {
     if a.org != b.org {
         return Err(Error::invalid("the two snapshots are of different orgs"));
     }
     let catalog = vault.catalog();
     let (before, after) = (State::at(vault, a), State::at(vault, b));
     let low = a.number.min(b.number);
-    let names: Vec<String> = catalog.objects(a.org)?.into_keys().collect();
-    if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
+    let objects = catalog.objects(a.org)?;
+    if let Some(unknown) = only
+        .into_iter()
+        .flatten()
+        .find(|name| !objects.contains_key(*name))
+    {
         return Err(Error::new(
             Kind::NotFound,
             format!("org {} has no sObject {unknown} in this vault", a.org),
         ));
     }
-    for sobject in names
-        .into_iter()
-        .filter(|name| only.is_none_or(|only| only.contains(name)))
-    {
-        let newer = if a.number > b.number { &before } else { &after };
-        let mut cursor = newer.view.rows(&sobject, low);
+    let wanted = objects
+        .iter()
+        .filter(|(name, _)| only.is_none_or(|only| only.contains(name)));
+    let newer = if a.number > b.number { &before } else { &after };
+    for (sobject, object) in wanted {
+        let mut cursor = newer.view.rows(sobject, low);
+        let mut pair = Pair {
+            sobject,
+            schemas: object.schema,
+            before: &before,
+            after: &after,
+            newer,
+            finder: None,
+        };
         while let Some(version) = cursor.next(false)? {
-            if version.key.snapshot <= low {
-                continue;
+            let replaced = cursor
+                .oldest()
+                .map_or(ContentHash::NONE, |oldest| oldest.replaced);
+            let mut hashes = [replaced, version.key.hash];
+            if a.number > b.number {
+                hashes.reverse();
             }
-            let id = version.key.id;
-            let (was, is) = (before.version(&sobject, id)?, after.version(&sobject, id)?);
-            if let Some(change) = compare(&sobject, id, (&before, was), (&after, is))? {
-                each(change)?;
-            }
+            let kind = match hashes.map(|hash| hash != ContentHash::NONE) {
+                _ if hashes[0] == hashes[1] => continue,
+                [false, _] => ChangeKind::Created,
+                [_, false] => ChangeKind::Deleted,
+                _ => ChangeKind::Edited,
+            };
+            let (sobject, id) = (sobject.clone(), version.key.id);
+            each(&mut pair, Touched { sobject, id, kind })?;
         }
     }
     Ok(())
+}
+
+impl Pair<'_, '_> {
+    fn look(&mut self, id: RecordId) -> Result<Option<Change>> {
+        let view = &self.newer.view;
+        view.steady(|| {
+            let mut finder = match self.finder.take() {
+                Some(finder) => finder,
+                None => Finder::new(view.vault, &view.runs(self.sobject, 0)?),
+            };
+            let was = self.before.version_by(&mut finder, self.sobject, id)?;
+            let is = self.after.version_by(&mut finder, self.sobject, id)?;
+            self.finder = Some(finder);
+            compare(self.sobject, id, (self.before, was), (self.after, is))
+        })
+    }
 }
 
 type Found = Option<(KeyRow, Option<Record>)>;

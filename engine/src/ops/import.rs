@@ -26,6 +26,8 @@ use crate::vault::writer::Writer;
 
 /// Bytes of rows to hold before pages are written.
 const MEMORY: usize = 48 << 20;
+/// Ids that did not come, taken at once.
+const IDS_AT_ONCE: usize = 10_000;
 
 /// Imports the folder `dir` as the state of `org` at `as_of`; with `delta`, as changes only, Ids that went in
 /// `<sObject>.deleted`, one a line.
@@ -176,11 +178,18 @@ impl Import<'_> {
         };
         let mut ingest = Ingest::new(target, rules, &mut self.writer);
         let prefix = feed(path, &mut ingest)?;
-        let missing = ingest.missing()?;
         if self.delta {
-            ingest.bury(deleted(&path.with_extension("deleted"))?, VersionKind::Deleted);
+            ingest.check_once()?;
+            ingest.bury(deleted(&path.with_extension("deleted"))?, VersionKind::Deleted)?;
         } else {
-            ingest.bury(missing, VersionKind::Vanished);
+            let mut missing = ingest.missing()?;
+            loop {
+                let ids = missing.next_few(IDS_AT_ONCE)?;
+                if ids.is_empty() {
+                    break;
+                }
+                ingest.bury(ids, VersionKind::Vanished)?;
+            }
         }
         let (runs, captured) = ingest.finish()?;
         let given = describe.and_then(|(d, _)| d.key_prefix?.as_bytes().try_into().ok());

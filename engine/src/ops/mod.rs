@@ -4,6 +4,7 @@
 //! None of them prints, and none of them speaks to Salesforce but through [`org`].
 
 pub mod capture;
+pub mod compact;
 pub mod diff;
 pub mod export;
 pub mod history;

@@ -12,13 +12,12 @@ use crate::format::entry::{
     self, ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, of_sobject, prefix,
 };
 use crate::format::manifest::{Captured, Manifest};
-use crate::format::run::{PartEntry, RunHead};
 use crate::format::schema::Schema;
 use crate::format::seal::ChunkKind;
-use crate::ops::ingest::RunPages;
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::commit::Edit;
 use crate::vault::open::Vault;
+use crate::vault::run::RunPages;
 use crate::vault::writer::Writer;
 
 /// A snapshot about to be.
@@ -202,8 +201,8 @@ fn enter_sobject(edit: &mut Edit<'_>, draft: &Draft, done: &Done) -> Result<()> 
         let key = of_sobject(prefix::SCHEMA, &captured.name, &[u64::from(captured.schema)]);
         edit.node(org).put(key, SchemaEntry { schema, describe }.encode());
     }
-    for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.parts.is_empty())) {
-        let head = directory(edit, &captured.name, run)?;
+    for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.is_empty())) {
+        let head = run.enter(edit, &captured.name)?;
         let entry = RunEntry {
             low: number,
             high: number,
@@ -225,21 +224,4 @@ fn enter_sobject(edit: &mut Edit<'_>, draft: &Draft, done: &Done) -> Result<()> 
     edit.node(org)
         .put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());
     Ok(())
-}
-
-fn directory(edit: &mut Edit<'_>, sobject: &str, run: &RunPages) -> Result<crate::format::place::MetaRef> {
-    let mut parts = Vec::with_capacity(run.parts.len());
-    for (first, last, bytes) in &run.parts {
-        parts.push(PartEntry {
-            first: *first,
-            last: *last,
-            part: edit.put(ChunkKind::RunPart, bytes)?,
-        });
-    }
-    let head = RunHead {
-        sobject: sobject.to_owned(),
-        rows: run.rows,
-        parts,
-    };
-    edit.put(ChunkKind::RunHead, &head.encode())
 }

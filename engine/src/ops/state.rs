@@ -20,7 +20,7 @@ use crate::format::seal::ChunkKind;
 use crate::ops::view::View;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
-use crate::vault::run::{Values, versions};
+use crate::vault::run::{Finder, Values};
 
 /// A record as a snapshot saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,20 +163,30 @@ impl<'v> State<'v> {
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
         let view = &self.view;
-        let all = view.steady(|| versions(view.vault, &self.runs(sobject)?, id))?;
-        let Some(version) = all.into_iter().find(|v| v.key.snapshot <= view.snapshot.number) else {
+        view.steady(|| self.version_by(&mut Finder::new(view.vault, &self.runs(sobject)?), sobject, id))
+    }
+
+    /// The same, with the help of a finder over the runs of the sObject.
+    pub(crate) fn version_by(
+        &self,
+        finder: &mut Finder<'_>,
+        sobject: &str,
+        id: RecordId,
+    ) -> Result<Option<(KeyRow, Option<Record>)>> {
+        let hits = finder.find(id, self.view.snapshot.number, false)?;
+        let Some(key) = hits.first().map(|hit| hit.key) else {
             return Ok(None);
         };
-        if !version.key.kind.is_live() {
-            return Ok(Some((version.key, None)));
+        if !key.kind.is_live() {
+            return Ok(Some((key, None)));
         }
         let mut record = Record {
             id,
             json: String::new(),
             snapshot: 0,
         };
-        self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?;
-        Ok(Some((version.key, Some(record))))
+        self.fill(sobject, &key, finder.values(&hits)?.as_ref(), &mut record)?;
+        Ok(Some((key, Some(record))))
     }
 
     /// One live record.
@@ -230,7 +240,8 @@ pub(crate) fn sobject_of(
         .partition(|(_, o)| o.key_prefix == id.prefix());
     fits.extend(others.into_iter().filter(|(_, o)| o.key_prefix == [0; 3]));
     for (name, _) in fits {
-        if !versions(vault, &catalog.runs(org, &name)?, id)?.is_empty() {
+        let hits = Finder::new(vault, &catalog.runs(org, &name)?).find(id, u64::MAX, false)?;
+        if !hits.is_empty() {
             return Ok(Some(name));
         }
     }

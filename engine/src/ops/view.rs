@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
 use crate::format::entry::RunEntry;
+use crate::format::page::KeyRow;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::{StateCursor, Version};
@@ -122,13 +123,19 @@ impl Rows<'_, '_> {
         }
     }
 
+    /// As [`StateCursor::oldest`].
+    pub fn oldest(&self) -> Option<&KeyRow> {
+        self.cursor.as_ref().and_then(StateCursor::oldest)
+    }
+
     fn step(&mut self, with_values: bool) -> Result<Option<Version>> {
         let cursor = match &mut self.cursor {
             Some(cursor) => cursor,
             None => {
                 self.under = self.view.catalog().version();
                 let runs = self.view.runs(&self.sobject, self.low)?;
-                let mut cursor = StateCursor::open(self.view.vault, &runs, self.view.snapshot.number)?;
+                let number = self.view.snapshot.number;
+                let mut cursor = StateCursor::between(self.view.vault, &runs, self.low, number)?;
                 if let Some(last) = self.last {
                     cursor.seek(last)?;
                 }

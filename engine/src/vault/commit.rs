@@ -63,9 +63,9 @@ impl<'v> Edit<'v> {
 
     /// Takes packs that are stored into the live list. One that was noted as a stray is adopted; one that is
     /// condemned may be deleted at any moment and is refused.
-    pub fn adopt(&mut self, packs: &[PackId], role: PackRole) -> Result<()> {
+    pub fn adopt(&mut self, packs: impl IntoIterator<Item = (PackId, PackRole)>) -> Result<()> {
         let since = self.before.root.version + 1;
-        for pack in packs {
+        for (pack, role) in packs {
             let key = named(prefix::CONDEMNED, &pack.0);
             if let Some(entry) = self.node(None).get(&key) {
                 if CondemnedEntry::decode(entry)?.condemned {
@@ -178,7 +178,8 @@ impl<'v> Edit<'v> {
             self.put(ChunkKind::CatalogNode, &Node::default().encode_base())?;
         }
         self.closing = true;
-        self.adopt(&self.packs.clone(), PackRole::Metadata)?;
+        let own: Vec<_> = self.packs.iter().map(|pack| (*pack, PackRole::Metadata)).collect();
+        self.adopt(own)?;
         let moved = |(org, (base, overlay)): (&_, &(_, _))| {
             (self.leaves(base) || self.leaves(overlay)).then_some(*org)
         };
@@ -239,13 +240,13 @@ impl Vault {
     /// `edit` is run again on the newer catalog if another commit came first; it may refuse then.
     pub(crate) fn commit(
         &self,
-        new: &[PackId],
+        new: &[(PackId, PackRole)],
         edit: &mut dyn FnMut(&mut Edit<'_>) -> Result<()>,
     ) -> Result<std::sync::Arc<Catalog>> {
         for _ in 0..TRIES {
             let mut change = Edit::new(self, self.catalog());
             edit(&mut change)?;
-            change.adopt(new, PackRole::Data)?;
+            change.adopt(new.iter().copied())?;
             let expected = (change.before.root.version > 0).then(|| change.before.root_bytes.clone());
             let (catalog, packs) = change.finish()?;
             let swapped = self.backend.swap_root(expected.as_deref(), &catalog.root_bytes);

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod commit;
 pub mod index;
 pub mod keys;
+pub mod merge;
 pub mod open;
 pub mod reader;
 pub mod run;

@@ -1,7 +1,13 @@
-//! Reading runs: a cursor over the versions of one, and the merge of several into the state at a snapshot.
+//! Reading runs: opening one, its pages in order, and the values of a page.
 //!
-//! Key decision: cursors hold one decoded page each, so memory does not depend on the size of a run; values are
-//! fetched only when asked for. Reading takes no lock, and it never decides what a change means.
+//! Key decision: a run is opened by its head, its directory is read part by part and its pages one at a time, so that
+//! memory does not depend on its size; of a page only the rows that are asked for are decoded. Reading takes no lock,
+//! and it never decides what a change means. Above it: [`StateCursor`] (a state), [`Finder`] (one record), and the
+//! merge in [`crate::vault::merge`].
+
+mod find;
+mod state;
+mod write;
 
 use std::sync::Arc;
 
@@ -9,11 +15,14 @@ use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::RunEntry;
-use crate::format::page::{KeyRow, Part, VersionKind, decode_derived, decode_keys, id_hash};
-use crate::format::place::MetaRef;
+use crate::format::page::{KeyRow, Part, decode_derived_rows, decode_keys_into};
 use crate::format::run::{PageEntry, RunHead, RunPart};
 use crate::format::seal::ChunkKind;
 use crate::vault::open::Vault;
+
+pub use find::{Finder, versions};
+pub use state::StateCursor;
+pub use write::{PageChunk, ReadyPage, RunPages};
 
 /// The values of one version: a row of a decoded page.
 #[derive(Clone)]
@@ -35,246 +44,131 @@ pub struct Version {
     pub values: Option<Values>,
 }
 
-/// Walks the versions of one run in order of (Id, snapshot descending).
-pub struct RunCursor<'v> {
+/// An open run.
+pub struct Run<'v> {
     vault: &'v Vault,
-    low: u64,
-    head: RunHead,
-    next_part: usize,
-    part: Option<RunPart>,
-    next_page: usize,
-    page: Option<PageEntry>,
-    keys: Vec<KeyRow>,
-    row: usize,
-    ordinal: usize,
-    values: Option<Values>,
+    /// The lowest of its snapshots, from which its pages count.
+    pub low: u64,
+    /// The parts of its directory.
+    pub head: RunHead,
 }
 
-impl<'v> RunCursor<'v> {
-    /// A cursor before the first version.
+impl<'v> Run<'v> {
+    /// Opens a run that the catalog names.
     pub fn open(vault: &'v Vault, run: &RunEntry) -> Result<Self> {
         let head = RunHead::decode(&vault.meta(ChunkKind::RunHead, &run.head)?)?;
-        Ok(Self {
-            vault,
-            low: run.low,
-            head,
-            next_part: 0,
-            part: None,
-            next_page: 0,
-            page: None,
-            keys: Vec::new(),
-            row: 0,
-            ordinal: 0,
-            values: None,
-        })
+        Ok(Self::of(vault, run.low, head))
     }
 
-    /// Goes to the first version whose Id is `id` or greater.
+    /// A run that no catalog names yet.
+    pub fn of(vault: &'v Vault, low: u64, head: RunHead) -> Self {
+        Self { vault, low, head }
+    }
+
+    /// A part of the directory; `None` behind the last.
+    fn part(&self, number: usize) -> Result<Option<RunPart>> {
+        let Some(entry) = self.head.parts.get(number) else {
+            return Ok(None);
+        };
+        RunPart::decode(&self.vault.meta(ChunkKind::RunPart, &entry.part)?).map(Some)
+    }
+
+    /// The keys of a page.
+    pub fn keys(&self, page: &PageEntry, into: &mut Vec<KeyRow>) -> Result<()> {
+        self.vault.go_on()?;
+        decode_keys_into(
+            self.low,
+            &self.vault.chunk(ChunkKind::PageKeys, &page.keys)?,
+            into,
+        )
+    }
+
+    /// The plaintext of the values of a page; `None` if no version in it has some.
+    pub fn plain(&self, page: &PageEntry) -> Result<Option<PlainValues>> {
+        let Some(content) = &page.values else {
+            return Ok(None);
+        };
+        let load = |kind, chunk| self.vault.chunk(kind, chunk).map(Arc::new);
+        let derived = page
+            .derived
+            .as_ref()
+            .map(|chunk| load(ChunkKind::PageDerived, chunk));
+        Ok(Some(PlainValues {
+            content: load(ChunkKind::PageValues, content)?,
+            derived: derived.transpose()?,
+        }))
+    }
+
+    /// The values of a page, of these of its rows with values (all if `None`); they become rows 0, 1, 2 ...
+    pub fn values(&self, page: &PageEntry, rows: Option<&[u32]>) -> Result<Option<Values>> {
+        self.plain(page)?.map(|plain| plain.decode(rows)).transpose()
+    }
+}
+
+/// The value parts of a page, not decoded yet.
+pub struct PlainValues {
+    content: Arc<Vec<u8>>,
+    derived: Option<Arc<Vec<u8>>>,
+}
+
+impl PlainValues {
+    /// Decodes these rows, all if `None`; they become rows 0, 1, 2 ...
+    pub fn decode(&self, rows: Option<&[u32]>) -> Result<Values> {
+        let derived = self
+            .derived
+            .as_ref()
+            .map(|bytes| decode_derived_rows(bytes, rows).map(Arc::new));
+        Ok(Values {
+            content: Arc::new(Part::decode_rows(&self.content, rows)?),
+            derived: derived.transpose()?,
+            row: 0,
+        })
+    }
+}
+
+/// The pages of a run, in order.
+pub struct Pages<'v> {
+    /// The run.
+    pub run: Run<'v>,
+    part: Option<RunPart>,
+    next_part: usize,
+    next_page: usize,
+}
+
+impl<'v> Pages<'v> {
+    /// Before the first page.
+    pub fn new(run: Run<'v>) -> Self {
+        Self {
+            run,
+            part: None,
+            next_part: 0,
+            next_page: 0,
+        }
+    }
+
+    /// Goes before the first page that may hold `id` or a greater one.
     pub fn seek(&mut self, id: RecordId) -> Result<()> {
-        self.next_part = self.head.parts.partition_point(|p| p.last < id);
-        self.part = None;
-        self.page = None;
-        self.keys.clear();
-        self.row = 0;
-        if let Some(entry) = self.head.parts.get(self.next_part) {
-            let part = self.load_part(&entry.part)?;
-            self.next_page = part.pages.partition_point(|p| p.last < id);
-            self.part = Some(part);
-            self.next_part += 1;
-        }
-        while self.peek()?.is_some_and(|key| key.id < id) {
-            self.advance();
-        }
+        let number = self.run.head.parts.partition_point(|p| p.last < id);
+        self.part = self.run.part(number)?;
+        self.next_part = number + 1;
+        let pages = self.part.iter().flat_map(|part| &part.pages);
+        self.next_page = pages.take_while(|page| page.last < id).count();
         Ok(())
     }
 
-    /// Whether the run may hold `id`: directory and filter only.
-    pub fn may_hold(&self, id: RecordId) -> Result<bool> {
-        let hash = id_hash(self.vault.keys.cut_key(), id);
-        let parts = self.head.parts.iter().filter(|p| p.first <= id && id <= p.last);
-        for entry in parts {
-            if self.load_part(&entry.part)?.filter.may_hold(&hash) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn load_part(&self, part: &MetaRef) -> Result<RunPart> {
-        RunPart::decode(&self.vault.meta(ChunkKind::RunPart, part)?)
-    }
-
-    /// The version at hand; `None` behind the last.
-    pub fn peek(&mut self) -> Result<Option<KeyRow>> {
-        while self.row >= self.keys.len() {
-            if !self.turn()? {
-                return Ok(None);
-            }
-        }
-        Ok(self.keys.get(self.row).copied())
-    }
-
-    /// Goes to the next version.
-    pub fn advance(&mut self) {
-        if self
-            .keys
-            .get(self.row)
-            .is_some_and(|key| key.kind == VersionKind::Value)
-        {
-            self.ordinal += 1;
-        }
-        self.row += 1;
-    }
-
-    /// Loads the next page; false if there is none.
-    fn turn(&mut self) -> Result<bool> {
+    /// The next page.
+    pub fn next(&mut self) -> Result<Option<PageEntry>> {
         loop {
             if let Some(page) = self.part.as_ref().and_then(|part| part.pages.get(self.next_page)) {
-                self.keys = decode_keys(self.low, &self.vault.chunk(ChunkKind::PageKeys, &page.keys)?)?;
-                self.page = Some(page.clone());
                 self.next_page += 1;
-                (self.row, self.ordinal, self.values) = (0, 0, None);
-                return Ok(true);
+                return Ok(Some(page.clone()));
             }
-            let Some(entry) = self.head.parts.get(self.next_part) else {
-                return Ok(false);
-            };
-            self.part = Some(self.load_part(&entry.part)?);
+            self.part = self.run.part(self.next_part)?;
+            if self.part.is_none() {
+                return Ok(None);
+            }
             self.next_part += 1;
             self.next_page = 0;
         }
     }
-
-    /// The values of the version at hand; `None` if it has none of its own.
-    pub fn values(&mut self) -> Result<Option<Values>> {
-        if self
-            .keys
-            .get(self.row)
-            .is_none_or(|key| key.kind != VersionKind::Value)
-        {
-            return Ok(None);
-        }
-        if self.values.is_none() {
-            let Some(page) = &self.page else { return Ok(None) };
-            let Some(content) = &page.values else {
-                return Ok(None);
-            };
-            let content = Arc::new(Part::decode(&self.vault.chunk(ChunkKind::PageValues, content)?)?);
-            let derived = match &page.derived {
-                Some(chunk) => Some(Arc::new(decode_derived(
-                    &self.vault.chunk(ChunkKind::PageDerived, chunk)?,
-                )?)),
-                None => None,
-            };
-            self.values = Some(Values {
-                content,
-                derived,
-                row: 0,
-            });
-        }
-        Ok(self.values.as_ref().map(|v| Values {
-            row: self.ordinal,
-            ..v.clone()
-        }))
-    }
-}
-
-/// Merges runs into one version an Id: the newest at or before a snapshot.
-pub struct StateCursor<'v> {
-    runs: Vec<RunCursor<'v>>,
-    at: u64,
-}
-
-impl<'v> StateCursor<'v> {
-    /// The state of one sObject at snapshot number `at`.
-    pub fn open(vault: &'v Vault, runs: &[RunEntry], at: u64) -> Result<Self> {
-        let runs = runs
-            .iter()
-            .filter(|run| run.low <= at)
-            .map(|run| RunCursor::open(vault, run));
-        Ok(Self {
-            runs: runs.collect::<Result<_>>()?,
-            at,
-        })
-    }
-
-    /// Goes to the first Id that is `id` or greater.
-    pub fn seek(&mut self, id: RecordId) -> Result<()> {
-        self.runs.iter_mut().try_for_each(|run| run.seek(id))
-    }
-
-    /// The next Id's newest version, tombstones too; with its values if `with_values` and it is live.
-    pub fn next(&mut self, with_values: bool) -> Result<Option<Version>> {
-        loop {
-            let mut least: Option<RecordId> = None;
-            for run in &mut self.runs {
-                if let Some(key) = run.peek()? {
-                    least = Some(least.map_or(key.id, |id| id.min(key.id)));
-                }
-            }
-            let Some(id) = least else { return Ok(None) };
-            if let Some(version) = self.take(id, with_values)? {
-                return Ok(Some(version));
-            }
-        }
-    }
-
-    /// Takes all versions of `id` and returns the newest in sight.
-    fn take(&mut self, id: RecordId, with_values: bool) -> Result<Option<Version>> {
-        let mut newest: Option<KeyRow> = None;
-        let mut found: Option<(u64, Values)> = None;
-        for run in &mut self.runs {
-            while let Some(key) = run.peek()?.filter(|key| key.id == id) {
-                if key.snapshot <= self.at {
-                    if newest.is_none_or(|n| (n.snapshot, n.system) <= (key.snapshot, key.system)) {
-                        newest = Some(key);
-                    }
-                    if with_values
-                        && key.kind == VersionKind::Value
-                        && found
-                            .as_ref()
-                            .is_none_or(|(snapshot, _)| *snapshot <= key.snapshot)
-                    {
-                        found = run.values()?.map(|values| (key.snapshot, values));
-                    }
-                }
-                run.advance();
-            }
-        }
-        let values = found.map(|(_, values)| values);
-        Ok(newest.map(|key| Version {
-            values: if key.kind.is_live() { values } else { None },
-            key,
-        }))
-    }
-}
-
-/// All versions of one Id that are kept, newest first.
-pub fn versions(vault: &Vault, runs: &[RunEntry], id: RecordId) -> Result<Vec<Version>> {
-    let mut all = Vec::new();
-    for run in runs {
-        let mut cursor = RunCursor::open(vault, run)?;
-        if !cursor.may_hold(id)? {
-            continue;
-        }
-        cursor.seek(id)?;
-        while let Some(key) = cursor.peek()?.filter(|key| key.id == id) {
-            all.push(Version {
-                key,
-                values: cursor.values()?,
-            });
-            cursor.advance();
-        }
-    }
-    all.sort_by_key(|v: &Version| std::cmp::Reverse((v.key.snapshot, v.key.system)));
-    // A version whose stamps alone moved has the values of the one before it.
-    let mut below: Option<Values> = None;
-    for version in all.iter_mut().rev() {
-        match version.key.kind {
-            VersionKind::Value => below = version.values.clone(),
-            VersionKind::Stamps => version.values = below.clone(),
-            _ => {}
-        }
-    }
-    Ok(all)
 }

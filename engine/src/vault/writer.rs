@@ -2,6 +2,7 @@
 //!
 //! Key decision: packs are built in memory and stored by a thread of their own, so that syncing one overlaps with
 //! filling the next; after a failed write the writer latches and nothing more is committed until it is reopened.
+//! Metadata goes twice, into two packs side by side. Memory: two packs being filled and one being stored of each.
 //! It decides nothing about records, and what it wrote is invisible until a commit names its packs.
 
 use std::collections::{BTreeSet, HashMap};
@@ -13,17 +14,23 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{ChunkId, PackId};
 use crate::base::limits;
 use crate::format::pack::{Location, PackBuilder, PackRole};
-use crate::format::seal::Prepared;
+use crate::format::place::MetaRef;
+use crate::format::seal::{ChunkKind, Compressor, Prepared};
 use crate::store::backend::{Backend, pack_name};
 use crate::vault::catalog::Catalog;
 use crate::vault::open::Vault;
+
+/// Chunks that a writer remembers, twice this at most.
+const KNOWN_MAX: usize = 1 << 15;
 
 /// Fills packs and has them stored.
 pub struct Writer<'v> {
     vault: &'v Vault,
     open: Option<PackBuilder>,
-    known: HashMap<ChunkId, Location>,
-    packs: Vec<PackId>,
+    metadata: Option<[PackBuilder; 2]>,
+    /// Chunks written lately, and those before them; a chunk that is forgotten is written again.
+    known: [HashMap<ChunkId, Location>; 2],
+    packs: Vec<(PackId, PackRole)>,
     reused: BTreeSet<PackId>,
     store: Storer,
     bytes: u64,
@@ -45,7 +52,8 @@ impl<'v> Writer<'v> {
         Self {
             vault,
             open: None,
-            known: HashMap::new(),
+            metadata: None,
+            known: Default::default(),
             packs: Vec::new(),
             reused: BTreeSet::new(),
             store,
@@ -62,7 +70,7 @@ impl<'v> Writer<'v> {
                 Some(at) => {
                     self.reused.insert(at.pack);
                 }
-                None => *slot = self.known.get(id).copied(),
+                None => *slot = self.known(id),
             }
         }
         Ok(found)
@@ -71,8 +79,8 @@ impl<'v> Writer<'v> {
     /// Adds a chunk; one that this writer has written already is not written again.
     pub fn put(&mut self, chunk: &Prepared) -> Result<Location> {
         self.vault.go_on()?;
-        if let Some(at) = self.known.get(&chunk.id) {
-            return Ok(*at);
+        if let Some(at) = self.known(&chunk.id) {
+            return Ok(at);
         }
         if self
             .open
@@ -89,29 +97,74 @@ impl<'v> Writer<'v> {
             return Err(Error::invalid("no pack is open"));
         };
         let at = pack.append(chunk)?;
-        self.known.insert(chunk.id, at);
+        if self.known[0].len() >= KNOWN_MAX {
+            self.known[1] = std::mem::take(&mut self.known[0]);
+        }
+        self.known[0].insert(chunk.id, at);
         Ok(at)
+    }
+
+    fn known(&self, id: &ChunkId) -> Option<Location> {
+        self.known.iter().find_map(|known| known.get(id)).copied()
+    }
+
+    /// Adds a chunk of metadata, twice.
+    pub fn put_meta(&mut self, kind: ChunkKind, bytes: &[u8]) -> Result<MetaRef> {
+        self.vault.go_on()?;
+        let full = |packs: &[PackBuilder; 2]| packs[0].len() > limits::PACK_BYTES_TARGET;
+        if self.metadata.as_ref().is_some_and(full) {
+            self.close_meta()?;
+        }
+        let keys = &self.vault.keys;
+        let packs = match &mut self.metadata {
+            Some(packs) => packs,
+            None => {
+                let ids = [
+                    PackId(self.vault.clock.random()?),
+                    PackId(self.vault.clock.random()?),
+                ];
+                let packs = ids.map(|id| PackBuilder::new(keys, id, PackRole::Metadata));
+                self.metadata.insert(packs)
+            }
+        };
+        let chunk = Compressor::new(self.vault.level).prepare(keys, kind, bytes)?;
+        Ok(MetaRef {
+            id: chunk.id,
+            at: [packs[0].append(&chunk)?, packs[1].append(&chunk)?],
+        })
     }
 
     fn close(&mut self) -> Result<()> {
         let Some(pack) = self.open.take() else {
             return Ok(());
         };
+        self.store(pack, PackRole::Data)
+    }
+
+    fn close_meta(&mut self) -> Result<()> {
+        let packs = self.metadata.take().into_iter().flatten();
+        packs
+            .into_iter()
+            .try_for_each(|pack| self.store(pack, PackRole::Metadata))
+    }
+
+    fn store(&mut self, pack: PackBuilder, role: PackRole) -> Result<()> {
         let id = pack.id();
         let bytes = pack.finish()?;
         self.bytes += bytes.len() as u64;
-        self.packs.push(id);
+        self.packs.push((id, role));
         self.store.send(id, bytes)
     }
 
     /// Has everything stored durably.
     pub fn sync(&mut self) -> Result<()> {
         self.close()?;
+        self.close_meta()?;
         self.store.wait(&self.vault.backend)
     }
 
     /// The packs written, the packs of others that were relied on, and the bytes written.
-    pub fn written(&self) -> (&[PackId], &BTreeSet<PackId>, u64) {
+    pub fn written(&self) -> (&[(PackId, PackRole)], &BTreeSet<PackId>, u64) {
         (&self.packs, &self.reused, self.bytes)
     }
 
@@ -152,7 +205,7 @@ impl<'v> Writer<'v> {
         drop(self.sync());
         self.packs
             .iter()
-            .for_each(|pack| drop(self.vault.backend.delete(&pack_name(pack))));
+            .for_each(|(pack, _)| drop(self.vault.backend.delete(&pack_name(pack))));
     }
 }
 

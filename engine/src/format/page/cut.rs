@@ -2,10 +2,13 @@
 //!
 //! Key decision: the cut falls behind an Id whose keyed hash meets a mask, stricter before the normal count and
 //! looser after it (Xia et al. 2016, section 3.4), so an edit never moves a boundary and equal data gives equal
-//! pages. The hash is keyed, so boundaries tell nothing of Ids. It does not look at values, but for a byte maximum.
+//! pages. The hash is keyed, so boundaries tell nothing of Ids. It does not look at values or versions, but for
+//! their maxima.
 
 use crate::base::id::RecordId;
-use crate::base::limits::{PAGE_BYTES_MAX, PAGE_ROWS_MAX, PAGE_ROWS_MIN, PAGE_ROWS_NORMAL};
+use crate::base::limits::{
+    PAGE_BYTES_MAX, PAGE_ROWS_MAX, PAGE_ROWS_MIN, PAGE_ROWS_NORMAL, PAGE_VERSIONS_NORMAL,
+};
 
 /// The keyed hash of an Id: eight bytes for the cut, all sixteen for the filter.
 pub type IdHash = [u8; 16];
@@ -27,29 +30,32 @@ const LOOSE: u64 = 31;
 /// ```
 /// use halite_engine::format::page::Cutter;
 /// let mut cutter = Cutter::default();
-/// let ends = (0..1000_u32).filter(|n| cutter.ends_after(&[(*n % 251) as u8; 16], 100)).count();
+/// let ends = (0..1000_u32).filter(|n| cutter.ends_after(&[(*n % 251) as u8; 16], 1, 100)).count();
 /// assert!(ends >= 1000 / 512);
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct Cutter {
-    rows: usize,
+    ids: usize,
+    versions: usize,
     bytes: usize,
 }
 
 impl Cutter {
-    /// Takes the next Id with all its versions (`bytes` of values); true if the page ends behind it.
-    pub fn ends_after(&mut self, hash: &IdHash, bytes: usize) -> bool {
-        self.rows += 1;
+    /// Takes the next Id with so many versions and bytes of values; true if the page ends behind it.
+    pub fn ends_after(&mut self, hash: &IdHash, versions: usize, bytes: usize) -> bool {
+        self.ids += 1;
+        self.versions += versions;
         self.bytes += bytes;
         let [a, b, c, d, e, f, g, h, ..] = *hash;
         let bits = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        let mask = if self.rows < PAGE_ROWS_NORMAL {
+        let mask = if self.ids < PAGE_ROWS_NORMAL {
             STRICT
         } else {
             LOOSE
         };
-        let cut = (self.rows >= PAGE_ROWS_MIN && bits & mask == 0)
-            || self.rows >= PAGE_ROWS_MAX
+        let cut = (self.ids >= PAGE_ROWS_MIN && bits & mask == 0)
+            || self.ids >= PAGE_ROWS_MAX
+            || self.versions >= PAGE_VERSIONS_NORMAL
             || self.bytes >= PAGE_BYTES_MAX;
         if cut {
             *self = Self::default();

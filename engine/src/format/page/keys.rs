@@ -1,12 +1,12 @@
 //! The key part of a page: Ids, snapshots, kinds, hashes and stamps, by column.
 //!
 //! Key decision: snapshots stand relative to the run's lowest one, so a key part does not depend on the number its
-//! snapshot got in the race for the root; a replaced-hash that follows from the kind is left out. The bytes stand in
-//! `docs/format.md`, "Keys of a page". It holds no values.
+//! snapshot got in the race for the root; a hash that follows from the kind, or from the older version in the next
+//! row, is left out. The bytes stand in `docs/format.md`, "Keys of a page". It holds no values.
 
 use crate::base::error::Result;
 use crate::base::id::{ContentHash, RecordId};
-use crate::base::limits::PAGE_ROWS_MAX;
+use crate::base::limits::PAGE_VERSIONS_MAX;
 use crate::base::stamp::Stamp;
 use crate::format::codec::{Reader, put_signed, put_varint, put_varint128};
 
@@ -73,6 +73,8 @@ const REPLACED: u8 = 1 << 3;
 const SYSTEM: u8 = 1 << 4;
 const MODIFIED: u8 = 1 << 5;
 const MODIFIED_BY: u8 = 1 << 6;
+/// The content before is that of the next row, which is of the same Id.
+const BELOW: u8 = 1 << 7;
 
 /// The bytes of a key part; `base` is the lowest snapshot of the run.
 pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
@@ -85,13 +87,17 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
         put_varint128(&mut out, number - last);
         last = number;
     }
-    column(&mut out, rows.iter().map(|r| u64::from(flags(r))));
+    let flags: Vec<u8> = (0..rows.len())
+        .map(|i| flags(&rows[i], rows.get(i + 1)))
+        .collect();
+    let flagged = || rows.iter().zip(&flags);
+    column(&mut out, flags.iter().map(|&f| u64::from(f)));
     column(&mut out, rows.iter().map(|r| r.snapshot - base));
     column(&mut out, rows.iter().map(|r| u64::from(r.schema)));
-    for row in rows.iter().filter(|r| r.kind.is_live()) {
+    for (row, _) in flagged().filter(|(r, f)| has_hash(r.kind, **f)) {
         out.extend_from_slice(&row.hash.0);
     }
-    for row in rows.iter().filter(|r| flags(r) & REPLACED != 0) {
+    for (row, _) in flagged().filter(|(_, f)| **f & REPLACED != 0) {
         out.extend_from_slice(&row.replaced.0);
     }
     let systems = || {
@@ -132,12 +138,20 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
 
 /// Reads what [`encode`] wrote, with rows in order and complete.
 pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
+    let mut rows = Vec::new();
+    decode_into(base, bytes, &mut rows)?;
+    Ok(rows)
+}
+
+/// The same into memory that is used again; what was in `rows` is gone.
+pub fn decode_into(base: u64, bytes: &[u8], rows: &mut Vec<KeyRow>) -> Result<()> {
     let mut r = Reader::new(bytes, "page keys");
     if r.u8()? != VERSION {
         return Err(r.bad("unknown version"));
     }
-    let count = r.count(PAGE_ROWS_MAX * 4)?;
-    let mut rows = Vec::with_capacity(count);
+    let count = r.count(PAGE_VERSIONS_MAX)?;
+    rows.clear();
+    rows.reserve(count);
     let mut last = 0_u128;
     for _ in 0..count {
         last = last
@@ -146,12 +160,12 @@ pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
         let id = RecordId::from_number(last).ok_or_else(|| r.bad("Id too large"))?;
         rows.push(blank(id));
     }
-    let flags = read_column(&mut r, count)?;
-    for (row, &f) in rows.iter_mut().zip(&flags) {
-        let kind = u8::try_from(f)
-            .ok()
-            .and_then(|f| VersionKind::from_code(f & KIND));
+    let mut flags = Vec::with_capacity(count);
+    for (row, f) in rows.iter_mut().zip(read_column(&mut r, count)?) {
+        let flag = u8::try_from(f).ok();
+        let kind = flag.and_then(|f| VersionKind::from_code(f & KIND));
         row.kind = kind.ok_or_else(|| r.bad("unknown kind of version"))?;
+        flags.extend(flag);
     }
     for (row, v) in rows.iter_mut().zip(read_column(&mut r, count)?) {
         row.snapshot = base
@@ -161,26 +175,43 @@ pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
     for (row, v) in rows.iter_mut().zip(read_column(&mut r, count)?) {
         row.schema = u32::try_from(v).map_err(|_| r.bad("schema number too large"))?;
     }
-    for row in rows.iter_mut().filter(|row| row.kind.is_live()) {
-        row.hash = ContentHash(r.array()?);
-    }
-    for (row, &f) in rows.iter_mut().zip(&flags) {
-        if f as u8 & REPLACED != 0 {
-            row.replaced = ContentHash(r.array()?);
-        } else if row.kind == VersionKind::Stamps {
-            row.replaced = row.hash;
-        }
-    }
-    decode_stamps(&mut r, &mut rows, &flags)?;
+    decode_hashes(&mut r, rows, &flags)?;
+    decode_stamps(&mut r, rows, &flags)?;
     for row in rows.iter_mut().filter(|row| row.kind == VersionKind::Merged) {
         row.winner = Some(r.record_id()?);
     }
-    r.end()?;
-    Ok(rows)
+    r.end()
 }
 
-fn decode_stamps(r: &mut Reader<'_>, rows: &mut [KeyRow], flags: &[u64]) -> Result<()> {
-    let with = |bit: u8| flags.iter().map(move |&f| f as u8 & bit != 0);
+fn decode_hashes(r: &mut Reader<'_>, rows: &mut [KeyRow], flags: &[u8]) -> Result<()> {
+    for (row, _) in rows
+        .iter_mut()
+        .zip(flags)
+        .filter(|(row, f)| has_hash(row.kind, **f))
+    {
+        row.hash = ContentHash(r.array()?);
+    }
+    for (row, _) in rows.iter_mut().zip(flags).filter(|(_, f)| **f & REPLACED != 0) {
+        row.replaced = ContentHash(r.array()?);
+    }
+    // From the oldest on: what a row takes from the next one must be known.
+    for i in (0..rows.len()).rev() {
+        if flags[i] & BELOW != 0 {
+            let below = rows.get(i + 1).filter(|below| below.id == rows[i].id);
+            let below = below.ok_or_else(|| r.bad("no version below"))?.hash;
+            rows[i].replaced = below;
+            if rows[i].kind == VersionKind::Stamps {
+                rows[i].hash = below;
+            }
+        } else if rows[i].kind == VersionKind::Stamps && flags[i] & REPLACED == 0 {
+            rows[i].replaced = rows[i].hash;
+        }
+    }
+    Ok(())
+}
+
+fn decode_stamps(r: &mut Reader<'_>, rows: &mut [KeyRow], flags: &[u8]) -> Result<()> {
+    let with = |bit: u8| flags.iter().map(move |&f| f & bit != 0);
     let count = |bit| with(bit).filter(|&b| b).count();
     let (least, unit) = (r.signed()?, if r.u8()? == 1 { 1000 } else { 1 });
     let mut systems = read_column(r, count(SYSTEM))?.into_iter();
@@ -225,10 +256,21 @@ fn blank(id: RecordId) -> KeyRow {
     }
 }
 
-fn flags(row: &KeyRow) -> u8 {
-    let implied = row.kind == VersionKind::Stamps && row.replaced == row.hash;
+/// Whether a row's own hash is written.
+fn has_hash(kind: VersionKind, flags: u8) -> bool {
+    kind == VersionKind::Value || (kind == VersionKind::Stamps && flags & BELOW == 0)
+}
+
+fn flags(row: &KeyRow, next: Option<&KeyRow>) -> u8 {
+    let stamps = row.kind == VersionKind::Stamps;
+    let below = next.is_some_and(|next| {
+        let known = next.id == row.id && next.hash == row.replaced && row.replaced != ContentHash::NONE;
+        known && (!stamps || row.hash == next.hash)
+    });
+    let implied = below || (stamps && row.replaced == row.hash);
     let bit = |set: bool, bit: u8| if set { bit } else { 0 };
     row.kind as u8
+        | bit(below, BELOW)
         | bit(row.replaced != ContentHash::NONE && !implied, REPLACED)
         | bit(row.system.is_some(), SYSTEM)
         | bit(row.modified.is_some(), MODIFIED)
@@ -349,6 +391,26 @@ mod tests {
         #[test]
         fn keys_round_trip(mut rows in proptest::collection::vec(row(), 0..80)) {
             rows.sort_by_key(|r| r.id);
+            prop_assert_eq!(decode(100, &encode(100, &rows)).unwrap(), rows);
+        }
+
+        /// Versions side by side: what one replaced is the next one's content, mostly.
+        #[test]
+        fn versions_side_by_side_round_trip(
+            mut rows in proptest::collection::vec(row(), 1..60), same: Vec<bool>, follows: Vec<bool>
+        ) {
+            rows.sort_by_key(|r| r.id);
+            for i in 1..rows.len() {
+                if same.get(i).is_some_and(|s| *s) {
+                    rows[i].id = rows[i - 1].id;
+                }
+                if follows.get(i).is_some_and(|f| *f) {
+                    rows[i - 1].replaced = rows[i].hash;
+                    if rows[i - 1].kind == VersionKind::Stamps {
+                        rows[i - 1].hash = rows[i].hash;
+                    }
+                }
+            }
             prop_assert_eq!(decode(100, &encode(100, &rows)).unwrap(), rows);
         }
 

@@ -1,4 +1,4 @@
-//! A page: up to a few hundred versions of one sObject, sorted by (Id, snapshot descending), laid out by column.
+//! A page: up to a few hundred records, with their versions, of one sObject, sorted by (Id, snapshot descending), laid out by column.
 //!
 //! Key decision: three parts, each a chunk: *keys* (who, when, which content), *values*, and *derived* values with
 //! the time they were read. Comparing touches keys only; value parts hold no Ids of their own, so that equal data
@@ -10,6 +10,8 @@ mod part;
 mod part_read;
 
 pub use cut::{Cutter, IdHash, id_hash};
-pub use keys::{KeyRow, VersionKind, decode as decode_keys, encode as encode_keys};
+pub use keys::{
+    KeyRow, VersionKind, decode as decode_keys, decode_into as decode_keys_into, encode as encode_keys,
+};
 pub use part::PartBuilder;
-pub use part_read::{Column, Part, Span, decode_derived, encode_derived};
+pub use part_read::{Column, Part, Span, decode_derived, decode_derived_rows, encode_derived};

@@ -1,8 +1,9 @@
 //! Values by column, on the way to disk.
 //!
 //! Key decision: a column is constant, a small dictionary, Ids without checksums, instants as numbers, or plain
-//! bytes behind their lengths; zstd does the rest. What each saves stands in `docs/decisions/`. A column that no
-//! row has is not written.
+//! bytes behind their lengths; zstd does the rest. Where versions of a record lie side by side, a column holds only
+//! the cells that differ from the row above. What each saves stands in `docs/decisions/`. A column that no row has
+//! is not written.
 
 use crate::base::stamp::Stamp;
 use crate::format::codec::{put_bytes, put_signed, put_varint};
@@ -13,6 +14,8 @@ use crate::format::record::CellKind;
 pub struct PartBuilder {
     columns: Vec<ColumnBuffer>,
     rows: u32,
+    /// Whether each row is another version of the record of the row above.
+    joined: Vec<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -30,7 +33,14 @@ struct Place {
     kind: CellKind,
 }
 
+/// Every row is a record of its own.
 pub(super) const VERSION: u8 = 1;
+/// Rows come in groups, one a record.
+pub(super) const GROUPED: u8 = 2;
+/// Every row has a value; some have, a bit each; cells repeat inside a group but where it is said.
+pub(super) const ALL: u8 = 0;
+pub(super) const SOME: u8 = 1;
+pub(super) const REPEATS: u8 = 2;
 pub(super) const CONSTANT: u8 = 0;
 pub(super) const DICTIONARY: u8 = 1;
 pub(super) const FIXED: u8 = 2;
@@ -51,7 +61,10 @@ impl PartBuilder {
                 ..ColumnBuffer::default()
             })
             .collect();
-        Self { columns, rows: 0 }
+        Self {
+            columns,
+            ..Self::default()
+        }
     }
 
     /// Adds a value to the row at hand.
@@ -70,7 +83,18 @@ impl PartBuilder {
 
     /// Ends the row at hand.
     pub fn end_row(&mut self) {
+        self.end(false);
+    }
+
+    /// Ends the row at hand, which is another version of the record of the row above: what is equal is not written
+    /// again.
+    pub fn end_version(&mut self) {
+        self.end(self.rows > 0);
+    }
+
+    fn end(&mut self, joins: bool) {
         self.rows += 1;
+        self.joined.push(joins);
     }
 
     /// Whether no row has any value.
@@ -80,37 +104,125 @@ impl PartBuilder {
 
     /// Appends the part to `out` and empties the builder.
     pub fn finish(&mut self, out: &mut Vec<u8>) {
-        out.push(VERSION);
+        let grouped = self.joined.contains(&true);
+        out.push(if grouped { GROUPED } else { VERSION });
         put_varint(out, u64::from(self.rows));
+        if grouped {
+            self.groups(out);
+        }
         put_varint(
             out,
             self.columns.iter().filter(|c| !c.cells.is_empty()).count() as u64,
         );
         for column in self.columns.iter_mut().filter(|c| !c.cells.is_empty()) {
-            column.write(self.rows, out);
+            put_bytes(out, column.name.as_bytes());
+            if grouped {
+                column.write_grouped(&self.joined, out);
+            } else {
+                column.all(self.rows).write(out);
+            }
             column.data.clear();
             column.cells.clear();
         }
         self.rows = 0;
+        self.joined.clear();
+    }
+
+    /// How many groups, and the rows of each.
+    fn groups(&self, out: &mut Vec<u8>) {
+        let starts = (0..)
+            .zip(&self.joined)
+            .filter(|(_, joins)| !**joins)
+            .map(|(row, _)| row);
+        let starts: Vec<u64> = starts.collect();
+        put_varint(out, starts.len() as u64);
+        let ends = starts.iter().skip(1).copied().chain([u64::from(self.rows)]);
+        starts
+            .iter()
+            .zip(ends)
+            .for_each(|(start, end)| put_varint(out, end - start));
     }
 }
 
 impl ColumnBuffer {
+    fn all(&self, rows: u32) -> Cells<'_> {
+        Cells {
+            data: &self.data,
+            cells: &self.cells,
+            rows,
+        }
+    }
+
+    /// Which joined rows differ from the row above, then the cells of those and of the first row of each group.
+    fn write_grouped(&self, joined: &[bool], out: &mut Vec<u8>) {
+        let all = self.all(joined.len() as u32);
+        if self.cells.len() == joined.len() && all.constant() {
+            return all.write(out);
+        }
+        let (mut kept, mut rows, mut changes) = (Vec::with_capacity(self.cells.len()), 0, Vec::new());
+        let (mut cells, mut above, mut versions) = (self.cells.iter().peekable(), None, 0_u64);
+        for (row, joins) in (0..).zip(joined) {
+            let cell = cells.next_if(|cell| cell.row == row);
+            if !joins || !all.same(cell, above) {
+                kept.extend(cell.map(|cell| Place { row: rows, ..*cell }));
+                rows += 1;
+                if *joins {
+                    changes.push(versions);
+                }
+            }
+            versions += u64::from(*joins);
+            above = cell;
+        }
+        out.push(REPEATS);
+        put_varint(out, changes.len() as u64);
+        let mut next = 0;
+        for change in changes {
+            put_varint(out, change - next);
+            next = change + 1;
+        }
+        Cells {
+            data: &self.data,
+            cells: &kept,
+            rows,
+        }
+        .write(out);
+    }
+}
+
+/// The cells of a column that are written, and how many rows they are of.
+struct Cells<'a> {
+    data: &'a [u8],
+    cells: &'a [Place],
+    rows: u32,
+}
+
+impl Cells<'_> {
     fn bytes(&self, place: &Place) -> &[u8] {
         &self.data[place.start as usize..(place.start + place.len) as usize]
     }
 
-    fn write(&self, rows: u32, out: &mut Vec<u8>) {
-        put_bytes(out, self.name.as_bytes());
-        self.presence(rows, out);
+    fn same(&self, one: Option<&Place>, other: Option<&Place>) -> bool {
+        match (one, other) {
+            (Some(a), Some(b)) => a.kind == b.kind && self.bytes(a) == self.bytes(b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    fn constant(&self) -> bool {
+        self.cells.windows(2).all(|w| self.same(Some(&w[0]), Some(&w[1])))
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        self.presence(out);
         let first = self.cells[0].kind;
-        if self.cells.iter().all(|c| c.kind == first) {
+        let uniform = self.cells.iter().all(|c| c.kind == first);
+        if uniform {
             out.push(first as u8);
         } else {
             out.push(MIXED_KINDS);
             out.extend(self.cells.iter().map(|c| c.kind as u8));
         }
-        let uniform = self.cells.iter().all(|c| c.kind == first);
         match first {
             _ if self.small(out) => {}
             CellKind::Id if uniform && self.cells.iter().all(|c| c.len == 18) => self.ids(out),
@@ -120,15 +232,15 @@ impl ColumnBuffer {
     }
 
     /// 0 if every row has a value, else 1 and a bit a row, low bits first.
-    fn presence(&self, rows: u32, out: &mut Vec<u8>) {
-        if self.cells.len() == rows as usize {
-            out.push(0);
+    fn presence(&self, out: &mut Vec<u8>) {
+        if self.cells.len() == self.rows as usize {
+            out.push(ALL);
             return;
         }
-        out.push(1);
+        out.push(SOME);
         let start = out.len();
-        out.resize(start + rows.div_ceil(8) as usize, 0);
-        for cell in &self.cells {
+        out.resize(start + self.rows.div_ceil(8) as usize, 0);
+        for cell in self.cells {
             out[start + cell.row as usize / 8] |= 1 << (cell.row % 8);
         }
     }
@@ -137,7 +249,7 @@ impl ColumnBuffer {
     fn small(&self, out: &mut Vec<u8>) -> bool {
         let mut distinct: Vec<&[u8]> = Vec::with_capacity(DICTIONARY_MAX);
         let mut picks = Vec::with_capacity(self.cells.len());
-        for cell in &self.cells {
+        for cell in self.cells {
             let bytes = self.bytes(cell);
             let known = distinct.iter().position(|d| *d == bytes);
             if known.is_none() && (distinct.len() == DICTIONARY_MAX || distinct.len() * 2 > self.cells.len())
@@ -202,6 +314,8 @@ impl ColumnBuffer {
             out.push(PLAIN);
             self.cells.iter().for_each(|c| put_varint(out, u64::from(c.len)));
         }
-        out.extend_from_slice(&self.data);
+        self.cells
+            .iter()
+            .for_each(|c| out.extend_from_slice(self.bytes(c)));
     }
 }

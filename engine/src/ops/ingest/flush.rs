@@ -3,37 +3,17 @@
 //! Key decision: a page that is not full yet stays behind with its rows, so that pages end where the Ids say and
 //! not where the memory ended. Nothing older replaces anything newer. It does not decide about absence.
 
-use std::collections::HashMap;
-
 use crate::base::error::{Error, Result};
 use crate::base::id::{ContentHash, RecordId};
-use crate::base::limits::RUN_PART_PAGES;
 use crate::base::stamp::Stamp;
-use crate::format::page::{IdHash, KeyRow, VersionKind};
-use crate::format::place::ChunkRef;
+use crate::format::page::{KeyRow, VersionKind};
 use crate::format::record::Row;
-use crate::format::run::{Filter, PageEntry, RunPart};
-use crate::format::seal::Prepared;
-use crate::ops::ingest::Ingest;
 use crate::ops::ingest::pages::{Context, Entry, Ready, cut, encode};
-use crate::vault::run::StateCursor;
+use crate::ops::ingest::{Ingest, settle};
+use crate::vault::run::{Run, RunPages, StateCursor};
+use crate::vault::writer::Writer;
 
-/// Key parts are held back up to this many bytes, so that those of a run lie together.
-const KEYS_HELD: usize = 8 << 20;
-
-/// The pages of a run to be, with the finished parts of its directory.
-#[derive(Default)]
-pub struct RunPages {
-    /// Parts: smallest and largest Id, and the bytes of the chunk.
-    pub parts: Vec<(RecordId, RecordId, Vec<u8>)>,
-    /// Versions.
-    pub rows: u64,
-    last: Option<RecordId>,
-    pages: Vec<(PageEntry, Option<Prepared>, Vec<IdHash>)>,
-    held: usize,
-}
-
-impl Ingest<'_, '_> {
+impl<'v> Ingest<'_, 'v> {
     /// Writes the pages of the rows held; keeps an unfinished page back unless this is the `last` time.
     pub(super) fn flush(&mut self, last: bool) -> Result<()> {
         let mut order = self.order();
@@ -63,15 +43,13 @@ impl Ingest<'_, '_> {
         self.count(&changes[..done], &ready);
         let settled = order.partition_point(|(id, ..)| wait.is_none_or(|wait| *id < wait));
         if self.rules.full {
-            self.seen.add(order[..settled].iter().map(|(id, ..)| *id));
+            self.seen.add(order[..settled].iter().map(|(id, ..)| *id))?;
         }
         self.place(ready)?;
         self.keep_from(wait);
-        self.settled = order[..settled].last().map(|(id, ..)| *id).or(self.settled);
         if last {
-            self.settled = None;
             self.buried.clear();
-            for run in &mut self.runs {
+            if let [run] = &mut self.runs[..] {
                 run.finish(self.writer)?;
             }
         }
@@ -122,11 +100,23 @@ impl Ingest<'_, '_> {
     }
 
     /// What differs from the state before, in order of Ids.
-    fn compare(&self, order: &[(RecordId, Stamp, u32, u32)]) -> Result<Vec<Entry>> {
+    fn compare(&mut self, order: &[(RecordId, Stamp, u32, u32)]) -> Result<Vec<Entry>> {
         let mut buried = self.buried.clone();
         buried.sort_unstable_by_key(|(id, _)| *id);
-        let mut before = StateCursor::open(self.target.vault, &self.target.runs, self.target.snapshot)?;
-        if let Some(first) = order.iter().map(|o| o.0).chain(buried.iter().map(|b| b.0)).min() {
+        let first = order.iter().map(|o| o.0).chain(buried.iter().map(|b| b.0)).min();
+        let vault = self.target.vault;
+        let mut runs = self
+            .target
+            .runs
+            .iter()
+            .map(|run| Run::open(vault, run))
+            .collect::<Result<Vec<_>>>()?;
+        // What this snapshot has written already is what its later rows are compared with.
+        if first.is_some() && self.runs.iter().any(|run| run.last >= first) {
+            runs.extend(self.own_runs()?);
+        }
+        let mut before = StateCursor::over(runs, self.target.snapshot);
+        if let Some(first) = first {
             before.seek(first)?;
         }
         let (mut changes, mut old) = (Vec::new(), before.next(false)?);
@@ -233,18 +223,11 @@ impl Ingest<'_, '_> {
     fn count(&mut self, changes: &[Entry], ready: &[Ready]) {
         let captured = &mut self.captured;
         for Entry { key, before, .. } in changes {
-            match (key.kind, before) {
-                (VersionKind::Value, None) => {
-                    captured.created += 1;
-                    captured.live += 1;
-                }
-                (VersionKind::Value, Some(_)) => captured.edited += 1,
-                (VersionKind::Stamps, _) => captured.stamps += 1,
-                (_, Some(_)) => {
-                    captured.deleted += 1;
-                    captured.live -= 1;
-                }
-                (_, None) => {}
+            settle::count(captured, key, before.is_some());
+            match (key.kind.is_live(), before) {
+                (true, None) => captured.live += 1,
+                (false, Some(_)) => captured.live -= 1,
+                _ => {}
             }
         }
         for page in ready {
@@ -260,6 +243,7 @@ impl Ingest<'_, '_> {
             self.held = 0;
             return;
         };
+        self.buried.retain(|(id, _)| *id >= wait);
         for batch in &mut self.batches {
             batch.rows.retain(|row| row.id >= wait);
         }
@@ -271,107 +255,21 @@ impl Ingest<'_, '_> {
 
     /// Puts pages into packs and into a run: the last one if they follow on it, else a new one.
     fn place(&mut self, ready: Vec<Ready>) -> Result<()> {
-        let Some(first) = ready.first().map(|page| page.first) else {
+        let Some(first) = ready.first().map(|ready| ready.page.ids.0) else {
             return Ok(());
         };
-        if self
-            .runs
-            .last()
-            .is_none_or(|run| run.last.is_some_and(|last| last >= first))
-        {
+        let follows = |run: &RunPages| run.last.is_none_or(|last| last < first);
+        if !self.runs.last().is_some_and(follows) {
             self.runs.push(RunPages::default());
         }
-        let wanted: Vec<_> = ready
-            .iter()
-            .flat_map(|p| [&p.values, &p.derived])
-            .flatten()
-            .map(|c| c.id)
-            .collect();
-        let present = self.writer.present(&wanted)?;
-        let known: HashMap<_, _> = wanted
-            .into_iter()
-            .zip(present)
-            .filter_map(|(id, at)| Some((id, at?)))
-            .collect();
-        for page in ready {
-            let mut put = |chunk: Option<Prepared>| -> Result<Option<ChunkRef>> {
-                let Some(chunk) = chunk else { return Ok(None) };
-                let at = known
-                    .get(&chunk.id)
-                    .copied()
-                    .map_or_else(|| self.writer.put(&chunk), Ok)?;
-                Ok(Some(ChunkRef { id: chunk.id, at }))
-            };
-            let (values, derived) = (put(page.values)?, put(page.derived)?);
-            let Some(run) = self.runs.last_mut() else { continue };
-            run.last = Some(page.last);
-            run.rows += u64::from(page.rows);
-            run.held += page.keys.stored_len();
-            let nowhere = crate::format::pack::Location {
-                pack: crate::base::id::PackId([0; 32]),
-                offset: 0,
-                len: 0,
-            };
-            let keys = ChunkRef {
-                id: page.keys.id,
-                at: nowhere,
-            };
-            let (first, last, rows) = (page.first, page.last, page.rows);
-            let entry = PageEntry {
-                first,
-                last,
-                rows,
-                span: (0, 0),
-                continued: false,
-                keys,
-                values,
-                derived,
-            };
-            run.pages.push((entry, Some(page.keys), page.hashes));
-            if run.held > KEYS_HELD {
-                run.place_keys(self.writer)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl RunPages {
-    /// Puts the key parts held back into packs, side by side.
-    fn place_keys(&mut self, writer: &mut crate::vault::writer::Writer<'_>) -> Result<()> {
-        for (entry, keys, _) in &mut self.pages {
-            if let Some(chunk) = keys.take() {
-                entry.keys.at = writer.put(&chunk)?;
-            }
-        }
-        self.held = 0;
-        while self.pages.len() >= RUN_PART_PAGES {
-            self.part(RUN_PART_PAGES);
-        }
-        Ok(())
-    }
-
-    /// Makes a part of the directory of the first pages.
-    fn part(&mut self, count: usize) {
-        let (mut pages, mut hashes) = (Vec::with_capacity(count), Vec::new());
-        for (entry, _, of_page) in self.pages.drain(..count) {
-            hashes.extend(of_page);
-            pages.push(entry);
-        }
-        if let (Some(first), Some(last)) = (pages.first().map(|p| p.first), pages.last().map(|p| p.last)) {
-            let part = RunPart {
-                pages,
-                filter: Filter::of(&hashes),
-            };
-            self.parts.push((first, last, part.encode()));
-        }
-    }
-
-    fn finish(&mut self, writer: &mut crate::vault::writer::Writer<'_>) -> Result<()> {
-        self.place_keys(writer)?;
-        if !self.pages.is_empty() {
-            self.part(self.pages.len());
-        }
-        Ok(())
+        let (count, vault) = (self.runs.len(), self.target.vault);
+        let writer = match count {
+            1 => &mut *self.writer,
+            _ => self.scratch.get_or_insert_with(|| Writer::new(vault)),
+        };
+        let Some(run) = self.runs.last_mut() else {
+            return Ok(());
+        };
+        run.add(writer, ready.into_iter().map(|ready| ready.page).collect())
     }
 }

@@ -2,17 +2,18 @@
 //!
 //! Key decision: rows are buffered to a fixed bound, sorted by Id and compared with the state before by its key
 //! parts alone; only what changed is written. Input in order of Ids becomes one run; input that is not, and that
-//! passes the bound, becomes several runs of one snapshot. It never publishes: that is [`super::publish`].
+//! passes the bound, becomes several, which are merged at the end. It never publishes: that is [`super::publish`].
 
 mod flush;
 mod pages;
 mod seen;
+mod settle;
 
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::base::error::{Error, Kind, Result};
+use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::{ObjectEntry, RunEntry};
@@ -21,18 +22,21 @@ use crate::format::page::VersionKind;
 use crate::format::record::{Canon, Mode, Rows};
 use crate::format::schema::Schema;
 use crate::vault::open::Vault;
-use crate::vault::run::StateCursor;
+use crate::vault::run::{RunPages, StateCursor};
 use crate::vault::writer::Writer;
 
-pub use flush::RunPages;
+pub use seen::{Ids, Merged};
 
 /// Raw text is canonicalised when this much has come together.
 const RAW_BYTES: usize = 8 << 20;
 
+/// What a record that is gone takes in memory, about.
+const BURIED_BYTES: usize = 64;
+
 /// What rows are taken into.
-pub struct Target<'a> {
+pub struct Target<'v> {
     /// The vault.
-    pub vault: &'a Vault,
+    pub vault: &'v Vault,
     /// Number of the snapshot to be.
     pub snapshot: u64,
     /// Number of the schema.
@@ -62,7 +66,7 @@ pub struct Rules {
 
 /// Takes the rows of one sObject.
 pub struct Ingest<'a, 'v> {
-    target: Target<'a>,
+    target: Target<'v>,
     rules: Rules,
     writer: &'a mut Writer<'v>,
     raw: Vec<u8>,
@@ -70,19 +74,18 @@ pub struct Ingest<'a, 'v> {
     direct: Option<(Canon, Rows)>,
     batches: Vec<Rows>,
     held: usize,
-    /// Rows below this Id are settled.
-    settled: Option<RecordId>,
-    seen: seen::Seen,
+    seen: Ids,
     runs: Vec<RunPages>,
+    /// Writes all runs but the first: they are read back and deleted.
+    scratch: Option<Writer<'v>>,
     buried: Vec<(RecordId, VersionKind)>,
-    overflowed: bool,
     /// Counts so far.
     pub captured: Captured,
 }
 
 impl<'a, 'v> Ingest<'a, 'v> {
     /// Begins with nothing.
-    pub fn new(target: Target<'a>, rules: Rules, writer: &'a mut Writer<'v>) -> Self {
+    pub fn new(target: Target<'v>, rules: Rules, writer: &'a mut Writer<'v>) -> Self {
         let before = target.before.as_ref();
         let captured = Captured {
             name: target.schema.sobject().to_owned(),
@@ -101,11 +104,10 @@ impl<'a, 'v> Ingest<'a, 'v> {
             direct: None,
             batches: Vec::new(),
             held: 0,
-            settled: None,
-            seen: seen::Seen::default(),
+            seen: Ids::default(),
             runs: Vec::new(),
+            scratch: None,
             buried: Vec::new(),
-            overflowed: false,
             captured,
         }
     }
@@ -114,7 +116,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
     pub fn json(&mut self, line: u64, text: &[u8]) -> Result<()> {
         self.raw.extend_from_slice(text);
         self.ends.push((self.raw.len(), line));
-        if self.raw.len() >= RAW_BYTES {
+        if self.raw.len() >= RAW_BYTES.min(self.rules.memory) {
             self.digest()
         } else {
             Ok(())
@@ -137,7 +139,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
         canon
             .csv(values, rows)
             .map_err(|e| e.within(format_args!("line {line}")))?;
-        if rows.arena.len() < RAW_BYTES {
+        if rows.arena.len() < RAW_BYTES.min(self.rules.memory) {
             return Ok(());
         }
         let full = std::mem::take(rows);
@@ -187,13 +189,6 @@ impl<'a, 'v> Ingest<'a, 'v> {
         if self.held < self.rules.memory {
             return Ok(());
         }
-        if !self.rules.full {
-            self.overflowed = true;
-            return Err(Error::new(
-                Kind::Quota,
-                "more changes than memory is set aside for",
-            ));
-        }
         self.flush(false)
     }
 
@@ -207,52 +202,66 @@ impl<'a, 'v> Ingest<'a, 'v> {
         self.flush(true)
     }
 
-    /// After all rows: the Ids that were live before and did not come. Fails if an Id came twice and may not.
-    pub fn missing(&mut self) -> Result<Vec<RecordId>> {
+    /// After all rows, where none may come twice.
+    pub fn check_once(&mut self) -> Result<()> {
         self.drain()?;
-        let mut came = self.seen.merged();
+        let mut came = std::mem::take(&mut self.seen).merged()?;
+        let mut next = came.next()?;
+        while next.is_some() {
+            self.step(&mut came, &mut next)?;
+        }
+        Ok(())
+    }
+
+    /// After all rows: the Ids that were live before and did not come. Fails if an Id came twice and may not.
+    pub fn missing(&mut self) -> Result<Merged> {
+        self.drain()?;
+        let mut came = std::mem::take(&mut self.seen).merged()?;
         let mut before = StateCursor::open(self.target.vault, &self.target.runs, self.target.snapshot)?;
-        let (mut missing, mut next) = (Vec::new(), came.next()?);
-        let mut step = |next: &mut Option<RecordId>| -> Result<()> {
-            let last = next.take();
-            *next = came.next()?;
-            if self.rules.once && next.is_some() && *next == last {
-                let id = last.map(|id| id.to_string()).unwrap_or_default();
-                return Err(Error::invalid(format!(
-                    "{}: the Id {id} comes twice",
-                    self.target.schema.sobject()
-                )));
-            }
-            Ok(())
-        };
+        let (mut missing, mut next) = (Ids::default(), came.next()?);
         while let Some(version) = before.next(false)? {
             while next.is_some_and(|id| id < version.key.id) {
-                step(&mut next)?;
+                self.step(&mut came, &mut next)?;
             }
             if version.key.kind.is_live() && next != Some(version.key.id) {
-                missing.push(version.key.id);
+                missing.push(version.key.id)?;
             }
         }
         while next.is_some() {
-            step(&mut next)?;
+            self.step(&mut came, &mut next)?;
         }
-        Ok(missing)
+        missing.end_segment();
+        missing.merged()
     }
 
-    /// Whether an increment had more rows than memory is set aside for: it must be read whole then, in order.
-    pub fn overflowed(&self) -> bool {
-        self.overflowed
+    fn step(&self, came: &mut Merged, next: &mut Option<RecordId>) -> Result<()> {
+        let last = next.take();
+        *next = came.next()?;
+        if self.rules.once && next.is_some() && *next == last {
+            let id = last.map(|id| id.to_string()).unwrap_or_default();
+            let name = self.target.schema.sobject();
+            return Err(Error::invalid(format!("{name}: the Id {id} comes twice")));
+        }
+        Ok(())
     }
 
     /// Says that records are gone, and how.
-    pub fn bury(&mut self, ids: impl IntoIterator<Item = RecordId>, kind: VersionKind) {
+    pub fn bury(&mut self, ids: impl IntoIterator<Item = RecordId>, kind: VersionKind) -> Result<()> {
         self.buried.extend(ids.into_iter().map(|id| (id, kind)));
+        if self.buried.len() * BURIED_BYTES < self.rules.memory {
+            return Ok(());
+        }
+        self.digest()?;
+        self.flush(true)
     }
 
     /// Writes the rest and returns the runs and the counts.
     pub fn finish(mut self) -> Result<(Vec<RunPages>, Captured)> {
         self.rules.once = false;
         self.drain()?;
-        Ok((self.runs, self.captured))
+        if self.runs.len() > 1 {
+            self.runs = vec![self.settle()?];
+        }
+        Ok((std::mem::take(&mut self.runs), self.captured.clone()))
     }
 }

@@ -6,7 +6,7 @@
 use rayon::prelude::*;
 
 use crate::base::error::Result;
-use crate::base::id::{ContentHash, RecordId};
+use crate::base::id::ContentHash;
 use crate::base::stamp::Stamp;
 use crate::format::digest::Digest;
 use crate::format::page::{
@@ -14,7 +14,8 @@ use crate::format::page::{
 };
 use crate::format::record::{Cell, Rows};
 use crate::format::schema::Schema;
-use crate::format::seal::{ChunkKind, Compressor, Keys, Prepared};
+use crate::format::seal::{ChunkKind, Compressor, Keys};
+use crate::vault::run::{PageChunk, ReadyPage};
 
 /// A version to be written, and where its values are.
 #[derive(Clone, Copy)]
@@ -27,23 +28,11 @@ pub struct Entry {
     pub row: (u32, u32),
 }
 
-/// A page ready to be placed.
+/// A page, and what it adds to the digests of content and stamps less what it takes away.
 pub struct Ready {
-    /// Smallest Id.
-    pub first: RecordId,
-    /// Largest Id.
-    pub last: RecordId,
-    /// Versions.
-    pub rows: u32,
-    /// The key part.
-    pub keys: Prepared,
-    /// The values.
-    pub values: Option<Prepared>,
-    /// The derived values.
-    pub derived: Option<Prepared>,
-    /// Of all Ids, for the filter.
-    pub hashes: Vec<IdHash>,
-    /// What the page adds to the digests of content and stamps, and what it takes away.
+    /// The page.
+    pub page: ReadyPage,
+    /// Content, stamps.
     pub digests: [Digest; 2],
 }
 
@@ -67,7 +56,7 @@ pub fn cut(context: &Context<'_>, entries: &[Entry], batches: &[Rows]) -> (Vec<I
     let hashes: Vec<IdHash> = entries.par_iter().map(|e| id_hash(key, e.key.id)).collect();
     let (mut cutter, mut ends) = (Cutter::default(), Vec::new());
     for (i, (entry, hash)) in entries.iter().zip(&hashes).enumerate() {
-        if cutter.ends_after(hash, value_bytes(entry, batches)) {
+        if cutter.ends_after(hash, 1, value_bytes(entry, batches)) {
             ends.push(i + 1);
         }
     }
@@ -161,14 +150,18 @@ fn one(
     } else {
         None
     };
-    Ok(Ready {
-        first: entries[0].key.id,
-        last: entries[entries.len() - 1].key.id,
+    let page = ReadyPage {
+        ids: (entries[0].key.id, entries[entries.len() - 1].key.id),
         rows: entries.len() as u32,
-        keys,
-        values: value_part,
-        derived,
+        span: (0, 0),
+        continued: false,
+        keys: PageChunk::New(keys),
+        values: value_part.map(PageChunk::New),
+        derived: derived.map(PageChunk::New),
         hashes: hashes.to_vec(),
+    };
+    Ok(Ready {
+        page,
         digests: digests(context, entries),
     })
 }

@@ -1,63 +1,147 @@
-//! The Ids that a full read has seen, so that absence and duplicates can be told at its end.
+//! Sorted lists of Ids that may be larger than memory: those that a full read has seen, and those that did not come.
 //!
-//! Key decision: sorted segments of differences, two or three bytes an Id, merged when asked.
-//! It holds no records, and it never forgets an Id.
+//! Key decision: sorted segments of differences, two or three bytes an Id, in memory up to a bound and then in a
+//! temporary file that has no name; merged when asked. It holds no records, and it never forgets an Id.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::format::codec::{Reader, put_varint128};
 
+/// Bytes of segments that are held in memory.
+const HELD: usize = 4 << 20;
+/// Bytes of a segment that are read at once.
+const AT_ONCE: usize = 16 << 10;
+/// The longest difference.
+const STEP_MAX: usize = 19;
+
 /// Ids in sorted segments.
 #[derive(Default)]
-pub struct Seen {
-    segments: Vec<Vec<u8>>,
+pub struct Ids {
+    /// Ends of the segments, in the file and what is behind it in memory.
+    ends: Vec<u64>,
+    held: Vec<u8>,
+    spilled: u64,
+    file: Option<File>,
+    last: u128,
 }
 
-impl Seen {
-    /// Adds Ids that are in ascending order.
-    pub fn add(&mut self, ids: impl Iterator<Item = RecordId>) {
-        let mut segment = Vec::new();
-        let mut last = 0;
+impl Ids {
+    /// Adds Ids that are in ascending order, as a segment.
+    pub fn add(&mut self, ids: impl Iterator<Item = RecordId>) -> Result<()> {
         for id in ids {
-            let number = id.to_number();
-            put_varint128(&mut segment, number - last);
-            last = number;
+            self.push(id)?;
         }
-        self.segments.push(segment);
+        self.end_segment();
+        Ok(())
+    }
+
+    /// Adds an Id that is not smaller than the one before in its segment.
+    pub fn push(&mut self, id: RecordId) -> Result<()> {
+        let number = id.to_number();
+        put_varint128(&mut self.held, number - self.last);
+        self.last = number;
+        if self.held.len() < HELD {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self
+                .file
+                .insert(tempfile::tempfile().map_err(|e| Error::io("a temporary file", e))?),
+        };
+        file.write_all(&self.held)
+            .map_err(|e| Error::io("a temporary file", e))?;
+        self.spilled += self.held.len() as u64;
+        self.held.clear();
+        Ok(())
+    }
+
+    /// The next Id may be smaller.
+    pub fn end_segment(&mut self) {
+        self.last = 0;
+        let end = self.spilled + self.held.len() as u64;
+        if self.ends.last().copied().unwrap_or(0) < end {
+            self.ends.push(end);
+        }
     }
 
     /// All Ids in ascending order, duplicates included.
-    pub fn merged(&self) -> Merged<'_> {
+    pub fn merged(self) -> Result<Merged> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        let segment = |(at, end)| Segment {
+            at,
+            end,
+            read: Vec::new(),
+            next: 0,
+            last: 0,
+        };
+        let segments: Vec<Segment> = starts.zip(self.ends.iter().copied()).map(segment).collect();
+        let count = segments.len();
         let mut merged = Merged {
-            segments: Vec::new(),
+            ids: self,
+            segments,
             heap: BinaryHeap::new(),
         };
-        for (i, segment) in self.segments.iter().enumerate() {
-            merged
-                .segments
-                .push((Reader::new(segment, "list of seen Ids"), 0));
-            merged.refill(i);
+        (0..count).try_for_each(|i| merged.refill(i))?;
+        Ok(merged)
+    }
+
+    /// Reads what stands at `at`, as much as fits.
+    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<()> {
+        let in_file = self.spilled.saturating_sub(at).min(into.len() as u64) as usize;
+        let (from_file, from_memory) = into.split_at_mut(in_file);
+        if let Some(file) = self.file.as_mut().filter(|_| in_file > 0) {
+            let read = file
+                .seek(SeekFrom::Start(at))
+                .and_then(|_| file.read_exact(from_file));
+            read.map_err(|e| Error::io("a temporary file", e))?;
         }
-        merged
+        let start = (at + in_file as u64 - self.spilled.min(at + in_file as u64)) as usize;
+        from_memory.copy_from_slice(&self.held[start..start + from_memory.len()]);
+        Ok(())
     }
 }
 
 /// Merges segments.
-pub struct Merged<'a> {
-    segments: Vec<(Reader<'a>, u128)>,
+pub struct Merged {
+    ids: Ids,
+    segments: Vec<Segment>,
     heap: BinaryHeap<Reverse<(u128, usize)>>,
 }
 
-impl Merged<'_> {
-    fn refill(&mut self, i: usize) {
-        let (reader, last) = &mut self.segments[i];
-        if let Ok(step) = reader.varint128() {
-            *last += step;
-            self.heap.push(Reverse((*last, i)));
+struct Segment {
+    /// What is not read yet.
+    at: u64,
+    end: u64,
+    read: Vec<u8>,
+    next: usize,
+    last: u128,
+}
+
+impl Merged {
+    fn refill(&mut self, i: usize) -> Result<()> {
+        let segment = &mut self.segments[i];
+        if segment.read.len() - segment.next < STEP_MAX && segment.at < segment.end {
+            segment.read.drain(..segment.next);
+            segment.next = 0;
+            let old = segment.read.len();
+            let more = (segment.end - segment.at).min(AT_ONCE as u64) as usize;
+            segment.read.resize(old + more, 0);
+            self.ids.read(segment.at, &mut segment.read[old..])?;
+            segment.at += more as u64;
         }
+        if segment.next < segment.read.len() {
+            let mut reader = Reader::new(&segment.read[segment.next..], "list of Ids");
+            segment.last += reader.varint128()?;
+            segment.next += reader.at();
+            self.heap.push(Reverse((segment.last, i)));
+        }
+        Ok(())
     }
 
     /// The next Id.
@@ -65,7 +149,48 @@ impl Merged<'_> {
         let Some(Reverse((number, i))) = self.heap.pop() else {
             return Ok(None);
         };
-        self.refill(i);
+        self.refill(i)?;
         Ok(RecordId::from_number(number))
+    }
+
+    /// The next few; none at the end.
+    pub fn next_few(&mut self, most: usize) -> Result<Vec<RecordId>> {
+        let mut few = Vec::new();
+        while few.len() < most
+            && let Some(id) = self.next()?
+        {
+            few.push(id);
+        }
+        Ok(few)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(n: u64) -> RecordId {
+        RecordId::from_number(u128::from(n)).unwrap()
+    }
+
+    #[test]
+    fn more_ids_than_memory_come_back_in_order() {
+        let mut ids = Ids::default();
+        // Steps of 7 bytes, so that these pass the bound.
+        let numbers: Vec<u64> = (0..800_000_u64).map(|n| n * (u64::MAX / 800_001)).collect();
+        for segment in numbers.chunks(70_000) {
+            ids.add(segment.iter().map(|&n| id(n))).unwrap();
+        }
+        ids.add([id(5), id(5)].into_iter()).unwrap();
+        assert!(ids.file.is_some() && ids.held.len() < HELD);
+        let mut merged = ids.merged().unwrap();
+        let few = merged.next_few(3).unwrap();
+        assert_eq!(few, [id(0), id(5), id(5)]);
+        let mut rest = Vec::new();
+        while let Some(id) = merged.next().unwrap() {
+            rest.push(id);
+        }
+        assert!(rest.iter().copied().eq(numbers[1..].iter().map(|&n| id(n))));
+        assert!(Ids::default().merged().unwrap().next().unwrap().is_none());
     }
 }

@@ -1,0 +1,35 @@
+//! Measures Halite: each subcommand makes its own data, measures, and prints one JSON object.
+//!
+//! Key decision: every figure stands with its limit and whether it holds, and the exit status says whether all do.
+//! It is not a comparison with other tools: the scripts beside it are.
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use halite_bench::pages::{self, Pages};
+use halite_bench::year::{self, Year};
+
+#[derive(Parser)]
+#[command(name = "bench", about = "Measures Halite")]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// A year of daily snapshots, compacted every day
+    Year(Year),
+    /// Levels of zstd on pages, with and without a trained dictionary
+    Pages(Pages),
+}
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    let (report, ok) = match Arguments::parse().what {
+        What::Year(options) => year::measure(&options)?,
+        What::Pages(options) => (pages::measure(&options)?, true),
+    };
+    println!("{}", serde_json::to_string_pretty(&report)?);
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,101 @@
+//! Several runs of one snapshot into one, with one version an Id, before it is published.
+//!
+//! Key decision: each flush compared its rows with the flushes before it too, so digests and the number of live
+//! records are right already; here the last word on each Id is compared with the snapshot before, which gives the
+//! counts and leaves out what came back to what it was. What only the flushes needed is deleted.
+
+use crate::base::error::Result;
+use crate::format::page::{KeyRow, VersionKind};
+use crate::ops::ingest::Ingest;
+use crate::vault::merge::{Kept, Merge, retain};
+use crate::vault::run::{Run, RunPages, StateCursor};
+
+impl<'v> Ingest<'_, 'v> {
+    /// The runs written so far, so that they can be read.
+    pub(super) fn own_runs(&mut self) -> Result<Vec<Run<'v>>> {
+        let (vault, low, name) = (
+            self.target.vault,
+            self.target.snapshot,
+            self.target.schema.sobject(),
+        );
+        let mut own = Vec::new();
+        for (i, run) in self.runs.iter_mut().enumerate() {
+            let writer = match (i, &mut self.scratch) {
+                (1.., Some(scratch)) => scratch,
+                _ => &mut *self.writer,
+            };
+            own.push(Run::of(vault, low, run.head(writer, name)?));
+        }
+        self.writer.sync()?;
+        self.scratch
+            .as_mut()
+            .map_or(Ok(()), crate::vault::writer::Writer::sync)?;
+        Ok(own)
+    }
+
+    /// One run of all that was written.
+    pub(super) fn settle(&mut self) -> Result<RunPages> {
+        let runs = self.own_runs()?;
+        let columns = self
+            .target
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.name.clone())
+            .collect();
+        let merge = Merge {
+            vault: self.target.vault,
+            runs,
+            columns,
+            reuse: false,
+        };
+        let mut before = StateCursor::open(self.target.vault, &self.target.runs, self.target.snapshot)?;
+        let mut old = before.next(false)?;
+        let counts = &mut self.captured;
+        (counts.created, counts.edited, counts.stamps, counts.deleted) = (0, 0, 0, 0);
+        let merged = merge.run(self.writer, &mut |versions| {
+            let mut last = retain(versions, &[], false);
+            let Some(id) = last.first().map(|kept| kept.key.id) else {
+                return Ok(last);
+            };
+            while old.as_ref().is_some_and(|v| v.key.id < id) {
+                old = before.next(false)?;
+            }
+            let was = old.as_ref().map(|v| v.key).filter(|key| key.id == id);
+            last.retain_mut(|kept| against(kept, was.as_ref()));
+            for kept in &last {
+                count(counts, &kept.key, was.is_some_and(|was| was.kind.is_live()));
+            }
+            Ok(last)
+        });
+        if let Some(scratch) = self.scratch.take() {
+            scratch.discard();
+        }
+        Ok(merged?.pages)
+    }
+}
+
+/// Compares the last word on an Id with the snapshot before; false if nothing came of it.
+fn against(kept: &mut Kept, was: Option<&KeyRow>) -> bool {
+    let stamps = |key: &KeyRow| (key.system, key.modified, key.modified_by);
+    let (live, was_live) = (kept.key.kind.is_live(), was.filter(|was| was.kind.is_live()));
+    if !live {
+        return was.is_none_or(|was| was.kind.is_live());
+    }
+    let Some(was) = was_live.filter(|was| was.hash == kept.key.hash) else {
+        return true;
+    };
+    (kept.key.kind, kept.values) = (VersionKind::Stamps, None);
+    stamps(was) != stamps(&kept.key)
+}
+
+/// Counts one version.
+pub(super) fn count(counts: &mut crate::format::manifest::Captured, key: &KeyRow, was_live: bool) {
+    match (key.kind, was_live) {
+        (VersionKind::Value, false) => counts.created += 1,
+        (VersionKind::Value, true) => counts.edited += 1,
+        (VersionKind::Stamps, _) => counts.stamps += 1,
+        (_, true) => counts.deleted += 1,
+        (_, false) => {}
+    }
+}

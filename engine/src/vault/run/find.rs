@@ -1,0 +1,160 @@
+//! All versions of one record: one look a run, by directory and filter.
+//!
+//! Key decision: each run keeps the part and the page that it looked at last, so that asking for many Ids in order
+//! reads each page once; of values only the rows in question are decoded. It does not walk: that is the state cursor.
+
+use crate::base::error::Result;
+use crate::base::id::{ChunkId, RecordId};
+use crate::format::entry::RunEntry;
+use crate::format::page::{IdHash, KeyRow, VersionKind, id_hash};
+use crate::format::run::{PageEntry, RunPart};
+use crate::vault::open::Vault;
+use crate::vault::run::{PlainValues, Run, Values, Version};
+
+/// Looks records up in the runs of one sObject.
+pub struct Finder<'v> {
+    vault: &'v Vault,
+    /// The oldest first.
+    runs: Vec<(RunEntry, Option<Opened<'v>>)>,
+}
+
+struct Opened<'v> {
+    run: Run<'v>,
+    part: Option<(usize, RunPart)>,
+    /// The number of the page in the part, and its keys.
+    page: Option<usize>,
+    keys: Vec<KeyRow>,
+    /// The values that were looked at last.
+    plain: Option<(ChunkId, PlainValues)>,
+}
+
+/// A version that was found, and where.
+#[derive(Clone)]
+pub struct Hit {
+    /// Its keys.
+    pub key: KeyRow,
+    run: usize,
+    page: PageEntry,
+    ordinal: u32,
+}
+
+impl<'v> Finder<'v> {
+    /// Over these runs, oldest first; none is opened yet.
+    pub fn new(vault: &'v Vault, runs: &[RunEntry]) -> Self {
+        let runs = runs.iter().map(|run| (run.clone(), None)).collect();
+        Self { vault, runs }
+    }
+
+    /// The versions of `id` up to that snapshot, newest first. With `all` false it stops at the newest that has
+    /// values, behind which nothing older can matter.
+    pub fn find(&mut self, id: RecordId, upto: u64, all: bool) -> Result<Vec<Hit>> {
+        let hash = id_hash(self.vault.keys.cut_key(), id);
+        let mut hits: Vec<Hit> = Vec::new();
+        for (number, (entry, opened)) in self.runs.iter_mut().enumerate().rev() {
+            let newest = |hit: &Hit| hit.key.kind != VersionKind::Stamps && hit.key.snapshot > entry.high;
+            if !all && hits.iter().any(newest) {
+                break;
+            }
+            if entry.low > upto {
+                continue;
+            }
+            let run = match opened {
+                Some(run) => run,
+                None => opened.insert(Opened {
+                    run: Run::open(self.vault, entry)?,
+                    part: None,
+                    page: None,
+                    keys: Vec::new(),
+                    plain: None,
+                }),
+            };
+            run.find(id, &hash, |key, page, ordinal| {
+                if key.snapshot <= upto {
+                    hits.push(Hit {
+                        key: *key,
+                        run: number,
+                        page: page.clone(),
+                        ordinal,
+                    });
+                }
+            })?;
+        }
+        hits.sort_by_key(|hit| std::cmp::Reverse((hit.key.snapshot, hit.key.system)));
+        Ok(hits)
+    }
+
+    /// The values of the newest of `hits`: its own, or those of the version that it left as it was.
+    pub fn values(&mut self, hits: &[Hit]) -> Result<Option<Values>> {
+        let live = hits.first().filter(|hit| hit.key.kind.is_live());
+        let source = live.and_then(|_| hits.iter().find(|hit| hit.key.kind == VersionKind::Value));
+        let Some(hit) = source else { return Ok(None) };
+        let (Some(opened), Some(chunk)) = (&mut self.runs[hit.run].1, &hit.page.values) else {
+            return Ok(None);
+        };
+        if opened.plain.as_ref().is_none_or(|(id, _)| *id != chunk.id) {
+            opened.plain = opened.run.plain(&hit.page)?.map(|plain| (chunk.id, plain));
+        }
+        let plain = opened
+            .plain
+            .as_ref()
+            .map(|(_, plain)| plain.decode(Some(&[hit.ordinal])));
+        plain.transpose()
+    }
+}
+
+impl Opened<'_> {
+    fn find(
+        &mut self,
+        id: RecordId,
+        hash: &IdHash,
+        mut hit: impl FnMut(&KeyRow, &PageEntry, u32),
+    ) -> Result<()> {
+        let first = self.run.head.parts.partition_point(|part| part.last < id);
+        for number in first..self.run.head.parts.len() {
+            if self.run.head.parts[number].first > id {
+                break;
+            }
+            if self.part.as_ref().is_none_or(|(at, _)| *at != number) {
+                self.page = None;
+                self.part = self.run.part(number)?.map(|part| (number, part));
+            }
+            let Some((_, part)) = &self.part else { break };
+            if !part.filter.may_hold(hash) {
+                continue;
+            }
+            let first = part.pages.partition_point(|page| page.last < id);
+            for (number, page) in part.pages.iter().enumerate().skip(first) {
+                if page.first > id {
+                    break;
+                }
+                if self.page != Some(number) {
+                    self.page = None;
+                    self.run.keys(page, &mut self.keys)?;
+                    self.page = Some(number);
+                }
+                let mut ordinal = 0;
+                for key in &self.keys {
+                    if key.id == id {
+                        hit(key, page, ordinal);
+                    }
+                    ordinal += u32::from(key.kind == VersionKind::Value);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// All versions of one Id that are kept, newest first. A version whose stamps alone moved has the values of the one
+/// before it.
+pub fn versions(vault: &Vault, runs: &[RunEntry], id: RecordId) -> Result<Vec<Version>> {
+    let mut finder = Finder::new(vault, runs);
+    let hits = finder.find(id, u64::MAX, true)?;
+    let all = (0..hits.len()).map(|i| {
+        Ok(Version {
+            key: hits[i].key,
+            values: finder.values(&hits[i..])?,
+        })
+    });
+    all.collect()
+}

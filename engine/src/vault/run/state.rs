@@ -1,0 +1,234 @@
+//! The state of one sObject at a snapshot: runs merged into one version an Id, the newest at or before it.
+//!
+//! Key decision: of each page the rows that count at that snapshot are found from its keys alone, one an Id, and
+//! only their values are decoded, so that a page of many versions costs little more than one of a single version.
+//! A heap of the runs gives the next Id. It holds one page a run and never writes.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::base::error::Result;
+use crate::base::id::RecordId;
+use crate::base::stamp::Stamp;
+use crate::format::entry::RunEntry;
+use crate::format::page::{KeyRow, VersionKind};
+use crate::format::run::PageEntry;
+use crate::vault::open::Vault;
+use crate::vault::run::{Pages, Run, Values, Version};
+
+/// Merges runs into one version an Id: the newest at or before a snapshot.
+pub struct StateCursor<'v> {
+    sources: Vec<Source<'v>>,
+    /// The next Id of each run, and the run.
+    heap: BinaryHeap<Reverse<(RecordId, usize)>>,
+    begun: bool,
+    span: Span,
+    /// Of the Id given last, the oldest version in the span.
+    oldest: Option<KeyRow>,
+}
+
+/// Snapshots above the first and up to the second.
+#[derive(Clone, Copy)]
+struct Span {
+    after: u64,
+    at: u64,
+}
+
+/// One run, and what its page at hand says of the snapshot.
+struct Source<'v> {
+    pages: Pages<'v>,
+    page: Option<PageEntry>,
+    keys: Vec<KeyRow>,
+    slots: Vec<Slot>,
+    next: usize,
+    /// The rows of the value part that slots name.
+    rows: Vec<u32>,
+    values: Option<Values>,
+}
+
+/// One Id of a page: its newest version in sight, and its newest with values.
+#[derive(Clone, Copy)]
+struct Slot {
+    key: usize,
+    oldest: usize,
+    /// Where in `rows`, and which version that is.
+    value: Option<(usize, Age)>,
+}
+
+/// Newer is greater.
+type Age = (u64, Stamp);
+
+fn age(key: &KeyRow) -> Age {
+    (key.snapshot, key.system)
+}
+
+impl<'v> StateCursor<'v> {
+    /// The state of one sObject at snapshot number `at`.
+    pub fn open(vault: &'v Vault, runs: &[RunEntry], at: u64) -> Result<Self> {
+        let runs = runs.iter().filter(|run| run.low <= at);
+        let runs = runs
+            .map(|run| Run::open(vault, run))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Self::over(runs, at))
+    }
+
+    /// What became of records between two snapshots: the newest version of each Id above `after` and up to `at`.
+    pub fn between(vault: &'v Vault, runs: &[RunEntry], after: u64, at: u64) -> Result<Self> {
+        let runs: Vec<_> = runs.iter().filter(|run| run.high > after).cloned().collect();
+        let mut cursor = Self::open(vault, &runs, at)?;
+        cursor.span.after = after;
+        Ok(cursor)
+    }
+
+    /// The state over open runs, the later arrival last.
+    pub fn over(runs: Vec<Run<'v>>, at: u64) -> Self {
+        let source = |run| Source {
+            pages: Pages::new(run),
+            page: None,
+            keys: Vec::new(),
+            slots: Vec::new(),
+            next: 0,
+            rows: Vec::new(),
+            values: None,
+        };
+        Self {
+            sources: runs.into_iter().map(source).collect(),
+            heap: BinaryHeap::new(),
+            begun: false,
+            span: Span { after: 0, at },
+            oldest: None,
+        }
+    }
+
+    /// Goes to the first Id that is `id` or greater.
+    pub fn seek(&mut self, id: RecordId) -> Result<()> {
+        self.heap.clear();
+        self.begun = true;
+        for (i, source) in self.sources.iter_mut().enumerate() {
+            source.pages.seek(id)?;
+            source.turn(self.span)?;
+            while source.id().is_some_and(|next| next < id) {
+                source.advance(self.span)?;
+            }
+            self.heap.extend(source.id().map(|id| Reverse((id, i))));
+        }
+        Ok(())
+    }
+
+    /// The next Id's newest version, tombstones too; with its values if `with_values` and it is live.
+    pub fn next(&mut self, with_values: bool) -> Result<Option<Version>> {
+        if !self.begun {
+            self.begun = true;
+            for (i, source) in self.sources.iter_mut().enumerate() {
+                source.turn(self.span)?;
+                self.heap.extend(source.id().map(|id| Reverse((id, i))));
+            }
+        }
+        let Some(Reverse((id, _))) = self.heap.peek().copied() else {
+            return Ok(None);
+        };
+        let (mut newest, mut oldest): (Option<KeyRow>, Option<KeyRow>) = (None, None);
+        let mut found: Option<(Age, Values)> = None;
+        while let Some(mut top) = self.heap.peek_mut().filter(|top| top.0.0 == id) {
+            let source = &mut self.sources[top.0.1];
+            let slot = source.slots[source.next];
+            let key = source.keys[slot.key];
+            if newest.is_none_or(|n| age(&n) <= age(&key)) {
+                newest = Some(key);
+            }
+            let last = source.keys[slot.oldest];
+            if oldest.is_none_or(|o| age(&o) > age(&last)) {
+                oldest = Some(last);
+            }
+            if let Some((row, of)) = slot.value.filter(|_| with_values)
+                && found.as_ref().is_none_or(|(before, _)| *before <= of)
+            {
+                found = source.value(row)?.map(|values| (of, values));
+            }
+            source.advance(self.span)?;
+            match source.id() {
+                Some(next) => top.0.0 = next,
+                None => drop(std::collections::binary_heap::PeekMut::pop(top)),
+            }
+        }
+        self.oldest = oldest;
+        let values = found.map(|(_, values)| values);
+        Ok(newest.map(|key| Version {
+            values: values.filter(|_| key.kind.is_live()),
+            key,
+        }))
+    }
+}
+
+impl StateCursor<'_> {
+    /// Of the Id given last, the oldest version in the span: it says what it replaced.
+    pub fn oldest(&self) -> Option<&KeyRow> {
+        self.oldest.as_ref()
+    }
+}
+
+impl Source<'_> {
+    fn id(&self) -> Option<RecordId> {
+        self.slots.get(self.next).map(|slot| self.keys[slot.key].id)
+    }
+
+    fn advance(&mut self, span: Span) -> Result<()> {
+        self.next += 1;
+        if self.next < self.slots.len() {
+            return Ok(());
+        }
+        self.turn(span)
+    }
+
+    /// Loads the next page in which the snapshot sees something.
+    fn turn(&mut self, span: Span) -> Result<()> {
+        self.next = 0;
+        self.slots.clear();
+        while let Some(page) = self.pages.next()? {
+            let low = self.pages.run.low;
+            if low + page.span.0 > span.at || low + page.span.1 <= span.after {
+                continue;
+            }
+            self.pages.run.keys(&page, &mut self.keys)?;
+            self.page = Some(page);
+            self.values = None;
+            self.see(span);
+            if !self.slots.is_empty() {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds what the snapshot sees of the page.
+    fn see(&mut self, span: Span) {
+        self.rows.clear();
+        let mut ordinal = 0;
+        for (i, key) in self.keys.iter().enumerate() {
+            let value = key.kind == VersionKind::Value;
+            if key.snapshot <= span.at && key.snapshot > span.after {
+                match self.slots.last_mut() {
+                    Some(slot) if self.keys[slot.key].id == key.id => slot.oldest = i,
+                    _ => self.slots.push(Slot {
+                        key: i,
+                        oldest: i,
+                        value: None,
+                    }),
+                }
+                if let Some(slot) = self.slots.last_mut().filter(|slot| value && slot.value.is_none()) {
+                    slot.value = Some((self.rows.len(), age(key)));
+                    self.rows.push(ordinal);
+                }
+            }
+            ordinal += u32::from(value);
+        }
+    }
+
+    fn value(&mut self, row: usize) -> Result<Option<Values>> {
+        if self.values.is_none() {
+            let Some(page) = &self.page else { return Ok(None) };
+            self.values = self.pages.run.values(page, Some(&self.rows))?;
+        }
+        Ok(self.values.as_ref().map(|v| Values { row, ..v.clone() }))
+    }
+}
