@@ -1,6 +1,7 @@
 //! Makes the year: a first import of everything, then each day an import of what changed and a compaction.
 //!
-//! Key decision: the vault is opened anew each day, as a command would. It does not measure reading.
+//! Key decision: the vault is opened anew each day, as a command would; the rows of a day are those that the corpus
+//! says were edited on it. It does not measure reading.
 
 use std::collections::HashSet;
 use std::error::Error;

@@ -2,7 +2,7 @@
 //!
 //! Key decision: each flush compared its rows with the flushes before it too, so digests and the number of live
 //! records are right already; here the last word on each Id is compared with the snapshot before, which gives the
-//! counts and leaves out what came back to what it was. What only the flushes needed is deleted.
+//! counts and leaves out what came back to what it was. What only the flushes needed is deleted. It never publishes.
 
 use crate::base::error::Result;
 use crate::format::page::{KeyRow, VersionKind};
