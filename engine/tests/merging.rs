@@ -12,10 +12,11 @@ use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::format::manifest::Captured;
 use halite_engine::ops::capture::{BackupOptions, backup};
-use halite_engine::ops::compact::{CompactOptions, compact, drop_snapshot};
+use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::diff::diff;
 use halite_engine::ops::history::history;
 use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Scope, Source};
+use halite_engine::ops::retain::forget;
 use halite_engine::ops::state::State;
 use halite_engine::store::faulty::{Fault, Faulty};
 use halite_engine::store::memory::Memory;
@@ -196,7 +197,7 @@ impl Under {
                 // The newest always stays.
                 let old: Vec<u64> = self.truths.keys().rev().skip(1).copied().collect();
                 if let Some(number) = old.get(n % old.len().max(1)) {
-                    drop_snapshot(&self.vault, self.vault.orgs()[0], *number).unwrap();
+                    forget(&self.vault, self.vault.orgs()[0], &[self.find(*number)]).unwrap();
                     self.truths.remove(number);
                 }
             }

@@ -309,17 +309,6 @@ fn withdrawn(why: impl std::fmt::Display) -> Error {
         .hint("nothing was lost; run it again")
 }
 
-/// Takes a snapshot out of the catalog, whatever it is.
-#[cfg(feature = "testing")]
-pub fn drop_snapshot(vault: &Vault, org: OrgId, number: u64) -> Result<()> {
-    vault.commit(&[], &mut |edit| {
-        let key = crate::format::entry::numbered(prefix::SNAPSHOT, number);
-        edit.node(Some(org)).remove(&key);
-        Ok(())
-    })?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

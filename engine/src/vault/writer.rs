@@ -186,7 +186,7 @@ impl<'v> Writer<'v> {
         }
         // A pack is deleted only after a root that condemns it, and forgotten by a later one: what is there now,
         // and not condemned in `before`, is there when the swap succeeds.
-        for pack in &self.packs {
+        for (pack, _) in &self.packs {
             match self.vault.backend.size(&pack_name(pack)) {
                 Err(e) if e.kind() == Kind::NotFound => {
                     return Err(busy(
