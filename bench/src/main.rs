@@ -4,6 +4,7 @@
 //! It is not a comparison with other tools: the scripts beside it are.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -30,6 +31,6 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         What::Year(options) => year::measure(&options)?,
         What::Pages(options) => (pages::measure(&options)?, true),
     };
-    println!("{}", serde_json::to_string_pretty(&report)?);
+    writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -5,7 +5,6 @@
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Instant;
 
 use clap::Args;
 use halite_engine::format::describe::Describe;
@@ -56,7 +55,7 @@ pub fn measure(options: &Pages) -> Result<Value, Box<dyn Error>> {
             } else {
                 Compressor::new(level)?
             };
-            let (start, mut bytes) = (Instant::now(), 0);
+            let (start, mut bytes) = (crate::now(), 0);
             for page in &rest {
                 bytes += compressor.compress(page)?.len();
             }

@@ -6,7 +6,6 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::time::Instant;
 
 use clap::Parser;
 use halite_bench::http::{Connection, plain_copy};
@@ -80,9 +79,8 @@ fn cpu() -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
-#[expect(clippy::disallowed_methods, reason = "measuring is what this program is for")]
 fn seconds<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<(T, f64)> {
-    let start = Instant::now();
+    let start = halite_bench::now();
     Ok((work()?, start.elapsed().as_secs_f64()))
 }
 

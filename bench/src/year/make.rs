@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use halite_engine::base::id::{ChunkId, OrgId, PackId};
 use halite_engine::base::stamp::Stamp;
@@ -118,12 +118,12 @@ impl Maker {
     /// Imports what was edited on a day, and compacts.
     pub fn day(&mut self, day: u64) -> Result<(), Box<dyn Error>> {
         self.corpus.on(day);
-        let start = Instant::now();
+        let start = crate::now();
         let (rows, bytes) = self.import(day, Corpus::edited)?;
         self.import_time += start.elapsed();
         self.changed += rows;
         self.written.push(bytes);
-        let start = Instant::now();
+        let start = crate::now();
         compact(&self.open()?, &CompactOptions::default(), &mut |_| ())?;
         self.compact_time += start.elapsed();
         Ok(())

@@ -8,6 +8,7 @@ mod look;
 mod make;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,11 +77,12 @@ pub fn measure(year: &Year) -> Result<(Value, bool), Box<dyn Error>> {
     for day in 1..=year.days {
         maker.day(day)?;
         if day % 30 == 0 {
-            eprintln!(
+            writeln!(
+                std::io::stderr(),
                 "day {day}: {} MB alive, {} old runs",
                 maker.alive()? / 1_000_000,
                 maker.old_runs()?
-            );
+            )?;
         }
     }
     let million = year.records as f64 / 1e6;

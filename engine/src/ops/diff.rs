@@ -95,8 +95,8 @@ struct Pair<'a, 'v> {
     before: &'a State<'v>,
     after: &'a State<'v>,
     newer: &'a State<'v>,
-    /// Over the runs of the newer state; `None` at first, and when they were collected.
-    finder: Option<Finder<'v>>,
+    /// Over the runs of the newer state as that version of the root has them; `None` at first.
+    finder: Option<(u64, Finder<'v>)>,
 }
 
 /// Finds by keys alone the records whose content differs.
@@ -163,13 +163,14 @@ impl Pair<'_, '_> {
     fn look(&mut self, id: RecordId) -> Result<Option<Change>> {
         let view = &self.newer.view;
         view.steady(|| {
+            let under = view.catalog().version();
             let mut finder = match self.finder.take() {
-                Some(finder) => finder,
-                None => Finder::new(view.vault, &view.runs(self.sobject, 0)?),
+                Some((version, finder)) if version == under => finder,
+                _ => Finder::new(view.vault, &view.runs(self.sobject, 0)?),
             };
             let was = self.before.version_by(&mut finder, self.sobject, id)?;
             let is = self.after.version_by(&mut finder, self.sobject, id)?;
-            self.finder = Some(finder);
+            self.finder = Some((under, finder));
             compare(self.sobject, id, (self.before, was), (self.after, is))
         })
     }

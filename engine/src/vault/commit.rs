@@ -178,7 +178,11 @@ impl<'v> Edit<'v> {
             self.put(ChunkKind::CatalogNode, &Node::default().encode_base())?;
         }
         self.closing = true;
-        let own: Vec<_> = self.packs.iter().map(|pack| (*pack, PackRole::Metadata)).collect();
+        let own: Vec<_> = self
+            .packs
+            .iter()
+            .map(|pack| (*pack, PackRole::Metadata))
+            .collect();
         self.adopt(own)?;
         let moved = |(org, (base, overlay)): (&_, &(_, _))| {
             (self.leaves(base) || self.leaves(overlay)).then_some(*org)

@@ -157,7 +157,7 @@ impl<'v> Pages<'v> {
     }
 
     /// The next page.
-    pub fn next(&mut self) -> Result<Option<PageEntry>> {
+    pub fn turn(&mut self) -> Result<Option<PageEntry>> {
         loop {
             if let Some(page) = self.part.as_ref().and_then(|part| part.pages.get(self.next_page)) {
                 self.next_page += 1;

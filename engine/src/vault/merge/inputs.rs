@@ -39,7 +39,7 @@ impl<'v> Inputs<'v> {
         for (i, run) in runs.into_iter().enumerate() {
             let mut pages = Pages::new(run);
             let mut input = Input {
-                ahead: pages.next()?,
+                ahead: pages.turn()?,
                 pages,
                 page: None,
                 keys: Vec::new(),
@@ -142,7 +142,7 @@ impl Input<'_> {
         self.page = self.ahead.take();
         if let Some(page) = &self.page {
             self.pages.run.keys(page, &mut self.keys)?;
-            self.ahead = self.pages.next()?;
+            self.ahead = self.pages.turn()?;
         }
         Ok(())
     }

@@ -184,7 +184,7 @@ impl Source<'_> {
     fn turn(&mut self, span: Span) -> Result<()> {
         self.next = 0;
         self.slots.clear();
-        while let Some(page) = self.pages.next()? {
+        while let Some(page) = self.pages.turn()? {
             let low = self.pages.run.low;
             if low + page.span.0 > span.at || low + page.span.1 <= span.after {
                 continue;
