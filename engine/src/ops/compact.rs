@@ -353,7 +353,7 @@ mod tests {
             let (mut runs, options) = (vec![run(1, 1, 1_000_000)], CompactOptions::default());
             let mut kept = vec![1];
             for day in 2..800 {
-                let dice = (day * 0x9E37_79B9 ^ seed * 0x85EB_CA6B) % 97;
+                let dice = ((day * 0x9E37_79B9) ^ (seed * 0x85EB_CA6B)) % 97;
                 runs.push(run(
                     day,
                     day,

@@ -413,6 +413,8 @@ pub fn decode_derived_rows(bytes: &Arc<Vec<u8>>, rows: Option<&[u32]>) -> Result
 mod tests {
     use super::super::PartBuilder;
     use super::*;
+
+    type Wanted = Option<(CellKind, Vec<u8>)>;
     use proptest::prelude::*;
 
     fn cell() -> impl Strategy<Value = Option<(CellKind, Vec<u8>)>> {
@@ -472,7 +474,7 @@ mod tests {
             joins in proptest::collection::vec(any::<bool>(), 60), picks in proptest::collection::vec(any::<bool>(), 60),
         ) {
             let mut builder = PartBuilder::new((0..columns.len()).map(|i| format!("f{i}")));
-            let mut want: Vec<Vec<Option<(CellKind, Vec<u8>)>>> = vec![Vec::new(); columns.len()];
+            let mut want: Vec<Vec<Wanted>> = vec![Vec::new(); columns.len()];
             for row in 0..60 {
                 for (i, column) in columns.iter().enumerate() {
                     let (fresh, dice) = &column[row];
