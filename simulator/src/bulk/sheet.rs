@@ -19,6 +19,9 @@ const MAX_COLUMNS: usize = 5000;
 const MAX_ROW: usize = 400_000;
 const MAX_CELL: usize = 131_072;
 
+/// Bytes read ahead, which a jump throws away.
+const BUFFER: usize = 1024;
+
 /// Why an upload is no CSV, in the words of a job's `errorMessage`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Flaw {
@@ -62,6 +65,7 @@ impl<'a> Sheet<'a> {
             .delimiter(format.delimiter())
             .terminator(Terminator::Any(b'\n'))
             .has_headers(false)
+            .buffer_capacity(BUFFER)
             .flexible(true)
             .from_reader(Source { bytes, at: 0 });
         Self {
