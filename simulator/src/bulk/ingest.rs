@@ -2,11 +2,13 @@
 //!
 //! Key decision: a chunk is a transaction, and the rows go through the same code as those of REST; the upload
 //! stays as it came, and beside it a row costs its place (4 bytes) and its outcome (24, and the text of an
-//! error).
+//! error that is not that of the row before). The clock steps once a batch: at a step a chunk, a long job would
+//! outlive the session of whoever waits for it.
 //! Source: Bulk API 2.0 guide, "How Requests Are Processed", "Create a Job", "Upload Job Data".
 //! Not here: taking the CSV apart (`sheet`), results (`results`), when a chunk is due (`progress`).
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use axum::body::Bytes;
 use serde_json::Value;
@@ -57,7 +59,7 @@ pub(crate) enum Outcome {
     /// Its Id, and whether the row is new.
     Saved(Key, bool),
     /// As `sf__Error` says it.
-    Refused(Box<str>),
+    Refused(Arc<str>),
 }
 
 /// Rows to be saved.
@@ -172,7 +174,11 @@ impl Ingest {
         sheet.seek(*first as usize);
         let end = self.starts.len().min(chunks.saturating_mul(CHUNK));
         while self.outcomes.len() < end {
-            state.begin();
+            if self.outcomes.len().is_multiple_of(BATCH) {
+                state.begin();
+            } else {
+                state.begin_at_once();
+            }
             let stop = end.min(self.outcomes.len() + CHUNK);
             while self.outcomes.len() < stop && matches!(sheet.read(), Ok(Some(_))) {
                 let values = record(&self.columns, sheet.cells());
@@ -194,7 +200,15 @@ impl Ingest {
         match saved {
             Ok((Some(key), new)) => Outcome::Saved(key, new),
             Ok((None, _)) => Outcome::Refused("UNKNOWN_EXCEPTION:the row has no Id:--".into()),
-            Err(e) => Outcome::Refused(told(state, def, values, e).into()),
+            Err(e) => self.refusal(&told(state, def, values, e)),
+        }
+    }
+
+    /// The text of a refusal, shared with the row before if it is the same.
+    fn refusal(&self, text: &str) -> Outcome {
+        match self.outcomes.last() {
+            Some(Outcome::Refused(before)) if **before == *text => Outcome::Refused(before.clone()),
+            _ => Outcome::Refused(text.into()),
         }
     }
 

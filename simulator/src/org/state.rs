@@ -242,10 +242,15 @@ impl State {
         if self.joined {
             return;
         }
-        self.journal.clear();
-        self.behaviour.transaction = Transaction::default();
+        self.begin_at_once();
         let step = self.settings.step;
         self.clock.advance(step);
+    }
+
+    /// Starts a write transaction at the time of the one before.
+    pub fn begin_at_once(&mut self) {
+        self.journal.clear();
+        self.behaviour.transaction = Transaction::default();
     }
 
     /// Makes all writes one transaction; they are undone together if it fails.

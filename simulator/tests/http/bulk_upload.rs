@@ -326,10 +326,13 @@ fn a_long_upload() {
     s.org.configure(|c| c.bulk.polls = 0);
     // A hundred thousand Ids that name nothing, told back with their errors.
     let csv = format!("Id\n{}", "001Ha00000zzzzzAAA\n".repeat(100_000));
+    let before = s.org.clock().now();
     let info = run(&s, &json!({"operation": "delete", "object": "Account"}), csv);
     assert_eq!(
         (&info["state"], &info["numberRecordsFailed"]),
         (&json!("JobComplete"), &json!(100_000))
     );
+    // Each batch of 10,000 moves the clock by a step.
+    assert_eq!(s.org.clock().now().duration_since(before).as_secs(), 10);
     assert_eq!(text(&s, &info, "failedResults").lines().count(), 100_001);
 }
