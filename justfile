@@ -42,4 +42,4 @@ ci:
 
 # Random bytes against every decoder and parser, SECONDS each (needs cargo-fuzz; its flags are unstable ones)
 fuzz SECONDS="60":
-    cd fuzz && for t in page directory record pack plan soql csv; do RUSTC_BOOTSTRAP=1 cargo fuzz run $t -- -max_total_time={{SECONDS}}; done
+    cd fuzz && for t in page directory record pack plan soql csv keys; do RUSTC_BOOTSTRAP=1 cargo fuzz run $t -- -max_total_time={{SECONDS}}; done

@@ -101,6 +101,11 @@ pub enum Command {
     Stats,
     /// Show what was done to the vault
     Activity,
+    /// List, add, remove and repair the keys that open the vault
+    #[command(subcommand)]
+    Key(Key),
+    /// Give the vault a new master key for all that is to come
+    Rekey(NewKey),
     /// Run a simulated org to develop against
     Simulate(Simulate),
     /// The whole round trip on a simulated org
@@ -260,6 +265,36 @@ pub struct RestoreShow {
 pub struct RestoreApply {
     /// The plan's file
     pub plan: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Key {
+    /// Let another key open the vault; it is asked for at the terminal unless it is given
+    Add(NewKey),
+    /// List them; needs none of them
+    List,
+    /// Remove one; not the one that the vault was opened with
+    Remove(KeyRemove),
+    /// Write damaged copies of them anew
+    Repair,
+}
+
+/// Where a new key comes from, if not from HALITE_NEW_PASSPHRASE.
+#[derive(Debug, Flags)]
+pub struct NewKey {
+    /// A command whose first line of output is the new passphrase
+    #[arg(long, value_name = "COMMAND", conflicts_with = "new_key_file")]
+    pub new_passphrase_command: Option<String>,
+    /// A file of 32 random bytes or more that is the new key
+    #[arg(long, value_name = "FILE")]
+    pub new_key_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Flags)]
+pub struct KeyRemove {
+    /// Its id, or the beginning of it, as `key list` shows it
+    #[arg(value_name = "KEY")]
+    pub key: String,
 }
 
 #[derive(Debug, Flags)]

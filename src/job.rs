@@ -12,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use halite_connector::{Connect, Environment, Grant, SalesforceOrg};
 use halite_engine::base::id::OrgId;
 use halite_engine::store::local::Local;
+use halite_engine::vault::keys::Holder;
 use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
 use halite_engine::{Error, Kind, Result};
 use zeroize::Zeroizing;
 
-use crate::args::Global;
+use crate::args::{Global, NewKey};
 use crate::out::Out;
 
 /// Everything a command needs beside its own flags.
@@ -62,32 +63,52 @@ impl Job {
         named.ok_or_else(|| Error::invalid("no vault named").hint("give --vault DIR or set HALITE_VAULT"))
     }
 
-    /// Opens the vault.
-    pub fn vault(&self) -> Result<Arc<Vault>> {
+    /// Where the vault is.
+    pub fn place(&self) -> Result<Arc<Local>> {
         let dir = self.dir()?;
-        let place = Arc::new(Local::open(dir).map_err(|e| {
-            match e.kind() {
-                Kind::NotFound => Error::new(
-                    Kind::NotFound,
-                    format!("{}: there is no such vault", dir.display()),
-                )
-                .hint("`halite init` makes one"),
-                _ => e,
-            }
-        })?);
-        let options = VaultOptions {
+        let place = Local::open(dir).map_err(|e| match e.kind() {
+            Kind::NotFound => Error::new(
+                Kind::NotFound,
+                format!("{}: there is no such vault", dir.display()),
+            )
+            .hint("`halite init` makes one"),
+            _ => e,
+        });
+        place.map(Arc::new)
+    }
+
+    /// How it is opened.
+    pub fn options(&self) -> VaultOptions {
+        VaultOptions {
             cache_dir: cache_dir(),
             cancel: Arc::clone(&self.cancel),
             ..VaultOptions::default()
-        };
+        }
+    }
+
+    /// Opens the vault.
+    pub fn vault(&self) -> Result<Arc<Vault>> {
+        let (place, options) = (self.place()?, self.options());
+        let open = |secret: &Secret| Vault::open(place.clone(), secret, options.clone());
+        self.open(&open).map(|(vault, _)| Arc::new(vault))
+    }
+
+    /// Opens what changes who may open the vault; with the key that did.
+    pub fn holder(&self) -> Result<(Holder, Secret)> {
+        let place = self.place()?;
+        self.open(&|secret| Holder::open(place.clone(), secret))
+    }
+
+    /// Opens something with the key that is given, with none, or with a passphrase that is asked for.
+    fn open<T>(&self, open: &dyn Fn(&Secret) -> Result<T>) -> Result<(T, Secret)> {
         let secret = match self.given_secret()? {
             Some(secret) => secret,
-            None => match Vault::open(place.clone(), &Secret::None, options.clone()) {
+            None => match open(&Secret::None) {
                 Err(e) if e.kind() == Kind::Auth => ask("Passphrase: ")?,
-                opened => return opened.map(Arc::new),
+                opened => return opened.map(|opened| (opened, Secret::None)),
             },
         };
-        Ok(Arc::new(Vault::open(place, &secret, options)?))
+        open(&secret).map(|opened| (opened, secret))
     }
 
     /// The key for a new vault; asked twice at a terminal.
@@ -95,22 +116,24 @@ impl Job {
         if let Some(secret) = self.given_secret()? {
             return Ok(secret);
         }
-        let first = ask("New passphrase: ")?;
-        match (&first, ask("The same again: ")?) {
-            (Secret::Passphrase(a), Secret::Passphrase(b)) if *a == b => Ok(first),
-            _ => Err(Error::invalid("the two passphrases differ").hint("nothing was made; try again")),
-        }
+        ask_twice()
+    }
+
+    /// Another key for a vault, if one is given.
+    pub fn other_key(flags: &NewKey) -> Result<Option<Secret>> {
+        given(
+            flags.new_key_file.as_deref(),
+            flags.new_passphrase_command.as_deref(),
+            "HALITE_NEW_PASSPHRASE",
+        )
     }
 
     fn given_secret(&self) -> Result<Option<Secret>> {
-        if let Some(path) = &self.global.key_file {
-            let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
-            return Ok(Some(Secret::KeyFile(Zeroizing::new(bytes))));
-        }
-        if let Some(command) = &self.global.passphrase_command {
-            return first_line(command).map(|line| Some(Secret::Passphrase(line)));
-        }
-        Ok(variable("HALITE_PASSPHRASE").map(Secret::Passphrase))
+        given(
+            self.global.key_file.as_deref(),
+            self.global.passphrase_command.as_deref(),
+            "HALITE_PASSPHRASE",
+        )
     }
 
     /// The org that is named, or the only one.
@@ -246,6 +269,27 @@ pub fn typed(prompt: &str) -> Result<Zeroizing<String>> {
 
 fn ask(prompt: &str) -> Result<Secret> {
     typed(prompt).map(Secret::Passphrase)
+}
+
+/// A new passphrase, asked for twice at a terminal.
+pub fn ask_twice() -> Result<Secret> {
+    let first = typed("New passphrase: ")?;
+    if first != typed("The same again: ")? {
+        return Err(Error::invalid("the two passphrases differ").hint("nothing was made; try again"));
+    }
+    Ok(Secret::Passphrase(first))
+}
+
+/// A key from a file, a command or a variable.
+fn given(file: Option<&Path>, command: Option<&str>, name: &str) -> Result<Option<Secret>> {
+    if let Some(path) = file {
+        let bytes = std::fs::read(path).map_err(|e| Error::io(path.display(), e))?;
+        return Ok(Some(Secret::KeyFile(Zeroizing::new(bytes))));
+    }
+    if let Some(command) = command {
+        return first_line(command).map(|line| Some(Secret::Passphrase(line)));
+    }
+    Ok(variable(name).map(Secret::Passphrase))
 }
 
 /// The first line that a command prints.

@@ -48,6 +48,7 @@ impl Place {
             .env("HALITE_VAULT", self.path("vault"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env_remove("HALITE_PASSPHRASE")
+            .env_remove("HALITE_NEW_PASSPHRASE")
             .stdin(Stdio::null());
         command
     }
@@ -348,4 +349,70 @@ fn the_way_through_speaks_json() {
             .fails(1, &["export", "--to", &place.path("out")])
             .contains("not empty")
     );
+}
+
+/// Runs a command under a passphrase, and perhaps a new one.
+fn keyed(place: &Place, args: &[&str], key: &str, new: Option<&str>) -> Output {
+    let mut command = place.command(args);
+    command.env("HALITE_PASSPHRASE", key);
+    if let Some(new) = new {
+        command.env("HALITE_NEW_PASSPHRASE", new);
+    }
+    command.output().unwrap()
+}
+
+#[test]
+fn keys_are_added_listed_removed_and_renewed() {
+    let place = Place(tempfile::tempdir().unwrap());
+    assert!(keyed(&place, &["init"], "one", None).status.success());
+    let asked = keyed(&place, &["key", "add"], "one", None);
+    assert_eq!(asked.status.code(), Some(1));
+    assert!(
+        text(&asked.stderr).contains("--new-key-file"),
+        "{}",
+        text(&asked.stderr)
+    );
+    assert!(
+        keyed(&place, &["key", "add"], "one", Some("two"))
+            .status
+            .success()
+    );
+    let listed = |count: usize| {
+        let keys: Value = serde_json::from_str(&place.done(&["key", "list", "--json"])).unwrap();
+        assert_eq!(keys.as_array().unwrap().len(), count, "{keys}");
+        keys
+    };
+    let keys = listed(2);
+    let ids: Vec<&str> = (0..2).map(|n| keys[n]["id"].as_str().unwrap()).collect();
+    assert!(
+        keys[0]["wrap"] == "passphrase" && keys[0]["whole"] == true,
+        "{keys}"
+    );
+    // One of them is the one that `two` opens: it stays.
+    let removed = |id: &&str| {
+        keyed(&place, &["key", "remove", id], "two", None)
+            .status
+            .success()
+    };
+    assert_eq!(ids.iter().copied().filter(removed).count(), 1);
+    listed(1);
+    assert_eq!(keyed(&place, &["snapshots"], "one", None).status.code(), Some(1));
+    assert!(
+        keyed(&place, &["key", "add"], "two", Some("three"))
+            .status
+            .success()
+    );
+    let renewed = keyed(&place, &["rekey", "--json"], "two", None);
+    let renewed: Value = serde_json::from_str(&text(&renewed.stdout)).unwrap();
+    assert!(
+        renewed["generation"] == 2 && renewed["removed"].as_array().unwrap().len() == 2,
+        "{renewed}"
+    );
+    assert_eq!(listed(1)[0]["generation"], 2);
+    assert!(keyed(&place, &["snapshots"], "two", None).status.success());
+    assert_eq!(
+        keyed(&place, &["snapshots"], "three", None).status.code(),
+        Some(1)
+    );
+    assert!(keyed(&place, &["key", "repair"], "two", None).status.success());
 }

@@ -9,6 +9,7 @@ mod capture;
 mod faults;
 mod golden;
 mod import;
+mod keys;
 mod merging;
 mod model;
 mod publish;

@@ -7,6 +7,7 @@
 use halite_engine::format::catalog::{Head, Node};
 use halite_engine::format::entry::{DraftEntry, ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry};
 use halite_engine::format::manifest::Manifest;
+use halite_engine::format::mark::MasterEntry;
 use halite_engine::format::run::{RunHead, RunPart};
 use halite_engine::format::schema::Schema;
 
@@ -20,7 +21,7 @@ macro_rules! again {
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let Some((pick, bytes)) = bytes.split_first() else { return };
-    match pick % 12 {
+    match pick % 13 {
         0 => again!(RunPart, bytes),
         1 => again!(RunHead, bytes),
         2 => again!(Manifest, bytes),
@@ -32,6 +33,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         8 => again!(SchemaEntry, bytes),
         9 => again!(PackEntry, bytes),
         10 => again!(DraftEntry, bytes),
+        11 => again!(MasterEntry, bytes),
         _ => drop(Node::decode(bytes, bytes)),
     }
 });

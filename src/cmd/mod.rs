@@ -14,6 +14,7 @@ mod history;
 mod hold;
 mod import;
 mod init;
+mod key;
 mod prune;
 mod restore;
 mod retain;
@@ -65,6 +66,8 @@ pub fn run(args: Args, cancel: &Arc<AtomicBool>) -> Result<End> {
         Command::Prune(flags) => prune::run(&job, flags),
         Command::Stats => stats::run(&job),
         Command::Activity => activity::run(&job),
+        Command::Key(flags) => key::run(&job, flags),
+        Command::Rekey(flags) => key::rekey(&job, flags),
         Command::Simulate(flags) => simulate::run(&job, flags),
         Command::Demo(flags) => demo::run(&job, flags),
     }

@@ -12,7 +12,7 @@ use crate::format::pack::PackRole;
 use crate::format::place::{MetaRef, number};
 
 /// Prefixes of the keys: in an org's node `S`napshots, `O`bjects, `R`uns, s`C`hemas, `D`rafts, `H`olds, `E`rasures;
-/// in the vault's own node `P`acks, condemned packs (`X`), `L`osses, `G`rants, `A`ctivity.
+/// in the vault's own node `P`acks, condemned packs (`X`), `L`osses, `G`rants, `A`ctivity, master `K`eys.
 pub mod prefix {
     /// A kept snapshot.
     pub const SNAPSHOT: u8 = b'S';
@@ -38,6 +38,8 @@ pub mod prefix {
     pub const ERASURE: u8 = b'E';
     /// A line of the activity log.
     pub const ACTIVITY: u8 = b'A';
+    /// A master key after the first, by its generation.
+    pub const MASTER: u8 = b'K';
 }
 
 /// The key of a numbered entry, big-endian so that it sorts.

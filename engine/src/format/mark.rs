@@ -193,3 +193,30 @@ impl ActivityEntry {
         })
     }
 }
+
+/// A master key came into force; its key is its generation, from 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MasterEntry {
+    /// The root version that it authenticated first; packs of older versions are sealed under keys before it.
+    pub since: u64,
+    /// When that was, by the clock of the machine that did.
+    pub at: Stamp,
+}
+
+impl MasterEntry {
+    /// The bytes of the entry.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_varint(&mut out, self.since);
+        put_signed(&mut out, self.at.millis());
+        out
+    }
+
+    /// Reads what [`MasterEntry::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let mut r = open(bytes, "master key entry")?;
+        let (since, at) = (r.varint()?, Stamp::from_millis(r.signed()?));
+        r.end()?;
+        Ok(Self { since, at })
+    }
+}

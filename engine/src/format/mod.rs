@@ -5,15 +5,19 @@
 
 pub mod catalog;
 pub mod codec;
+pub mod derive;
 pub mod describe;
 pub mod digest;
 pub mod entry;
+pub mod kind;
 pub mod manifest;
 pub mod mark;
+pub mod master;
 pub mod pack;
 pub mod page;
 pub mod place;
 pub mod record;
+pub mod ring;
 pub mod root;
 pub mod run;
 pub mod scan;

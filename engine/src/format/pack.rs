@@ -9,7 +9,7 @@ use crate::base::id::{ChunkId, PackId};
 use crate::base::limits;
 use crate::format::codec::Reader;
 use crate::format::seal::{
-    CIPHER_AES_256_GCM, ChunkKind, Codec, Keys, PackCipher, Prepared, TAG_BYTES, check_format, domain, expand,
+    CIPHER_AES_256_GCM, ChunkKind, Codec, Keys, PackCipher, Prepared, TAG_BYTES, check_format, expand,
 };
 
 /// The newest format version of packs that this build reads, and the one it writes.
@@ -131,7 +131,7 @@ impl PackBuilder {
         let aad = chunk_aad(&self.id, &self.bytes[offset..]);
         self.bytes.extend_from_slice(&chunk.bytes);
         let body = &mut self.bytes[offset + CHUNK_HEADER_BYTES..];
-        match self.cipher.0.seal(domain::CHUNK, ordinal, &aad, body) {
+        match self.cipher.seal_chunk(chunk.kind, ordinal, &aad, body) {
             Ok(tag) => self.bytes.extend_from_slice(&tag),
             Err(e) => {
                 self.bytes.truncate(offset);
@@ -186,10 +186,7 @@ impl PackBuilder {
         let sealed_len = u32::try_from(directory_len + TAG_BYTES).map_err(|_| too_long())?;
         let footer = footer(offset, sealed_len, self.role);
         let aad = directory_aad(&self.id, &footer, total);
-        let tag = self
-            .cipher
-            .0
-            .seal(domain::DIRECTORY, 0, &aad, &mut self.bytes[start..])?;
+        let tag = self.cipher.seal_directory(&aad, &mut self.bytes[start..])?;
         self.bytes.extend_from_slice(&tag);
         self.bytes.extend_from_slice(&footer);
         Ok(self.bytes)
@@ -312,13 +309,7 @@ impl ChunkHeader {
             .split_last_chunk::<TAG_BYTES>()
             .ok_or_else(|| bad("it is cut short"))?;
         let mut body = body.to_vec();
-        if !cipher.0.open(
-            domain::CHUNK,
-            self.ordinal,
-            &chunk_aad(pack, head),
-            &mut body,
-            tag,
-        ) {
+        if !cipher.open_chunk(self.kind, self.ordinal, &chunk_aad(pack, head), &mut body, tag) {
             return Err(bad("its seal is broken"));
         }
         Ok(body)
@@ -451,11 +442,7 @@ pub(crate) fn directory(
         .split_last_chunk_mut::<TAG_BYTES>()
         .ok_or_else(|| bad("it is cut short"))?;
     let aad = directory_aad(pack, &footer.bytes, size);
-    if body.len() + TAG_BYTES != footer.sealed_len
-        || !keys
-            .pack_cipher(pack)
-            .0
-            .open(domain::DIRECTORY, 0, &aad, body, tag)
+    if body.len() + TAG_BYTES != footer.sealed_len || !keys.pack_cipher(pack).open_directory(&aad, body, tag)
     {
         return Err(bad("its seal is broken"));
     }

@@ -51,12 +51,12 @@ impl Root {
         let mac: [u8; 32] = mac
             .try_into()
             .map_err(|_| Error::corrupt("root", "it is cut short"))?;
-        // `blake3::Hash` compares in constant time.
-        if blake3::Hash::from(keys.root_mac(body)) != blake3::Hash::from(mac) {
+        if !keys.knows_root(body, mac) {
             return Err(Error::corrupt(
                 "root",
                 "it was not written with this vault's key, or changed since",
-            ));
+            )
+            .hint("if the vault was given a new key meanwhile, open it anew"));
         }
         Ok(root)
     }

@@ -12,7 +12,7 @@ use crate::format::catalog::{Head, Node};
 use crate::format::entry::{
     ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
 };
-use crate::format::mark::{ActivityEntry, CondemnedEntry, HoldEntry, LossEntry};
+use crate::format::mark::{ActivityEntry, CondemnedEntry, HoldEntry, LossEntry, MasterEntry};
 use crate::format::pack::PackRole;
 use crate::format::root::Root;
 
@@ -216,6 +216,17 @@ impl Catalog {
             .and_then(|n| n.get(&named(prefix::PACK, &pack.0)));
         let missing = || Error::new(Kind::NotFound, format!("pack {pack} is not live"));
         Ok(PackEntry::decode(entry.ok_or_else(missing)?)?.role)
+    }
+
+    /// The live packs that are sealed under a master key before the newest.
+    pub fn former_packs(&self) -> Result<Vec<PackId>> {
+        let keys = self.scan(None, prefix::MASTER, |_, value| MasterEntry::decode(value))?;
+        let since = keys.last().map_or(0, |key| key.since);
+        let mut packs = self.scan(None, prefix::PACK, |key, value| {
+            Ok((PackId(array(key)?), PackEntry::decode(value)?.since))
+        })?;
+        packs.retain(|(_, brought)| *brought < since);
+        Ok(packs.into_iter().map(|(pack, _)| pack).collect())
     }
 
     /// Whether a pack is live.

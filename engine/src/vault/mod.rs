@@ -8,10 +8,13 @@ pub mod catalog;
 pub mod commit;
 pub mod index;
 pub mod keys;
+mod marker;
 pub mod merge;
 pub mod open;
 pub mod reader;
+pub mod rekey;
 pub mod run;
+mod slot;
 pub mod writer;
 
 pub use catalog::{Catalog, SnapshotInfo};

@@ -17,6 +17,7 @@ use crate::base::stamp::Stamp;
 use crate::format::catalog::{Head, Node};
 use crate::format::entry::{named, prefix};
 use crate::format::pack::Location;
+use crate::format::ring::Ring;
 use crate::format::root::Root;
 use crate::format::seal::{ChunkKind, Keys, MasterKey, open_object, seal_object};
 use crate::store::backend::Backend;
@@ -24,7 +25,8 @@ use crate::store::latch::Latched;
 use crate::vault::cache::ChunkCache;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::index::Index;
-use crate::vault::keys::{Secret, create_slot, unlock};
+use crate::vault::keys::{Cost, Holder, Secret, create_slot};
+use crate::vault::marker;
 
 /// How to open a vault.
 #[derive(Debug, Clone)]
@@ -78,16 +80,13 @@ pub struct Vault {
     current: RwLock<Arc<Catalog>>,
 }
 
-const MARKER: &str = "vault";
-const FORMAT: u32 = 1;
-
 impl Vault {
     /// Makes a vault in an empty place and opens it.
     ///
     /// # Errors
     /// `Busy` if there is one already; whatever the place refuses.
     pub fn create(backend: Arc<dyn Backend>, secret: &Secret, options: VaultOptions) -> Result<Self> {
-        if backend.get(MARKER).is_ok() {
+        if backend.get(marker::NAME).is_ok() {
             return Err(Error::new(
                 Kind::Busy,
                 format!("{} is a vault already", backend.describe()),
@@ -103,15 +102,13 @@ impl Vault {
             );
         }
         let id: [u8; 16] = options.clock.random()?;
-        let master = MasterKey::generate(&options.clock)?;
-        create_slot(&*backend, &id, &master, secret, &options.clock)?;
-        let vault = Self::assemble(backend, id, &master, options);
+        let ring = Ring::new(MasterKey::generate(&options.clock)?);
+        create_slot(&*backend, &id, &ring, secret, &options.clock, Cost::STRONG)?;
+        let vault = Self::assemble(backend, id, Keys::of(&ring), options);
         vault.commit(&[], &mut |_| Ok(()))?;
-        let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
-        vault.backend.put_new(
-            MARKER,
-            format!("halite vault\nformat {FORMAT}\nid {hex}\n").as_bytes(),
-        )?;
+        vault
+            .backend
+            .put_new(marker::NAME, marker::text(&id).as_bytes())?;
         Ok(vault)
     }
 
@@ -120,14 +117,23 @@ impl Vault {
     /// # Errors
     /// `NotFound`: not a vault. `Unsupported`: a newer format. `Auth`: the secret does not fit. `Corrupt`.
     pub fn open(backend: Arc<dyn Backend>, secret: &Secret, options: VaultOptions) -> Result<Self> {
-        let id = marker(&*backend)?;
-        let master = unlock(&*backend, &id, secret)?;
-        let vault = Self::assemble(backend, id, &master, options);
+        let holder = Holder::open(Arc::clone(&backend), secret)?;
+        Self::open_with(backend, holder.vault, Keys::of(&holder.ring), options)
+    }
+
+    /// Opens a vault with keys that are unwrapped already.
+    pub(super) fn open_with(
+        backend: Arc<dyn Backend>,
+        id: [u8; 16],
+        keys: Keys,
+        options: VaultOptions,
+    ) -> Result<Self> {
+        let vault = Self::assemble(backend, id, keys, options);
         vault.refresh()?;
         Ok(vault)
     }
 
-    fn assemble(backend: Arc<dyn Backend>, id: [u8; 16], master: &MasterKey, options: VaultOptions) -> Self {
+    fn assemble(backend: Arc<dyn Backend>, id: [u8; 16], keys: Keys, options: VaultOptions) -> Self {
         let nowhere = Location {
             pack: PackId([0; 32]),
             offset: 0,
@@ -149,7 +155,7 @@ impl Vault {
         };
         Self {
             backend: Arc::new(Latched::new(backend)),
-            keys: Arc::new(Keys::derive(master)),
+            keys: Arc::new(keys),
             clock: options.clock,
             cancel: options.cancel,
             id,
@@ -339,41 +345,4 @@ impl Vault {
         });
         names.collect()
     }
-}
-
-/// Reads the object that says what this is.
-fn marker(backend: &dyn Backend) -> Result<[u8; 16]> {
-    let not = || {
-        Error::new(Kind::NotFound, format!("{} is not a vault", backend.describe()))
-            .hint("`halite init` makes one")
-    };
-    let bytes = backend
-        .get(MARKER)
-        .map_err(|e| if e.kind() == Kind::NotFound { not() } else { e })?;
-    let text = String::from_utf8(bytes).map_err(|_| not())?;
-    let mut lines = text.lines();
-    if lines.next() != Some("halite vault") {
-        return Err(not());
-    }
-    let format: Option<u32> = lines
-        .next()
-        .and_then(|l| l.strip_prefix("format "))
-        .and_then(|n| n.parse().ok());
-    match format {
-        Some(FORMAT) => {}
-        Some(newer) => {
-            let message = format!(
-                "{} has format {newer}, this build reads {FORMAT}",
-                backend.describe()
-            );
-            return Err(Error::new(Kind::Unsupported, message).hint("use a newer halite"));
-        }
-        None => return Err(not()),
-    }
-    let id = lines
-        .next()
-        .and_then(|l| l.strip_prefix("id "))
-        .and_then(crate::base::id::SnapshotId::parse);
-    id.map(|id| id.0)
-        .ok_or_else(|| Error::corrupt("vault marker", "its id is malformed"))
 }

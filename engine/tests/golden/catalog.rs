@@ -11,7 +11,9 @@ use halite_engine::format::entry::{
     DraftEntry, ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, numbered, of_sobject, prefix,
 };
 use halite_engine::format::manifest::{Captured, Manifest};
-use halite_engine::format::mark::{ActivityEntry, CondemnedEntry, ErasureEntry, HoldEntry, LossEntry};
+use halite_engine::format::mark::{
+    ActivityEntry, CondemnedEntry, ErasureEntry, HoldEntry, LossEntry, MasterEntry,
+};
 use halite_engine::format::pack::PackRole;
 use halite_engine::format::page::id_hash;
 use halite_engine::format::run::{Filter, PageEntry, PartEntry, RunHead, RunPart};
@@ -235,6 +237,10 @@ fn marks_of_a_catalog() {
         "218e731a4207545c74b6109cc3dc4483",
     );
     assert_eq!(ErasureEntry::decode(&erasure.encode()).unwrap(), erasure);
+    let master = MasterEntry { since: 300, at: made };
+    assert_eq!(MasterEntry::decode(&master.encode()).unwrap(), master);
+    assert_eq!(master.encode()[..3], [1, 0xac, 2]);
+    assert_eq!(master.encode()[3..], erasure.encode()[1..]);
     let activity = ActivityEntry {
         at: made,
         verb: "forget".into(),

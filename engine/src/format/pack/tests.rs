@@ -272,7 +272,7 @@ fn the_bytes_are_for_ever() {
     assert_eq!(bytes.len(), 464);
     assert_eq!(
         blake3::hash(&bytes).to_hex().as_str(),
-        "b1eb720714cc876ceaecae5e1dd03ca8b030b885002b3da4654fc132d24ab1ef"
+        "ec8bd6b4fadfb0f7e1dcbaa34d263d22832fa032b7ca52fe2b3387b2b4d44654"
     );
 }
 
