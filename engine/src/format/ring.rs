@@ -58,6 +58,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::seal::ChunkKind;
 
     fn master(byte: u8) -> MasterKey {
         MasterKey::from_bytes([byte; 32])
