@@ -316,7 +316,10 @@ mod tests {
         hasher.update(&keys.chunk_id(ChunkKind::Blob, b"piece").0);
         hasher.update(&keys.blob_cut_table()[255].to_le_bytes());
         hasher.update(&keys.object_name("grant", b"00D"));
-        assert_eq!(hasher.finalize().to_hex().as_str(), "DERIVE");
+        assert_eq!(
+            hasher.finalize().to_hex().as_str(),
+            "af96c2455bfa387d2247c8e6a9de16ef27a8fddc4b917d4ccfb0ec16c142d7ae"
+        );
     }
 
     #[test]
