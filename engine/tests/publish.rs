@@ -3,8 +3,8 @@
 //! Key decision: a store that swaps the root, says that it failed, and cannot be asked for a while, which is what
 //! a network does. It does not crash: that is the business of the crash tests of the store.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::state::State;
@@ -19,9 +19,19 @@ use crate::model::Model;
 struct Lossy {
     under: Memory,
     armed: AtomicU32,
+    /// What somebody else does between a swap that took place and its lost answer.
+    meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Lossy {
+    fn new() -> Self {
+        Self {
+            under: Memory::new(),
+            armed: AtomicU32::new(0),
+            meanwhile: Mutex::default(),
+        }
+    }
+
     fn fails(&self) -> bool {
         let step = |left: u32| left.checked_sub(1);
         self.armed
@@ -69,7 +79,13 @@ impl Backend for Lossy {
 
     fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
         let swapped = self.under.swap_root(expected, new);
-        if self.fails() { Err(lost()) } else { swapped }
+        if !self.fails() {
+            return swapped;
+        }
+        if let Some(act) = self.meanwhile.lock().unwrap().take() {
+            act();
+        }
+        Err(lost())
     }
 
     fn describe(&self) -> String {
@@ -78,11 +94,29 @@ impl Backend for Lossy {
 }
 
 #[test]
+fn a_lost_answer_is_settled_though_others_have_committed_since() {
+    let store = Arc::new(Lossy::new());
+    let vault = Vault::create(store.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    let under = Arc::new(store.under.clone());
+    *store.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        let other = Vault::open(under, &Secret::None, VaultOptions::default()).unwrap();
+        other.put_grant("other", b"token").unwrap();
+    }));
+    let mut model = Model {
+        now: 1_700_000_000_000,
+        ..Model::default()
+    };
+    (0..20).for_each(|n| model.put(n, "a", Some(1)));
+    let arm = |calls| store.armed.store(calls, Ordering::SeqCst);
+    backup(&vault, &mut model, &BackupOptions::default(), &mut |_| arm(1)).unwrap();
+    assert!(store.meanwhile.lock().unwrap().is_none(), "nobody committed");
+    assert_eq!(vault.grants(), ["other"]);
+    assert_eq!(vault.snapshots(vault.orgs()[0]).unwrap().len(), 1);
+}
+
+#[test]
 fn packs_stay_if_the_root_may_name_them() {
-    let store = Arc::new(Lossy {
-        under: Memory::new(),
-        armed: AtomicU32::new(0),
-    });
+    let store = Arc::new(Lossy::new());
     let vault = Vault::create(store.clone(), &Secret::None, VaultOptions::default()).unwrap();
     let mut model = Model {
         now: 1_700_000_000_000,

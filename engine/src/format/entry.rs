@@ -66,9 +66,11 @@ pub fn of_sobject(prefix: u8, sobject: &str, numbers: &[u64]) -> Vec<u8> {
     key
 }
 
-const VERSION: u8 = 1;
+/// The version of every entry.
+pub(super) const VERSION: u8 = 1;
 
-fn open<'a>(bytes: &'a [u8], what: &'static str) -> Result<Reader<'a>> {
+/// Reads the version of an entry.
+pub(super) fn open<'a>(bytes: &'a [u8], what: &'static str) -> Result<Reader<'a>> {
     let mut r = Reader::new(bytes, what);
     if r.u8()? == VERSION {
         Ok(r)

@@ -7,18 +7,8 @@
 use crate::base::error::Result;
 use crate::base::id::OrgId;
 use crate::base::stamp::Stamp;
-use crate::format::codec::{Reader, put_bytes, put_signed, put_varint};
-
-const VERSION: u8 = 1;
-
-fn open<'a>(bytes: &'a [u8], what: &'static str) -> Result<Reader<'a>> {
-    let mut r = Reader::new(bytes, what);
-    if r.u8()? == VERSION {
-        Ok(r)
-    } else {
-        Err(r.bad("unknown version"))
-    }
-}
+use crate::format::codec::{put_bytes, put_signed, put_varint};
+use crate::format::entry::{VERSION, open};
 
 /// A pack on its way out; its key is the pack's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::OrgId;
-use crate::format::entry::{ObjectEntry, RunEntry, of_sobject, prefix};
+use crate::format::entry::{RunEntry, of_sobject, prefix};
 use crate::format::schema::Schema;
 use crate::format::seal::ChunkKind;
 use crate::vault::catalog::Catalog;
@@ -139,8 +139,8 @@ pub fn compact(
         ..CompactReport::default()
     };
     for org in catalog.orgs() {
-        for (sobject, object) in catalog.objects(org)? {
-            while let Some(done) = step(vault, org, &sobject, &object, options)? {
+        for sobject in catalog.objects(org)?.into_keys() {
+            while let Some(done) = step(vault, org, &sobject, options)? {
                 report.versions_dropped += done.dropped;
                 report.bytes_written += done.bytes;
                 progress(&done);
@@ -163,13 +163,7 @@ fn live_runs(catalog: &Catalog) -> Result<usize> {
 }
 
 /// One merge, if one is due.
-fn step(
-    vault: &Vault,
-    org: OrgId,
-    sobject: &str,
-    object: &ObjectEntry,
-    options: &CompactOptions,
-) -> Result<Option<MergeReport>> {
+fn step(vault: &Vault, org: OrgId, sobject: &str, options: &CompactOptions) -> Result<Option<MergeReport>> {
     let catalog = vault.catalog();
     let (runs, kept) = (catalog.runs(org, sobject)?, numbers(&catalog, org)?);
     let Some(range) = next_merge(&runs, &kept, options) else {
@@ -189,7 +183,7 @@ fn step(
             .iter()
             .map(|run| Run::open(vault, run))
             .collect::<Result<_>>()?,
-        columns: columns(vault, &catalog, org, sobject, object)?,
+        columns: columns(vault, &catalog, org, sobject)?,
         reuse: true,
     };
     let mut writer = Writer::new(vault);
@@ -210,16 +204,12 @@ fn numbers(catalog: &Catalog, org: OrgId) -> Result<Vec<u64>> {
     Ok(catalog.snapshots(org)?.iter().map(|s| s.number).collect())
 }
 
-/// All fields of all schemas of an sObject, in byte order.
-fn columns(
-    vault: &Vault,
-    catalog: &Catalog,
-    org: OrgId,
-    sobject: &str,
-    object: &ObjectEntry,
-) -> Result<Vec<String>> {
+/// All fields of all schemas of an sObject, in byte order; of the catalog whose runs are merged, since a newer run may
+/// have a newer schema.
+fn columns(vault: &Vault, catalog: &Catalog, org: OrgId, sobject: &str) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
-    for number in 1..=object.schema {
+    let newest = catalog.object(org, sobject)?.map_or(0, |object| object.schema);
+    for number in 1..=newest {
         let entry = catalog.schema(org, sobject, number)?;
         let schema = Schema::decode(&vault.meta(ChunkKind::Schema, &entry.schema)?)?;
         names.extend(schema.fields().iter().map(|field| field.name.clone()));

@@ -254,7 +254,7 @@ impl Vault {
             let expected = (change.before.root.version > 0).then(|| change.before.root_bytes.clone());
             let (catalog, packs) = change.finish()?;
             let swapped = self.backend.swap_root(expected.as_deref(), &catalog.root_bytes);
-            if self.settled(swapped, &catalog)? {
+            if self.settled(swapped, &packs)? {
                 self.adopt(catalog);
                 return Ok(self.catalog());
             }
@@ -273,18 +273,16 @@ impl Vault {
         ))
     }
 
-    /// Whether the swap took place; an ambiguous answer is settled by looking.
-    fn settled(&self, swapped: Result<bool>, catalog: &Catalog) -> Result<bool> {
-        match swapped {
-            Ok(swapped) => Ok(swapped),
-            Err(error) => {
-                let now = self.backend.root().ok().flatten();
-                if now.as_deref() == Some(&catalog.root_bytes) {
-                    Ok(true)
-                } else {
-                    Err(error.within("publishing the root"))
-                }
-            }
+    /// Whether the swap took place. An ambiguous answer is settled by looking: no root but this one, and those that
+    /// came after it, names the packs of its metadata.
+    fn settled(&self, swapped: Result<bool>, packs: &[PackId]) -> Result<bool> {
+        let error = match swapped {
+            Ok(swapped) => return Ok(swapped),
+            Err(error) => error,
+        };
+        match self.refresh() {
+            Ok(now) if packs.iter().any(|pack| now.has_pack(pack)) => Ok(true),
+            _ => Err(error.within("publishing the root")),
         }
     }
 

@@ -195,10 +195,13 @@ fn borg_9904() {
     use halite_engine::store::backend::Backend as _;
     let store = Memory::new();
     let vault = make(&store);
-    (1..6).for_each(|n| drop(rows(&vault, org(n), 1, u32::from(n) * 400, u32::from(n) * 400 + 300).unwrap()));
+    let these =
+        |vault: &Vault, of: u8, n: u8| rows(vault, org(of), 1, u32::from(n) * 400, u32::from(n) * 400 + 300);
+    (1..5).for_each(|n| drop(these(&vault, n, n).unwrap()));
+    // What four other orgs cost that have the same rows.
     let sizes = |store: &Memory, options: VaultOptions| {
         let vault = Vault::open(Arc::new(store.clone()), &Secret::None, options)?;
-        let written = (1..6).map(|n| rows(&vault, org(6), n, u32::from(n) * 400, u32::from(n) * 400 + 300));
+        let written = (1..5).map(|n| these(&vault, 4 + n, n));
         written
             .map(|report| report.map(|r| r.bytes_added))
             .collect::<Result<Vec<_>, Error>>()
@@ -215,7 +218,12 @@ fn borg_9904() {
         // It fails, or has nothing to ask of that pack; in the folder is what it had read by then.
         drop(sizes(&broken, options()));
         let again = sizes(&store.fork(), options()).unwrap();
-        assert_eq!(again, whole, "chunks that are there are not found");
+        // Padding makes a few bytes many: the names of packs are random, and compress as they will.
+        let found = again
+            .iter()
+            .zip(&whole)
+            .all(|(again, whole)| again * 5 < whole * 6);
+        assert!(found, "chunks that are there are not found: {again:?} {whole:?}");
     }
 }
 

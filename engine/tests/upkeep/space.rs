@@ -3,12 +3,13 @@
 //! Key decision: measured in the store, against a vault that never held what was dropped.
 //! It does not measure time.
 
+use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::prune::{PruneOptions, plan, prune, survey};
-use halite_engine::ops::retain::forget_org;
+use halite_engine::ops::retain::{forget, forget_org};
 use halite_engine::store::backend::Backend;
 use halite_engine::store::memory::Memory;
 
-use super::{AT_ONCE, capture, make, model, open, org, packs, prune_times, rows, sound, truth};
+use super::{AT_ONCE, capture, make, model, open, org, packs, prune_times, rows, sound, truth, words};
 
 fn pack_bytes(store: &Memory) -> u64 {
     packs(store).iter().map(|name| store.size(name).unwrap()).sum()
@@ -40,6 +41,45 @@ fn a_forgotten_org_gives_back_its_space() {
     let left = store.bytes().saturating_sub(never.bytes());
     assert!(left * 10 < used, "{left} of {used} bytes were not given back");
     sound(&store, &[(org(2), 1, &truth(3000, 4000))]);
+}
+
+#[test]
+fn dropped_snapshots_give_back_their_space() {
+    let (store, never) = (Memory::new(), Memory::new());
+    let mut truths = Vec::new();
+    for (store, dropped) in [(&store, true), (&never, false)] {
+        let (vault, mut org_now) = (make(store), model());
+        (0..8000).for_each(|n| org_now.put(n, &words(n), None));
+        capture(&vault, &mut org_now).unwrap();
+        let first = org_now.truth();
+        for day in 1..=12 {
+            // The last day touches every record that the days before it touched.
+            let touched = (0..8000).filter(|n| day == 12 || n % 12 == day - 1);
+            touched.for_each(|n| org_now.put(n, &words(n + 10_000 * day), None));
+            if dropped || day == 12 {
+                capture(&vault, &mut org_now).unwrap();
+            }
+        }
+        // The clock of the other org went another way.
+        if dropped {
+            truths = vec![first, org_now.truth()];
+        }
+    }
+    let used = store.bytes() - never.bytes();
+    let vault = open(&store);
+    let snapshots = vault.snapshots(vault.orgs()[0]).unwrap();
+    forget(&vault, vault.orgs()[0], &snapshots[1..12]).unwrap();
+    for store in [&store, &never] {
+        let all = CompactOptions {
+            keep_single: 0,
+            ..CompactOptions::default()
+        };
+        compact(&open(store), &all, &mut |_| ()).unwrap();
+        prune_times(store, 4);
+    }
+    let left = store.bytes().saturating_sub(never.bytes());
+    assert!(left * 10 < used, "{left} of {used} bytes were not given back");
+    sound(&store, &[(org(1), 1, &truths[0]), (org(1), 13, &truths[1])]);
 }
 
 #[test]
