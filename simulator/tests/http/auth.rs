@@ -87,6 +87,19 @@ fn an_expired_session_is_401() {
 }
 
 #[test]
+fn the_resources_name_who_asks() {
+    let s = Session::sample();
+    let (status, resources) = s.get("/services/data/v67.0");
+    assert_eq!(status, 200);
+    assert_eq!(resources["query"], json!("/services/data/v67.0/query"));
+    let url = resources["identity"].as_str().unwrap();
+    let who = format!("/id/{}/{}", s.org.org_id(), s.org.api_user());
+    assert!(url.ends_with(&who), "{url}");
+    let (_, identity) = s.json(s.client.get(url).bearer_auth(&s.token));
+    assert_eq!(identity["id"], resources["identity"]);
+}
+
+#[test]
 fn versions_and_unknown_paths() {
     let s = Session::sample();
     let (_, versions) = s.json(s.client.get(s.url("/services/data")));
