@@ -56,6 +56,9 @@ pub struct Global {
     /// A file of 32 random bytes or more that is the key
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// Go on where records are lost, without them; says which, and ends with status 3
+    #[arg(long, global = true)]
+    pub despite_losses: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +100,10 @@ pub enum Command {
     Release(Release),
     /// Give back the space of what nothing needs any more
     Prune(Prune),
+    /// Say whether the vault is as it was written, and what is lost where it is not
+    Check(Check),
+    /// Replace what is damaged by what can still be read, and enter what cannot as lost
+    Repair,
     /// Show what the vault holds and what of it is dead
     Stats,
     /// Show what was done to the vault
@@ -356,6 +363,29 @@ pub struct Retain {
     /// Only say what would be dropped
     #[arg(long)]
     pub dry_run: bool,
+}
+
+/// How far a check goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Depth {
+    /// Keys, catalog, both copies of metadata; that all data is listed
+    Structure,
+    /// The same, and a share of the data opened
+    Sample,
+    /// Every byte, every content, every state
+    All,
+}
+
+#[derive(Debug, Flags)]
+pub struct Check {
+    #[arg(long, value_enum, default_value = "structure")]
+    pub level: Depth,
+    /// The share of the data that a sample opens
+    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
+    pub share: f64,
+    /// Which sample; another each time if absent
+    #[arg(long, value_name = "NUMBER")]
+    pub seed: Option<u64>,
 }
 
 #[derive(Debug, Flags)]

@@ -3,6 +3,7 @@
 //! Key decision: secrets come from the environment, a command, a file or the terminal, in that order, and live in
 //! memory that is wiped; a vault without encryption opens without a question. No command's own work is done here.
 
+use std::cell::OnceCell;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,20 +12,24 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use halite_connector::{Connect, Environment, Grant, SalesforceOrg};
 use halite_engine::base::id::OrgId;
+use halite_engine::store::backend::Backend;
 use halite_engine::store::local::Local;
 use halite_engine::vault::keys::Holder;
+use halite_engine::vault::rescue::rescue;
 use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
 use halite_engine::{Error, Kind, Result};
 use zeroize::Zeroizing;
 
 use crate::args::{Global, NewKey};
-use crate::out::Out;
+use crate::out::{End, Out};
 
 /// Everything a command needs beside its own flags.
 pub struct Job {
     pub global: Global,
     pub out: Out,
     pub cancel: Arc<AtomicBool>,
+    /// The vault, once it was opened.
+    pub vault: OnceCell<Arc<Vault>>,
 }
 
 /// An org that one has signed in to before; kept sealed in the vault under its name.
@@ -82,6 +87,7 @@ impl Job {
         VaultOptions {
             cache_dir: cache_dir(),
             cancel: Arc::clone(&self.cancel),
+            despite_losses: self.global.despite_losses,
             ..VaultOptions::default()
         }
     }
@@ -90,7 +96,32 @@ impl Job {
     pub fn vault(&self) -> Result<Arc<Vault>> {
         let (place, options) = (self.place()?, self.options());
         let open = |secret: &Secret| Vault::open(place.clone(), secret, options.clone());
-        self.open(&open).map(|(vault, _)| Arc::new(vault))
+        let (vault, _) = self.open(&open)?;
+        Ok(Arc::clone(self.vault.get_or_init(|| Arc::new(vault))))
+    }
+
+    /// Opens a vault whose entrance may be damaged, and mends that; says what was mended.
+    pub fn rescued(&self) -> Result<(Arc<Vault>, Vec<String>)> {
+        let (place, options): (Arc<dyn Backend>, _) = (self.place()?, self.options());
+        let ((vault, mut mended), secret) = self.open(&|secret| rescue(&place, secret, &options))?;
+        mended.extend(Holder::open(place, &secret)?.repair()?);
+        Ok((Arc::new(vault), mended))
+    }
+
+    /// Says what reads passed over because it is lost; the end is then another.
+    pub fn passed_over(&self, end: End) -> End {
+        let passed = self
+            .vault
+            .get()
+            .map(|vault| vault.passed_over())
+            .unwrap_or_default();
+        for what in &passed {
+            crate::out::note(format_args!("lost, and passed over: {what}"));
+        }
+        match end {
+            End::Done if !passed.is_empty() => End::Partly,
+            end => end,
+        }
     }
 
     /// Opens what changes who may open the vault; with the key that did.

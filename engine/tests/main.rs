@@ -6,6 +6,7 @@
 
 mod canonical;
 mod capture;
+mod damage;
 mod faults;
 mod golden;
 mod import;

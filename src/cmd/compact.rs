@@ -35,6 +35,12 @@ pub fn run(job: &Job, flags: &Compact) -> Result<End> {
         count(report.versions_dropped, "version"),
         bytes(report.bytes_written)
     ))?;
+    for left in &report.left {
+        job.out.line(format_args!(
+            "left as it is: {} of {}: {}",
+            left.sobject, left.org, left.why
+        ))?;
+    }
     job.out.value(&report)?;
     Ok(End::Done)
 }

@@ -5,6 +5,7 @@
 
 mod activity;
 mod backup;
+mod check;
 mod compact;
 mod connect;
 mod diff;
@@ -22,6 +23,7 @@ mod show;
 mod snapshots;
 mod stats;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -44,32 +46,40 @@ pub fn run(args: Args, cancel: &Arc<AtomicBool>) -> Result<End> {
         global: args.global,
         out,
         cancel: Arc::clone(cancel),
+        vault: OnceCell::new(),
     };
-    match &args.command {
-        Command::Init(flags) => init::run(&job, flags),
-        Command::Connect(flags) => connect::run(&job, flags),
-        Command::Connections => connect::list(&job),
-        Command::Backup(flags) => backup::run(&job, flags),
-        Command::Import(flags) => import::run(&job, flags),
-        Command::Snapshots => snapshots::run(&job),
-        Command::Show(flags) => show::run(&job, flags),
-        Command::History(flags) => history::run(&job, flags),
-        Command::Diff(flags) => diff::run(&job, flags),
-        Command::Export(flags) => export::run(&job, flags),
-        Command::Compact(flags) => compact::run(&job, flags),
-        Command::Restore(flags) => restore::run(&job, flags),
-        Command::Retain(flags) => retain::run(&job, flags),
-        Command::Forget(flags) => forget::run(&job, flags),
-        Command::Hold(flags) => hold::run(&job, flags),
-        Command::Holds => hold::list(&job),
-        Command::Release(flags) => hold::release(&job, flags),
-        Command::Prune(flags) => prune::run(&job, flags),
-        Command::Stats => stats::run(&job),
-        Command::Activity => activity::run(&job),
-        Command::Key(flags) => key::run(&job, flags),
-        Command::Rekey(flags) => key::rekey(&job, flags),
-        Command::Simulate(flags) => simulate::run(&job, flags),
-        Command::Demo(flags) => demo::run(&job, flags),
+    let end = one(&job, &args.command)?;
+    Ok(job.passed_over(end))
+}
+
+fn one(job: &Job, command: &Command) -> Result<End> {
+    match command {
+        Command::Init(flags) => init::run(job, flags),
+        Command::Connect(flags) => connect::run(job, flags),
+        Command::Connections => connect::list(job),
+        Command::Backup(flags) => backup::run(job, flags),
+        Command::Import(flags) => import::run(job, flags),
+        Command::Snapshots => snapshots::run(job),
+        Command::Show(flags) => show::run(job, flags),
+        Command::History(flags) => history::run(job, flags),
+        Command::Diff(flags) => diff::run(job, flags),
+        Command::Export(flags) => export::run(job, flags),
+        Command::Compact(flags) => compact::run(job, flags),
+        Command::Restore(flags) => restore::run(job, flags),
+        Command::Retain(flags) => retain::run(job, flags),
+        Command::Forget(flags) => forget::run(job, flags),
+        Command::Hold(flags) => hold::run(job, flags),
+        Command::Holds => hold::list(job),
+        Command::Release(flags) => hold::release(job, flags),
+        Command::Prune(flags) => prune::run(job, flags),
+        Command::Check(flags) => check::run(job, flags),
+        Command::Repair => check::repair(job),
+        Command::Stats => stats::run(job),
+        Command::Activity => activity::run(job),
+        Command::Key(flags) => key::run(job, flags),
+        Command::Rekey(flags) => key::rekey(job, flags),
+        Command::Simulate(flags) => simulate::run(job, flags),
+        Command::Demo(flags) => demo::run(job, flags),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Marks in a catalog over what is stored: condemned packs, holds, losses, erasures, and the activity log.
+//! Marks in a catalog over what is stored: condemned packs, holds, erasures, and the activity log.
 //!
 //! Key decision: what upkeep decides is an entry like any other, committed with the root, so that every reader of
 //! one root version agrees on it. `docs/upkeep.md` says what each does; the keys stand in `format::entry::prefix`.
@@ -81,39 +81,6 @@ impl HoldEntry {
     /// Whether it holds at `now`.
     pub fn holds(&self, now: Stamp) -> bool {
         !self.until.is_some() || now < self.until
-    }
-}
-
-/// A chunk that no pack has any more; its key is the chunk's name.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LossEntry {
-    /// What kind of chunk, as in its header.
-    pub kind: u8,
-    /// When it was entered.
-    pub at: Stamp,
-    /// What it takes with it, for a person: sObject and Ids.
-    pub what: String,
-}
-
-impl LossEntry {
-    /// The bytes of the entry.
-    pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION, self.kind];
-        put_signed(&mut out, self.at.millis());
-        put_bytes(&mut out, self.what.as_bytes());
-        out
-    }
-
-    /// Reads what [`LossEntry::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut r = open(bytes, "loss entry")?;
-        let entry = Self {
-            kind: r.u8()?,
-            at: Stamp::from_millis(r.signed()?),
-            what: r.text()?.to_owned(),
-        };
-        r.end()?;
-        Ok(entry)
     }
 }
 

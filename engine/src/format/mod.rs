@@ -10,6 +10,7 @@ pub mod describe;
 pub mod digest;
 pub mod entry;
 pub mod kind;
+pub mod loss;
 pub mod manifest;
 pub mod mark;
 pub mod master;

@@ -19,7 +19,7 @@ use crate::format::record::Mode;
 use crate::format::schema::{Role, Schema};
 use crate::ops::ingest::{Ingest, Rules, Target};
 use crate::ops::org::{Read, SObjectInfo, Scope, Source};
-use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, publish};
+use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, open_holes, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
 use crate::vault::run::RunPages;
@@ -135,6 +135,7 @@ fn skipped(name: &str, why: String) -> Done {
         schema: None,
         read_from: Stamp::NONE,
         key_prefix: [0; 3],
+        filled: Vec::new(),
     }
 }
 
@@ -183,7 +184,8 @@ impl<'v> Capture<'v, '_> {
             .as_ref()
             .map_or(Stamp::NONE, |b| b.read_from)
             .minus_millis(self.options.overlap_millis);
-        let increment = !self.options.full && same_fields && stamped && since.is_some();
+        let holes = open_holes(self.vault, self.org, &info.name)?;
+        let increment = !self.options.full && same_fields && stamped && since.is_some() && holes.is_empty();
         let job = Job {
             describe: &describe,
             schema: &schema,
@@ -204,6 +206,7 @@ impl<'v> Capture<'v, '_> {
             schema,
             read_from: self.from,
             key_prefix,
+            filled: holes.into_iter().map(|(chunk, _)| chunk).collect(),
         })
     }
 
@@ -238,6 +241,11 @@ impl<'v> Capture<'v, '_> {
             runs: catalog.runs(self.org, name)?,
             before: catalog.object(self.org, name)?,
             read: self.from,
+            holes: if full {
+                open_holes(self.vault, self.org, name)?
+            } else {
+                Vec::new()
+            },
         };
         let rules = Rules {
             mode: Mode::KeepRaw,
@@ -245,7 +253,7 @@ impl<'v> Capture<'v, '_> {
             once: false,
             memory: self.options.memory,
         };
-        Ok(Ingest::new(target, rules, &mut self.writer))
+        Ingest::new(target, rules, &mut self.writer)
     }
 
     /// Reads what changed.

@@ -73,6 +73,20 @@ pub struct CompactReport {
     pub bytes_written: u64,
     /// Merges, in the order in which they were done.
     pub merges: Vec<MergeReport>,
+    /// sObjects that were left as they are, since something in them is damaged or lost.
+    pub left: Vec<Left>,
+}
+
+/// An sObject that cannot be merged.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Left {
+    /// The org.
+    #[serde(serialize_with = "as_text")]
+    pub org: OrgId,
+    /// API name.
+    pub sobject: String,
+    /// What is in the way.
+    pub why: String,
 }
 
 /// The bigger part of a tier: a run four times as large is of the next one.
@@ -140,11 +154,22 @@ pub fn compact(
     };
     for org in catalog.orgs() {
         for sobject in catalog.objects(org)?.into_keys() {
-            while let Some(done) = step(vault, org, &sobject, options)? {
-                report.versions_dropped += done.dropped;
-                report.bytes_written += done.bytes;
-                progress(&done);
-                report.merges.push(done);
+            loop {
+                match step(vault, org, &sobject, options) {
+                    Ok(Some(done)) => {
+                        report.versions_dropped += done.dropped;
+                        report.bytes_written += done.bytes;
+                        progress(&done);
+                        report.merges.push(done);
+                    }
+                    Ok(None) => break,
+                    Err(e) if e.kind() == Kind::Corrupt => {
+                        let (sobject, why) = (sobject.clone(), e.to_string());
+                        report.left.push(Left { org, sobject, why });
+                        break;
+                    }
+                    Err(e) => return Err(e),
+                }
             }
         }
     }

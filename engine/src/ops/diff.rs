@@ -130,6 +130,7 @@ fn walk<'v>(
     let newer = if a.number > b.number { &before } else { &after };
     for (sobject, object) in wanted {
         let mut cursor = newer.view.rows(sobject, low);
+        let holes = newer.view.holes(sobject, low)?;
         let mut pair = Pair {
             sobject,
             schemas: object.schema,
@@ -139,6 +140,10 @@ fn walk<'v>(
             finder: None,
         };
         while let Some(version) = cursor.next(false)? {
+            // What became of a record is not known if its versions before are lost.
+            if holes.iter().any(|hole| hole.covers(version.key.id)) {
+                continue;
+            }
             let replaced = cursor
                 .oldest()
                 .map_or(ContentHash::NONE, |oldest| oldest.replaced);
@@ -191,6 +196,11 @@ fn compare(
             .map_or(ContentHash::NONE, |f| f.0.hash)
     };
     if hash(&was.1) == hash(&is.1) {
+        return Ok(None);
+    }
+    // Values that are lost are passed over.
+    let lost = |found: &Found| matches!(found, Some((key, None)) if key.kind.is_live());
+    if lost(&was.1) || lost(&is.1) {
         return Ok(None);
     }
     let schemas = [&was, &is].map(|(state, found)| {

@@ -51,6 +51,11 @@ fn under(vault: &Vault, catalog: &Catalog, org: OrgId, id: RecordId) -> Result<V
             format!("no snapshot of org {org} has a record {id}"),
         )
     })?;
+    for (_, hole) in catalog.holes(org, &sobject)? {
+        if hole.costs_versions() && hole.covers(id) {
+            vault.pass_over(format_args!("{sobject}, {hole}"))?;
+        }
+    }
     let snapshots = catalog.snapshots(org)?;
     let (mut history, mut before): (Vec<Version>, Option<String>) = (Vec::new(), None);
     for version in versions(vault, &catalog.runs(org, &sobject)?, id)?

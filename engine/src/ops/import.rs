@@ -19,7 +19,7 @@ use crate::format::page::VersionKind;
 use crate::format::record::{Mode, json_keys};
 use crate::format::schema::Schema;
 use crate::ops::ingest::{Ingest, Rules, Target};
-use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, publish};
+use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, open_holes, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
 use crate::vault::writer::Writer;
@@ -142,17 +142,11 @@ impl Import<'_> {
             .unwrap_or_default()
             .to_owned();
         let describe = described(path)?;
-        let schema = match &describe {
-            Some((describe, _)) if describe.name != name => {
-                return Err(Error::invalid(format!(
-                    "the describe beside it is of {}",
-                    describe.name
-                )));
-            }
-            Some((describe, _)) => Schema::of(describe)?,
-            None => Schema::inferred(&name, columns(path)?)?,
-        };
-        let schema = Arc::new(schema);
+        let schema = Arc::new(schema(
+            path,
+            &name,
+            describe.as_ref().map(|(describe, _)| describe),
+        )?);
         let catalog = self.vault.catalog();
         let before = catalog.object(self.org, &name)?;
         let text = describe.as_ref().map(|(_, text)| text.clone());
@@ -161,6 +155,11 @@ impl Import<'_> {
             fresh,
             ..
         } = numbered(self.vault, self.org, &schema, text.as_deref())?;
+        let holes = if self.delta {
+            Vec::new()
+        } else {
+            open_holes(self.vault, self.org, &name)?
+        };
         let target = Target {
             vault: self.vault,
             snapshot: self.number,
@@ -169,6 +168,7 @@ impl Import<'_> {
             runs: catalog.runs(self.org, &name)?,
             before,
             read: self.as_of,
+            holes: holes.clone(),
         };
         let rules = Rules {
             mode: Mode::Refuse,
@@ -176,7 +176,7 @@ impl Import<'_> {
             once: true,
             memory: MEMORY,
         };
-        let mut ingest = Ingest::new(target, rules, &mut self.writer);
+        let mut ingest = Ingest::new(target, rules, &mut self.writer)?;
         let prefix = feed(path, &mut ingest)?;
         if self.delta {
             ingest.check_once()?;
@@ -201,7 +201,20 @@ impl Import<'_> {
             schema,
             read_from: Stamp::NONE,
             key_prefix: given.or(prefix).unwrap_or_default(),
+            filled: holes.into_iter().map(|(chunk, _)| chunk).collect(),
         })
+    }
+}
+
+/// The schema of a file: by its describe, else by its columns.
+fn schema(path: &Path, name: &str, describe: Option<&Describe>) -> Result<Schema> {
+    match describe {
+        Some(describe) if describe.name != name => {
+            let message = format!("the describe beside it is of {}", describe.name);
+            Err(Error::invalid(message))
+        }
+        Some(describe) => Schema::of(describe),
+        None => Schema::inferred(name, columns(path)?),
     }
 }
 

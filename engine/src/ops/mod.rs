@@ -4,6 +4,7 @@
 //! None of them prints, and none of them speaks to Salesforce but through [`org`].
 
 pub mod capture;
+pub mod check;
 pub mod compact;
 pub mod diff;
 pub mod export;
@@ -14,6 +15,7 @@ mod ingest;
 pub mod org;
 pub mod prune;
 mod publish;
+pub mod repair;
 pub mod report;
 pub mod restore;
 pub mod retain;

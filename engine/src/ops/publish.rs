@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::{OrgId, SnapshotId};
+use crate::base::id::{ChunkId, OrgId, SnapshotId};
 use crate::base::stamp::Stamp;
 use crate::format::entry::{
     self, ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, of_sobject, prefix,
 };
+use crate::format::loss::HoleEntry;
 use crate::format::manifest::{Captured, Manifest};
 use crate::format::schema::Schema;
 use crate::format::seal::ChunkKind;
@@ -54,6 +55,8 @@ pub struct Done {
     pub read_from: Stamp,
     /// First characters of its Ids.
     pub key_prefix: [u8; 3],
+    /// The holes that were open when all of it was read: from this snapshot on they are filled.
+    pub filled: Vec<ChunkId>,
 }
 
 impl Draft {
@@ -96,13 +99,24 @@ pub fn numbered(vault: &Vault, org: OrgId, schema: &Schema, describe: Option<&[u
     };
     let entry = catalog.schema(org, schema.sobject(), before.schema)?;
     let id = describe.map(|text| vault.keys.chunk_id(ChunkKind::Describe, text));
-    let same_fields = Schema::decode(&vault.meta(ChunkKind::Schema, &entry.schema)?)? == *schema;
+    let known = vault.unless_lost(&entry.schema.id, vault.meta(ChunkKind::Schema, &entry.schema))?;
+    let same_fields = match known {
+        Some(bytes) => Schema::decode(&bytes)? == *schema,
+        None => false,
+    };
     let fresh = !same_fields || entry.describe.map(|d| d.id) != id;
     Ok(Numbered {
         number: before.schema + u32::from(fresh),
         fresh,
         same_fields,
     })
+}
+
+/// The holes of an sObject that are not filled.
+pub fn open_holes(vault: &Vault, org: OrgId, sobject: &str) -> Result<Vec<(ChunkId, HoleEntry)>> {
+    let mut holes = vault.catalog().holes(org, sobject)?;
+    holes.retain(|(_, hole)| hole.filled == 0);
+    Ok(holes)
 }
 
 /// Makes everything durable, then visible.
@@ -211,6 +225,17 @@ fn enter_sobject(edit: &mut Edit<'_>, draft: &Draft, done: &Done) -> Result<()> 
         };
         let key = of_sobject(prefix::RUN, &captured.name, &[number, number, ordinal]);
         edit.node(org).put(key, entry.encode());
+    }
+    for chunk in &done.filled {
+        let key = HoleEntry::key(&captured.name, chunk);
+        let open = edit.node(org).get(&key).map(HoleEntry::decode).transpose()?;
+        if let Some(hole) = open.filter(|hole| hole.filled == 0) {
+            let filled = HoleEntry {
+                filled: number,
+                ..hole
+            };
+            edit.node(org).put(key, filled.encode());
+        }
     }
     let entry = ObjectEntry {
         schema: captured.schema,

@@ -137,8 +137,9 @@ impl<'v> State<'v> {
             snapshot: 0,
         };
         while let Some(version) = cursor.next(true)? {
-            if version.key.kind.is_live() {
-                self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?;
+            if version.key.kind.is_live()
+                && self.fill(sobject, &version.key, version.values.as_ref(), &mut record)?
+            {
                 each(&record)?;
             }
         }
@@ -163,7 +164,10 @@ impl<'v> State<'v> {
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
         let view = &self.view;
-        view.steady(|| self.version_by(&mut Finder::new(view.vault, &self.runs(sobject)?), sobject, id))
+        view.steady(|| {
+            view.whole(sobject, 0, Some(id))?;
+            self.version_by(&mut Finder::new(view.vault, &self.runs(sobject)?), sobject, id)
+        })
     }
 
     /// The same, with the help of a finder over the runs of the sObject.
@@ -185,8 +189,8 @@ impl<'v> State<'v> {
             json: String::new(),
             snapshot: 0,
         };
-        self.fill(sobject, &key, finder.values(&hits)?.as_ref(), &mut record)?;
-        Ok(Some((key, Some(record))))
+        let there = self.fill(sobject, &key, finder.values(&hits)?.as_ref(), &mut record)?;
+        Ok(Some((key, there.then_some(record))))
     }
 
     /// One live record.
@@ -208,12 +212,18 @@ impl<'v> State<'v> {
         view.steady(|| sobject_of(view.vault, &view.catalog(), self.org(), id))
     }
 
-    fn fill(&self, sobject: &str, key: &KeyRow, values: Option<&Values>, record: &mut Record) -> Result<()> {
+    /// Puts a record together; false if its values are lost and that is passed over.
+    fn fill(
+        &self,
+        sobject: &str,
+        key: &KeyRow,
+        values: Option<&Values>,
+        record: &mut Record,
+    ) -> Result<bool> {
         let Some(values) = values else {
-            return Err(Error::corrupt(
-                format_args!("{sobject} {}", key.id),
-                "a live version without values",
-            ));
+            let id = key.id;
+            let why = format_args!("{sobject} {id}");
+            return self.view.vault.pass_over(why).map(|()| false);
         };
         let schema = self.schema(sobject, key.schema)?;
         let mut bytes = std::mem::take(&mut record.json).into_bytes();
@@ -223,7 +233,7 @@ impl<'v> State<'v> {
         record.json =
             text.map_err(|_| Error::corrupt(format_args!("{sobject} {}", key.id), "text that is not UTF-8"))?;
         (record.id, record.snapshot) = (key.id, key.snapshot);
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
 use crate::format::entry::RunEntry;
+use crate::format::loss::HoleEntry;
 use crate::format::page::KeyRow;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
@@ -44,6 +45,26 @@ impl<'v> View<'v> {
         let mut runs = self.catalog().runs(self.snapshot.org, sobject)?;
         runs.retain(|run| run.low <= self.snapshot.number && run.high > low);
         Ok(runs)
+    }
+
+    /// The holes of an sObject that show: here, or at snapshot `since` where the reading begins (0: nowhere).
+    pub fn holes(&self, sobject: &str, since: u64) -> Result<Vec<HoleEntry>> {
+        let mut holes = self.catalog().holes(self.snapshot.org, sobject)?;
+        holes.retain(|(_, hole)| {
+            let shows = hole.shows_at(self.snapshot.number) || since > 0 && hole.shows_at(since);
+            hole.costs_versions() && shows
+        });
+        Ok(holes.into_iter().map(|(_, hole)| hole).collect())
+    }
+
+    /// Sees that nothing lost would be missing from what is read: of a whole sObject, or of one record.
+    pub fn whole(&self, sobject: &str, since: u64, id: Option<RecordId>) -> Result<()> {
+        for hole in self.holes(sobject, since)? {
+            if id.is_none_or(|id| hole.covers(id)) {
+                self.vault.pass_over(format_args!("{sobject}, {hole}"))?;
+            }
+        }
+        Ok(())
     }
 
     /// Does a read, and again through a newer catalog if what it read was collected.
@@ -133,6 +154,7 @@ impl Rows<'_, '_> {
             Some(cursor) => cursor,
             None => {
                 self.under = self.view.catalog().version();
+                self.view.whole(&self.sobject, self.low, None)?;
                 let runs = self.view.runs(&self.sobject, self.low)?;
                 let number = self.view.snapshot.number;
                 let mut cursor = StateCursor::between(self.view.vault, &runs, self.low, number)?;

@@ -12,7 +12,8 @@ use crate::format::catalog::{Head, Node};
 use crate::format::entry::{
     ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, named, numbered, of_sobject, prefix,
 };
-use crate::format::mark::{ActivityEntry, CondemnedEntry, HoldEntry, LossEntry, MasterEntry};
+use crate::format::loss::{HoleEntry, LossEntry};
+use crate::format::mark::{ActivityEntry, CondemnedEntry, HoldEntry, MasterEntry};
 use crate::format::pack::PackRole;
 use crate::format::root::Root;
 
@@ -201,6 +202,21 @@ impl Catalog {
         self.scan(None, prefix::LOSS, |key, value| {
             Ok((ChunkId(array(key)?), LossEntry::decode(value)?))
         })
+    }
+
+    /// Whether a chunk is known to be lost.
+    pub(crate) fn is_lost(&self, id: &ChunkId) -> bool {
+        let node = self.nodes.get(&None);
+        node.is_some_and(|node| node.get(&named(prefix::LOSS, &id.0)).is_some())
+    }
+
+    /// The holes that lost chunks leave in an sObject.
+    pub fn holes(&self, org: OrgId, sobject: &str) -> Result<Vec<(ChunkId, HoleEntry)>> {
+        let key = of_sobject(prefix::LOSS, sobject, &[]);
+        let entries = self.node(org).into_iter().flat_map(|node| node.scan(&key));
+        entries
+            .map(|(found, value)| Ok((ChunkId(array(&found[key.len()..])?), HoleEntry::decode(value)?)))
+            .collect()
     }
 
     /// What was done to the vault, oldest first.

@@ -202,11 +202,50 @@ pub fn slots(backend: &dyn Backend) -> Result<Vec<SlotInfo>> {
     Ok(slot_ids(backend)?.into_iter().map(info).collect())
 }
 
+/// The names of slots and rings of which one of the two copies is damaged or gone; needs no secret.
+pub fn damaged_copies(backend: &dyn Backend) -> Result<Vec<String>> {
+    let slots = slots(backend)?;
+    let slots = slots.iter().filter(|slot| !slot.whole);
+    let mut names: Vec<String> = slots.map(|slot| slot_name(&slot.id)).collect();
+    for id in kept_twice(backend, "rings/")? {
+        let name = format!("rings/{id}");
+        let read = |name: &str| read_small(backend, name).ok();
+        if read(&name).is_none() || read(&name) != read(&copy_of(&name)) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
 /// Unwraps the master keys of a vault with a secret: those that the root in force is authenticated by. Says which
 /// slot it was.
 pub(super) fn unlock(backend: &dyn Backend, vault: &[u8; 16], secret: &Secret) -> Result<(Ring, String)> {
+    unlock_for(backend, vault, secret, backend.root()?.as_deref())
+}
+
+/// The same where no root says which master key is in force: then it is the newest that the secret opens.
+pub(super) fn unlock_without_root(backend: &dyn Backend, vault: &[u8; 16], secret: &Secret) -> Result<Ring> {
+    unlock_for(backend, vault, secret, None).map(|(ring, _)| ring)
+}
+
+/// The vault that the slots are of, if one of them can be read.
+pub(super) fn vault_of_slots(backend: &dyn Backend) -> Result<Option<[u8; 16]>> {
+    for id in slot_ids(backend)? {
+        let slot = read_twice(backend, &slot_name(&id), Slot::decode);
+        if let Ok(Some(slot)) = slot {
+            return Ok(Some(slot.vault));
+        }
+    }
+    Ok(None)
+}
+
+fn unlock_for(
+    backend: &dyn Backend,
+    vault: &[u8; 16],
+    secret: &Secret,
+    root: Option<&[u8]>,
+) -> Result<(Ring, String)> {
     secret.check()?;
-    let root = backend.root()?;
     let (mut refused, mut newest, mut seen) = (Refused::default(), 0, Vec::new());
     for id in slot_ids(backend)? {
         match read_slot(backend, vault, &slot_name(&id)) {
@@ -233,9 +272,7 @@ pub(super) fn unlock(backend: &dyn Backend, vault: &[u8; 16], secret: &Secret) -
         let Some(master) = slot.open(secret)? else {
             continue;
         };
-        let fits = root
-            .as_ref()
-            .map(|root| Root::decode(&Keys::derive(&master), root));
+        let fits = root.map(|root| Root::decode(&Keys::derive(&master), root));
         match fits {
             None | Some(Ok(_)) => return Ok((read_ring(backend, master, slot.generation)?, id)),
             Some(Err(e)) if e.kind() == Kind::Corrupt => stale = Some((slot.generation, e)),

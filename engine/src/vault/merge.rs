@@ -15,7 +15,8 @@ use crate::vault::open::Vault;
 use crate::vault::run::{PageChunk, ReadyPage, Run, RunPages};
 use crate::vault::writer::Writer;
 
-use inputs::{Input, Inputs};
+use inputs::Input;
+pub(crate) use inputs::Inputs;
 use pages::PageMaker;
 pub use retain::{Kept, retain};
 

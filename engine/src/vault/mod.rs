@@ -6,13 +6,16 @@
 pub mod cache;
 pub mod catalog;
 pub mod commit;
+pub mod contents;
 pub mod index;
 pub mod keys;
+mod loss;
 mod marker;
 pub mod merge;
 pub mod open;
 pub mod reader;
 pub mod rekey;
+pub mod rescue;
 pub mod run;
 mod slot;
 pub mod writer;

@@ -3,7 +3,7 @@
 //! Key decision: what it is and which format it has is said in clear text by the object `vault`, so that "not a
 //! vault" and "a newer format" are told before a passphrase is asked. Opening writes nothing and takes no lock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -26,6 +26,7 @@ use crate::vault::cache::ChunkCache;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::index::Index;
 use crate::vault::keys::{Cost, Holder, Secret, create_slot};
+use crate::vault::loss::Tolerance;
 use crate::vault::marker;
 
 /// How to open a vault.
@@ -37,6 +38,8 @@ pub struct VaultOptions {
     pub cache_bytes: usize,
     /// Level of zstd, 1 to 19.
     pub level: i32,
+    /// Whether reads go on where something is lost, without it: see [`Vault::passed_over`].
+    pub despite_losses: bool,
     /// Time and randomness.
     pub clock: Clock,
     /// Set to true by another thread, it ends what is under way with `Interrupted`, nothing half-published.
@@ -49,6 +52,7 @@ impl Default for VaultOptions {
             cache_dir: None,
             cache_bytes: 64 << 20,
             level: 3,
+            despite_losses: false,
             clock: Clock::system(),
             cancel: Arc::default(),
         }
@@ -73,6 +77,7 @@ pub struct Vault {
     cancel: Arc<AtomicBool>,
     pub(crate) id: [u8; 16],
     pub(crate) level: i32,
+    tolerance: Tolerance,
     /// The index, and the version of the root that it is in line with.
     index: Mutex<Option<(Index, u64)>>,
     pub(crate) cache: ChunkCache,
@@ -133,7 +138,12 @@ impl Vault {
         Ok(vault)
     }
 
-    fn assemble(backend: Arc<dyn Backend>, id: [u8; 16], keys: Keys, options: VaultOptions) -> Self {
+    pub(super) fn assemble(
+        backend: Arc<dyn Backend>,
+        id: [u8; 16],
+        keys: Keys,
+        options: VaultOptions,
+    ) -> Self {
         let nowhere = Location {
             pack: PackId([0; 32]),
             offset: 0,
@@ -160,6 +170,7 @@ impl Vault {
             cancel: options.cancel,
             id,
             level: options.level,
+            tolerance: Tolerance::new(options.despite_losses),
             index: Mutex::new(None),
             cache: ChunkCache::new(options.cache_bytes),
             cache_dir: options.cache_dir,
@@ -219,7 +230,7 @@ impl Vault {
     }
 
     /// The catalog that a root names.
-    fn load(&self, root_bytes: Vec<u8>) -> Result<Catalog> {
+    pub(super) fn load(&self, root_bytes: Vec<u8>) -> Result<Catalog> {
         let root = Root::decode(&self.keys, &root_bytes)?;
         let seen = self.catalog().root.version;
         if root.vault != self.id || root.version < seen {
@@ -283,6 +294,28 @@ impl Vault {
             }
             found => found,
         }
+    }
+
+    /// Notes that something lost is passed over; an error unless the vault was opened to be read despite losses.
+    pub(crate) fn pass_over(&self, what: impl std::fmt::Display) -> Result<()> {
+        self.tolerance.pass_over(what)
+    }
+
+    /// What reads have passed over so far because it is lost, at most 1,000 notes; empty unless the vault was opened
+    /// to be read despite losses.
+    pub fn passed_over(&self) -> Vec<String> {
+        self.tolerance.passed()
+    }
+
+    /// Empties the index: it fills again from the packs.
+    pub(crate) fn forget_index(&self) -> Result<()> {
+        let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, version) = match &mut *guard {
+            Some(index) => index,
+            None => guard.insert((Index::open(self.cache_dir.as_deref(), &self.id)?, 0)),
+        };
+        *version = 0;
+        index.retain_packs(&BTreeSet::new())
     }
 
     /// Orgs with a snapshot.

@@ -57,6 +57,14 @@ impl Vault {
         open_chunk(&self.keys, id, kind, &at.pack, &bytes)
     }
 
+    /// `None` for a chunk that could not be read and is known to be lost, as repair has entered it.
+    pub(crate) fn unless_lost<T>(&self, id: &ChunkId, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Err(_) if self.catalog().is_lost(id) => Ok(None),
+            read => read.map(Some),
+        }
+    }
+
     fn find(&self, kind: ChunkKind, id: &ChunkId, places: &[Location]) -> Result<Vec<u8>> {
         let (catalog, mut first) = (self.catalog(), None);
         for at in places.iter().filter(|at| catalog.has_pack(&at.pack)) {

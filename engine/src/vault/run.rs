@@ -16,6 +16,7 @@ use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::RunEntry;
 use crate::format::page::{KeyRow, Part, decode_derived_rows, decode_keys_into};
+use crate::format::place::ChunkRef;
 use crate::format::run::{PageEntry, RunHead, RunPart};
 use crate::format::seal::ChunkKind;
 use crate::vault::open::Vault;
@@ -54,9 +55,12 @@ pub struct Run<'v> {
 }
 
 impl<'v> Run<'v> {
-    /// Opens a run that the catalog names.
+    /// Opens a run that the catalog names; one whose head is known to be lost is empty.
     pub fn open(vault: &'v Vault, run: &RunEntry) -> Result<Self> {
-        let head = RunHead::decode(&vault.meta(ChunkKind::RunHead, &run.head)?)?;
+        let head = match vault.unless_lost(&run.head.id, vault.meta(ChunkKind::RunHead, &run.head))? {
+            Some(bytes) => RunHead::decode(&bytes)?,
+            None => RunHead::default(),
+        };
         Ok(Self::of(vault, run.low, head))
     }
 
@@ -65,38 +69,55 @@ impl<'v> Run<'v> {
         Self { vault, low, head }
     }
 
-    /// A part of the directory; `None` behind the last.
-    fn part(&self, number: usize) -> Result<Option<RunPart>> {
+    /// A part of the directory; `None` behind the last, empty if it is known to be lost.
+    pub fn part(&self, number: usize) -> Result<Option<RunPart>> {
         let Some(entry) = self.head.parts.get(number) else {
             return Ok(None);
         };
-        RunPart::decode(&self.vault.meta(ChunkKind::RunPart, &entry.part)?).map(Some)
+        let part = self.vault.meta(ChunkKind::RunPart, &entry.part);
+        match self.vault.unless_lost(&entry.part.id, part)? {
+            Some(bytes) => RunPart::decode(&bytes).map(Some),
+            None => Ok(Some(RunPart::default())),
+        }
     }
 
-    /// The keys of a page.
+    /// The keys of a page; none if they are known to be lost, which is for who reads a state to tell.
     pub fn keys(&self, page: &PageEntry, into: &mut Vec<KeyRow>) -> Result<()> {
         self.vault.go_on()?;
-        decode_keys_into(
-            self.low,
-            &self.vault.chunk(ChunkKind::PageKeys, &page.keys)?,
-            into,
-        )
+        let keys = self.vault.chunk(ChunkKind::PageKeys, &page.keys);
+        match self.vault.unless_lost(&page.keys.id, keys)? {
+            Some(bytes) => decode_keys_into(self.low, &bytes, into),
+            None => {
+                into.clear();
+                Ok(())
+            }
+        }
     }
 
-    /// The plaintext of the values of a page; `None` if no version in it has some.
+    /// The plaintext of the values of a page; `None` if no version in it has some, or if they are known to be lost
+    /// and the vault was opened to be read despite losses.
     pub fn plain(&self, page: &PageEntry) -> Result<Option<PlainValues>> {
         let Some(content) = &page.values else {
             return Ok(None);
         };
-        let load = |kind, chunk| self.vault.chunk(kind, chunk).map(Arc::new);
-        let derived = page
-            .derived
-            .as_ref()
-            .map(|chunk| load(ChunkKind::PageDerived, chunk));
-        Ok(Some(PlainValues {
-            content: load(ChunkKind::PageValues, content)?,
-            derived: derived.transpose()?,
-        }))
+        let Some(content) = self.values_chunk(ChunkKind::PageValues, content)? else {
+            return Ok(None);
+        };
+        let derived = match &page.derived {
+            Some(chunk) => self.values_chunk(ChunkKind::PageDerived, chunk)?,
+            None => None,
+        };
+        Ok(Some(PlainValues { content, derived }))
+    }
+
+    fn values_chunk(&self, kind: ChunkKind, chunk: &ChunkRef) -> Result<Option<Arc<Vec<u8>>>> {
+        let bytes = self.vault.chunk(kind, chunk);
+        let bytes = self.vault.unless_lost(&chunk.id, bytes)?;
+        if bytes.is_none() {
+            self.vault
+                .pass_over(format_args!("{}: {kind} {}", self.head.sobject, chunk.id))?;
+        }
+        Ok(bytes.map(Arc::new))
     }
 
     /// The values of a page, of these of its rows with values (all if `None`); they become rows 0, 1, 2 ...

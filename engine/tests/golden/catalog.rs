@@ -10,10 +10,10 @@ use halite_engine::format::digest::Digest;
 use halite_engine::format::entry::{
     DraftEntry, ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, numbered, of_sobject, prefix,
 };
+use halite_engine::format::kind::ChunkKind;
+use halite_engine::format::loss::{HoleEntry, LossEntry};
 use halite_engine::format::manifest::{Captured, Manifest};
-use halite_engine::format::mark::{
-    ActivityEntry, CondemnedEntry, ErasureEntry, HoldEntry, LossEntry, MasterEntry,
-};
+use halite_engine::format::mark::{ActivityEntry, CondemnedEntry, ErasureEntry, HoldEntry, MasterEntry};
 use halite_engine::format::pack::PackRole;
 use halite_engine::format::page::id_hash;
 use halite_engine::format::run::{Filter, PageEntry, PartEntry, RunHead, RunPart};
@@ -229,6 +229,20 @@ fn marks_of_a_catalog() {
         "b28b98de3d97e2a9ad6b3debc262eec8",
     );
     assert_eq!(LossEntry::decode(&loss.encode()).unwrap(), loss);
+    let hole = HoleEntry {
+        kind: ChunkKind::PageKeys,
+        low: 3,
+        filled: 300,
+        first: id("a01000000000001"),
+        last: id("a01000000000002"),
+    };
+    same(
+        "hole entry",
+        &hole.encode(),
+        35,
+        "200b930f296d931f699f886f06bb780f",
+    );
+    assert_eq!(HoleEntry::decode(&hole.encode()).unwrap(), hole);
     let erasure = ErasureEntry { at: made };
     same(
         "erasure entry",

@@ -10,7 +10,7 @@ use crate::format::page::IdHash;
 const PROBES: u64 = 7;
 
 /// The bits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter(Vec<u8>);
 
 impl Filter {

@@ -9,7 +9,7 @@ use crate::format::codec::{Reader, put_bytes, put_varint};
 use crate::format::place::MetaRef;
 
 /// Opens a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunHead {
     /// The sObject's API name.
     pub sobject: String,

@@ -33,7 +33,7 @@ pub struct PageEntry {
 }
 
 /// Up to 256 pages.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunPart {
     /// In ascending order of Ids.
     pub pages: Vec<PageEntry>,

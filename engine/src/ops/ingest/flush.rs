@@ -163,13 +163,14 @@ impl<'v> Ingest<'_, 'v> {
         let still = live.is_some_and(|was| {
             (was.system, was.modified, was.modified_by) == (row.system, row.modified, row.modified_by)
         });
-        if same && still {
+        let wanting = self.target.wanting(row.id);
+        if same && still && !wanting {
             return None;
         }
         let key = KeyRow {
             id: row.id,
             snapshot: self.target.snapshot,
-            kind: if same {
+            kind: if same && !wanting {
                 VersionKind::Stamps
             } else {
                 VersionKind::Value

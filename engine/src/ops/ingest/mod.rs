@@ -14,9 +14,11 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use crate::base::error::{Error, Result};
-use crate::base::id::RecordId;
+use crate::base::id::{ChunkId, RecordId};
 use crate::base::stamp::Stamp;
+use crate::format::digest::Digest;
 use crate::format::entry::{ObjectEntry, RunEntry};
+use crate::format::loss::HoleEntry;
 use crate::format::manifest::Captured;
 use crate::format::page::VersionKind;
 use crate::format::record::{Canon, Mode, Rows};
@@ -49,6 +51,43 @@ pub struct Target<'v> {
     pub before: Option<ObjectEntry>,
     /// When the rows are read.
     pub read: Stamp,
+    /// Open holes of the sObject, which reading all of it fills: none if not all is read.
+    pub holes: Vec<(ChunkId, HoleEntry)>,
+}
+
+impl Target<'_> {
+    /// Whether an Id lies in a hole: then what is known of it may be wanting, and it is written with its values.
+    fn wanting(&self, id: RecordId) -> bool {
+        self.holes.iter().any(|(_, hole)| hole.covers(id))
+    }
+
+    /// The counts and digests of the state before; where versions are lost, those of what can be read.
+    fn counts(&self) -> Result<Captured> {
+        let mut counts = Captured {
+            name: self.schema.sobject().to_owned(),
+            schema: self.schema_number,
+            ..Captured::default()
+        };
+        if !self.holes.iter().any(|(_, hole)| hole.costs_versions()) {
+            if let Some(before) = &self.before {
+                counts.live = before.live;
+                (counts.content, counts.stamps_digest) = (before.content, before.stamps);
+            }
+            return Ok(counts);
+        }
+        let mut cursor = StateCursor::open(self.vault, &self.runs, self.snapshot)?;
+        let key = self.vault.keys.digest_key();
+        while let Some(version) = cursor.next(false)? {
+            let (now, name) = (version.key, self.schema.sobject());
+            if now.kind.is_live() {
+                counts.live += 1;
+                counts.content.add(&Digest::content(key, name, now.id, &now.hash));
+                let stamps = Digest::stamps(key, name, now.id, now.system, now.modified);
+                counts.stamps_digest.add(&stamps);
+            }
+        }
+        Ok(counts)
+    }
 }
 
 /// How rows are taken.
@@ -85,17 +124,9 @@ pub struct Ingest<'a, 'v> {
 
 impl<'a, 'v> Ingest<'a, 'v> {
     /// Begins with nothing.
-    pub fn new(target: Target<'v>, rules: Rules, writer: &'a mut Writer<'v>) -> Self {
-        let before = target.before.as_ref();
-        let captured = Captured {
-            name: target.schema.sobject().to_owned(),
-            schema: target.schema_number,
-            live: before.map_or(0, |b| b.live),
-            content: before.map(|b| b.content).unwrap_or_default(),
-            stamps_digest: before.map(|b| b.stamps).unwrap_or_default(),
-            ..Captured::default()
-        };
-        Self {
+    pub fn new(target: Target<'v>, rules: Rules, writer: &'a mut Writer<'v>) -> Result<Self> {
+        let captured = target.counts()?;
+        Ok(Self {
             target,
             rules,
             writer,
@@ -109,7 +140,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
             scratch: None,
             buried: Vec::new(),
             captured,
-        }
+        })
     }
 
     /// Takes the JSON text of a row; `line` stands in errors.

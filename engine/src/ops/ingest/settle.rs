@@ -53,6 +53,7 @@ impl<'v> Ingest<'_, 'v> {
         let mut old = before.next(false)?;
         let counts = &mut self.captured;
         (counts.created, counts.edited, counts.stamps, counts.deleted) = (0, 0, 0, 0);
+        let target = &self.target;
         let merged = merge.run(self.writer, &mut |versions| {
             let mut last = retain(versions, &[], false);
             let Some(id) = last.first().map(|kept| kept.key.id) else {
@@ -62,7 +63,8 @@ impl<'v> Ingest<'_, 'v> {
                 old = before.next(false)?;
             }
             let was = old.as_ref().map(|v| v.key).filter(|key| key.id == id);
-            last.retain_mut(|kept| against(kept, was.as_ref()));
+            let wanting = target.wanting(id);
+            last.retain_mut(|kept| against(kept, was.as_ref(), wanting));
             for kept in &last {
                 count(counts, &kept.key, was.is_some_and(|was| was.kind.is_live()));
             }
@@ -75,14 +77,15 @@ impl<'v> Ingest<'_, 'v> {
     }
 }
 
-/// Compares the last word on an Id with the snapshot before; false if nothing came of it.
-fn against(kept: &mut Kept, was: Option<&KeyRow>) -> bool {
+/// Compares the last word on an Id with the snapshot before; false if nothing came of it. Where what is known is
+/// `wanting`, it stays as it is.
+fn against(kept: &mut Kept, was: Option<&KeyRow>, wanting: bool) -> bool {
     let stamps = |key: &KeyRow| (key.system, key.modified, key.modified_by);
     let (live, was_live) = (kept.key.kind.is_live(), was.filter(|was| was.kind.is_live()));
     if !live {
         return was.is_none_or(|was| was.kind.is_live());
     }
-    let Some(was) = was_live.filter(|was| was.hash == kept.key.hash) else {
+    let Some(was) = was_live.filter(|was| was.hash == kept.key.hash && !wanting) else {
         return true;
     };
     (kept.key.kind, kept.values) = (VersionKind::Stamps, None);

@@ -19,6 +19,7 @@ use crate::vault::catalog::Catalog;
 use crate::vault::open::Vault;
 
 pub use execute::execute;
+pub(super) use metadata::rewrite;
 pub use survey::{PackUse, Survey, survey};
 
 /// How to prune.

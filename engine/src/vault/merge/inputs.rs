@@ -15,6 +15,8 @@ use crate::vault::run::{Pages, Run, Values};
 /// Runs side by side.
 pub struct Inputs<'v> {
     inputs: Vec<Input<'v>>,
+    /// Whether versions are given with their values.
+    with_values: bool,
     heap: BinaryHeap<Reverse<(RecordId, usize)>>,
 }
 
@@ -34,6 +36,7 @@ impl<'v> Inputs<'v> {
     pub fn open(runs: Vec<Run<'v>>) -> Result<Self> {
         let mut inputs = Self {
             inputs: Vec::with_capacity(runs.len()),
+            with_values: true,
             heap: BinaryHeap::new(),
         };
         for (i, run) in runs.into_iter().enumerate() {
@@ -52,6 +55,14 @@ impl<'v> Inputs<'v> {
             inputs.inputs.push(input);
         }
         Ok(inputs)
+    }
+
+    /// The same, without values.
+    pub fn keys_only(runs: Vec<Run<'v>>) -> Result<Self> {
+        Ok(Self {
+            with_values: false,
+            ..Self::open(runs)?
+        })
     }
 
     /// The least Id that is left.
@@ -94,7 +105,12 @@ impl<'v> Inputs<'v> {
             self.heap.pop();
             let input = &mut self.inputs[i];
             while let Some(key) = input.keys.get(input.row).copied().filter(|key| key.id == id) {
-                versions.push((key, i, input.value(&key)?));
+                let values = if self.with_values {
+                    input.value(&key)?
+                } else {
+                    None
+                };
+                versions.push((key, i, values));
                 input.advance()?;
             }
             self.heap.extend(input.id().map(|id| Reverse((id, i))));
@@ -136,11 +152,13 @@ impl Input<'_> {
         self.turn()
     }
 
+    /// The next page that has versions: of one that is lost none are left.
     fn turn(&mut self) -> Result<()> {
         self.keys.clear();
         (self.row, self.ordinal, self.values) = (0, 0, None);
-        self.page = self.ahead.take();
-        if let Some(page) = &self.page {
+        while self.keys.is_empty() {
+            self.page = self.ahead.take();
+            let Some(page) = &self.page else { break };
             self.pages.run.keys(page, &mut self.keys)?;
             self.ahead = self.pages.turn()?;
         }

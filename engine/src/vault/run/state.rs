@@ -21,6 +21,8 @@ pub struct StateCursor<'v> {
     sources: Vec<Source<'v>>,
     /// The next Id of each run, and the run.
     heap: BinaryHeap<Reverse<(RecordId, usize)>>,
+    /// The runs that have the Id at hand, in order of arrival.
+    same: Vec<usize>,
     begun: bool,
     span: Span,
     /// Of the Id given last, the oldest version in the span.
@@ -94,6 +96,7 @@ impl<'v> StateCursor<'v> {
         Self {
             sources: runs.into_iter().map(source).collect(),
             heap: BinaryHeap::new(),
+            same: Vec::new(),
             begun: false,
             span: Span { after: 0, at },
             oldest: None,
@@ -127,36 +130,36 @@ impl<'v> StateCursor<'v> {
         let Some(Reverse((id, _))) = self.heap.peek().copied() else {
             return Ok(None);
         };
+        while self.heap.peek().is_some_and(|top| top.0.0 == id) {
+            self.same.extend(self.heap.pop().map(|top| top.0.1));
+        }
         let (mut newest, mut oldest): (Option<KeyRow>, Option<KeyRow>) = (None, None);
-        let mut found: Option<(Age, Values)> = None;
-        while let Some(mut top) = self.heap.peek_mut().filter(|top| top.0.0 == id) {
-            let source = &mut self.sources[top.0.1];
+        let mut winner: Option<(Age, usize, usize)> = None;
+        for &i in &self.same {
+            let source = &self.sources[i];
             let slot = source.slots[source.next];
-            let key = source.keys[slot.key];
+            let (key, last) = (source.keys[slot.key], source.keys[slot.oldest]);
             if newest.is_none_or(|n| age(&n) <= age(&key)) {
                 newest = Some(key);
             }
-            let last = source.keys[slot.oldest];
             if oldest.is_none_or(|o| age(&o) > age(&last)) {
                 oldest = Some(last);
             }
-            if let Some((row, of)) = slot.value.filter(|_| with_values)
-                && found.as_ref().is_none_or(|(before, _)| *before <= of)
-            {
-                found = source.value(row)?.map(|values| (of, values));
-            }
-            source.advance(self.span)?;
-            match source.id() {
-                Some(next) => top.0.0 = next,
-                None => drop(std::collections::binary_heap::PeekMut::pop(top)),
+            if let Some((row, of)) = slot.value.filter(|(_, of)| winner.is_none_or(|w| w.0 <= *of)) {
+                winner = Some((of, i, row));
             }
         }
+        let live = newest.is_some_and(|key| key.kind.is_live());
+        let values = match winner.filter(|_| with_values && live) {
+            Some((_, i, row)) => self.sources[i].value(row)?,
+            None => None,
+        };
+        while let Some(i) = self.same.pop() {
+            self.sources[i].advance(self.span)?;
+            self.heap.extend(self.sources[i].id().map(|id| Reverse((id, i))));
+        }
         self.oldest = oldest;
-        let values = found.map(|(_, values)| values);
-        Ok(newest.map(|key| Version {
-            values: values.filter(|_| key.kind.is_live()),
-            key,
-        }))
+        Ok(newest.map(|key| Version { key, values }))
     }
 }
 

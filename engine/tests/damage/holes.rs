@@ -1,0 +1,145 @@
+//! Holes that losses leave: what is refused, what goes on, and what the next capture fills.
+//!
+//! Key decision: vaults in which a chunk of one kind is gone, wherever it lies, each repaired and then used on.
+//! It does not look at what a check says: that is `zoo.rs`.
+
+use std::sync::Arc;
+
+use halite_engine::Kind;
+use halite_engine::ops::compact::{CompactOptions, compact};
+use halite_engine::ops::diff::diff;
+use halite_engine::ops::history::history;
+use halite_engine::ops::repair::repair;
+use halite_engine::ops::state::State;
+use halite_engine::store::backend::Backend;
+use halite_engine::store::memory::Memory;
+use halite_engine::vault::{Secret, Vault};
+
+use super::{Kept, everything, open, options, state};
+
+/// Vaults in which one chunk of that kind of data is gone and entered as lost.
+fn with_losses_of(kept: &Kept, kind: &str) -> Vec<Memory> {
+    let mut stores = Vec::new();
+    for name in kept.store.list("packs/").unwrap() {
+        let size = usize::try_from(kept.store.size(&name).unwrap()).unwrap();
+        let mut offset = 60;
+        while offset < size {
+            let store = kept.flipped(&name, offset);
+            let losses = everything(&open(&store)).losses;
+            if losses.iter().any(|loss| loss.kind.name() == kind) {
+                repair(&open(&store)).unwrap();
+                stores.push(store);
+                offset += 1500;
+            }
+            offset += 700;
+        }
+    }
+    assert!(!stores.is_empty(), "no {kind} was hit");
+    stores
+}
+
+fn despite(store: &Memory) -> Vault {
+    Vault::open(Arc::new(store.clone()), &Secret::None, options(true)).unwrap()
+}
+
+#[test]
+fn the_next_capture_fills_the_hole() {
+    for kind in ["page keys", "page values"] {
+        let kept = Kept::new(700);
+        for store in with_losses_of(&kept, kind) {
+            let mut now = Kept {
+                store: store.clone(),
+                model: Kept::new(700).model,
+                truths: kept.truths.clone(),
+            };
+            // Some change before the next day, one goes, and nothing else would be read again.
+            (100..110).for_each(|n| now.model.put(n, "later", Some(9)));
+            now.model.delete(111);
+            now.model.purge(112);
+            now.capture(&open(&store));
+            let vault = open(&store);
+            assert_eq!(state(&vault, 4).unwrap(), now.truths[3], "{kind}");
+            let report = everything(&vault);
+            assert!(report.is_sound(), "{kind}: {:?}", report.damages);
+            assert!(report.states_proved > 0);
+            // And the day after is an increment again, with its own truth.
+            now.model.put(3, "the day after", None);
+            let calls = now.model.calls;
+            now.capture(&open(&store));
+            assert!(now.model.calls - calls <= 2, "the sObject was read whole again");
+            assert_eq!(state(&open(&store), 5).unwrap(), now.truths[4]);
+            let mut edited = 0;
+            let at = |n: &str| vault.find_snapshot(vault.orgs()[0], n).unwrap();
+            let vault = open(&store);
+            let (four, five) = (at("4"), vault.find_snapshot(vault.orgs()[0], "5").unwrap());
+            diff(&vault, &four, &five, None, &mut |_| {
+                edited += 1;
+                Ok(())
+            })
+            .unwrap();
+            assert_eq!(edited, 1);
+        }
+    }
+}
+
+#[test]
+fn what_is_lost_is_refused_or_passed_over_and_told() {
+    let kept = Kept::new(700);
+    for store in with_losses_of(&kept, "page keys") {
+        let (strict, lenient) = (open(&store), despite(&store));
+        let org = strict.orgs()[0];
+        let first = strict.find_snapshot(org, "1").unwrap();
+        let refused = state(&strict, 1);
+        // The first day is short of something only if its own run was hit.
+        let Err(refused) = refused else { continue };
+        assert_eq!(refused.kind(), Kind::Corrupt);
+        assert!(refused.to_string().contains("--despite-losses"), "{refused}");
+        let read = state(&lenient, 1).unwrap();
+        assert!(read.len() < kept.truths[0].len());
+        assert!(!lenient.passed_over().is_empty());
+        let gone = kept.truths[0].keys().find(|id| !read.contains_key(id)).unwrap();
+        let strict_state = State::at(&strict, &first);
+        assert_eq!(
+            strict_state.get("Thing__c", *gone).unwrap_err().kind(),
+            Kind::Corrupt
+        );
+        assert_eq!(State::at(&lenient, &first).get("Thing__c", *gone).unwrap(), None);
+        let (there, json) = read.iter().next().unwrap();
+        let found = State::at(&lenient, &first).get("Thing__c", *there).unwrap();
+        assert_eq!(found.map(|r| &r.json == json), Some(true));
+        assert!(history(&lenient, org, *there).is_ok());
+        let last = strict.find_snapshot(org, "3").unwrap();
+        assert!(diff(&strict, &first, &last, None, &mut |_| Ok(())).is_err());
+        let mut strangers = 0;
+        diff(&lenient, &first, &last, None, &mut |change| {
+            strangers += usize::from(kept.truths[0].get(&change.id) == kept.truths[2].get(&change.id));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(strangers, 0, "a change is told that was none");
+    }
+}
+
+#[test]
+fn an_sobject_with_losses_is_left_by_compact_or_merged_without_them() {
+    let all = CompactOptions {
+        keep_single: 0,
+        all: true,
+    };
+    for kind in ["page keys", "page values"] {
+        let kept = Kept::new(700);
+        for store in with_losses_of(&kept, kind) {
+            let before: Vec<_> = (1..4).map(|n| state(&despite(&store), n).unwrap()).collect();
+            let report = compact(&open(&store), &all, &mut |_| ()).unwrap();
+            assert!(
+                report.left.is_empty() || kind == "page values",
+                "{:?}",
+                report.left
+            );
+            let after: Vec<_> = (1..4).map(|n| state(&despite(&store), n).unwrap()).collect();
+            assert_eq!(before, after);
+            let report = everything(&open(&store));
+            assert!(report.is_sound(), "{:?}", report.damages);
+        }
+    }
+}
