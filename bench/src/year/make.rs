@@ -1,4 +1,5 @@
-//! Makes the year: a first import of everything, then each day an import of what changed and a compaction.
+//! Makes the year: a first import of everything, then each day an import of what changed and a compaction, each month
+//! a prune.
 //!
 //! Key decision: the vault is opened anew each day, as a command would; the rows of a day are those that the corpus
 //! says were edited on it. It does not measure reading.
@@ -14,6 +15,7 @@ use halite_engine::base::id::{ChunkId, OrgId, PackId};
 use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::import::import;
+use halite_engine::ops::prune::{PruneOptions, prune};
 use halite_engine::ops::walk::{Seen, Visit, walk};
 use halite_engine::store::local::Local;
 use halite_engine::vault::{Secret, Vault, VaultOptions};
@@ -39,6 +41,7 @@ pub struct Maker {
     pub changed: u64,
     pub compact_time: Duration,
     pub import_time: Duration,
+    pub prune_time: Duration,
 }
 
 /// What the whole is once merged.
@@ -71,6 +74,7 @@ impl Maker {
             changed: 0,
             compact_time: Duration::ZERO,
             import_time: Duration::ZERO,
+            prune_time: Duration::ZERO,
         };
         Vault::create(
             Arc::new(Local::create(&maker.place())?),
@@ -126,6 +130,21 @@ impl Maker {
         let start = crate::now();
         compact(&self.open()?, &CompactOptions::default(), &mut |_| ())?;
         self.compact_time += start.elapsed();
+        Ok(())
+    }
+
+    /// Gives back the space of what merging has left, without the grace that a vault of several writers needs.
+    pub fn prune(&mut self) -> Result<(), Box<dyn Error>> {
+        let start = crate::now();
+        let at_once = PruneOptions {
+            grace: 0,
+            ..PruneOptions::default()
+        };
+        // The first condemns, the second deletes.
+        for _ in 0..2 {
+            prune(&self.open()?, &at_once)?;
+        }
+        self.prune_time += start.elapsed();
         Ok(())
     }
 

@@ -100,8 +100,35 @@ impl<'a> Reader<'a> {
             self.at += 1;
             return Ok(u64::from(byte));
         }
-        let value = self.varint128()?;
-        u64::try_from(value).map_err(|_| self.bad("number too large"))
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if bits.leading_zeros() < shift || (byte == 0 && shift > 0) {
+                return Err(self.bad("malformed number"));
+            }
+            value |= bits << shift;
+            if byte < 0x80 {
+                return Ok(value);
+            }
+        }
+        Err(self.bad("number too large"))
+    }
+
+    /// The next byte, which is not taken.
+    pub fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    /// Passes over numbers without looking at them.
+    pub fn skip_varints(&mut self, count: usize) -> Result<()> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let mut ends = (0..).zip(rest).filter(|(_, byte)| **byte < 0x80);
+        if let Some(last) = count.checked_sub(1) {
+            let (end, _) = ends.nth(last).ok_or_else(|| self.bad("it is cut short"))?;
+            self.at += end + 1;
+        }
+        Ok(())
     }
 
     /// A 128-bit LEB128 number; non-minimal and overlong forms are refused.

@@ -15,7 +15,7 @@ use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::RunEntry;
-use crate::format::page::{KeyRow, Part, decode_derived_rows, decode_keys_into};
+use crate::format::page::{KeyRow, Part, decode_derived_rows, decode_keys_span};
 use crate::format::place::ChunkRef;
 use crate::format::run::{PageEntry, RunHead, RunPart};
 use crate::format::seal::ChunkKind;
@@ -83,12 +83,24 @@ impl<'v> Run<'v> {
 
     /// The keys of a page; none if they are known to be lost, which is for who reads a state to tell.
     pub fn keys(&self, page: &PageEntry, into: &mut Vec<KeyRow>) -> Result<()> {
+        self.keys_between(page, (0, u64::MAX), into, &mut Vec::new())
+    }
+
+    /// The same, only of snapshots within a span; see [`decode_keys_span`].
+    pub fn keys_between(
+        &self,
+        page: &PageEntry,
+        span: (u64, u64),
+        into: &mut Vec<KeyRow>,
+        ordinals: &mut Vec<u32>,
+    ) -> Result<()> {
         self.vault.go_on()?;
         let keys = self.vault.chunk(ChunkKind::PageKeys, &page.keys);
         match self.vault.unless_lost(&page.keys.id, keys)? {
-            Some(bytes) => decode_keys_into(self.low, &bytes, into),
+            Some(bytes) => decode_keys_span(self.low, &bytes, span, into, ordinals),
             None => {
                 into.clear();
+                ordinals.clear();
                 Ok(())
             }
         }

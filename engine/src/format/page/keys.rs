@@ -2,13 +2,11 @@
 //!
 //! Key decision: snapshots stand relative to the run's lowest one, so a key part does not depend on the number its
 //! snapshot got in the race for the root; a hash that follows from the kind, or from the older version in the next
-//! row, is left out. The bytes stand in `docs/format.md`, "Keys of a page". It holds no values.
+//! row, is left out. The bytes stand in `docs/format.md`, "Keys of a page". It holds no values and does not read.
 
-use crate::base::error::Result;
 use crate::base::id::{ContentHash, RecordId};
-use crate::base::limits::PAGE_VERSIONS_MAX;
 use crate::base::stamp::Stamp;
-use crate::format::codec::{Reader, put_signed, put_varint, put_varint128};
+use crate::format::codec::{put_signed, put_varint, put_varint128};
 
 /// What a version is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,7 +27,7 @@ pub enum VersionKind {
 }
 
 impl VersionKind {
-    fn from_code(code: u8) -> Option<Self> {
+    pub(super) fn from_code(code: u8) -> Option<Self> {
         use VersionKind::{Deleted, Merged, Purged, Stamps, Value, Vanished};
         [Value, Stamps, Deleted, Purged, Merged, Vanished]
             .get(usize::from(code))
@@ -67,14 +65,14 @@ pub struct KeyRow {
     pub winner: Option<RecordId>,
 }
 
-const VERSION: u8 = 1;
-const KIND: u8 = 0b111;
-const REPLACED: u8 = 1 << 3;
-const SYSTEM: u8 = 1 << 4;
-const MODIFIED: u8 = 1 << 5;
-const MODIFIED_BY: u8 = 1 << 6;
+pub(super) const VERSION: u8 = 1;
+pub(super) const KIND: u8 = 0b111;
+pub(super) const REPLACED: u8 = 1 << 3;
+pub(super) const SYSTEM: u8 = 1 << 4;
+pub(super) const MODIFIED: u8 = 1 << 5;
+pub(super) const MODIFIED_BY: u8 = 1 << 6;
 /// The content before is that of the next row, which is of the same Id.
-const BELOW: u8 = 1 << 7;
+pub(super) const BELOW: u8 = 1 << 7;
 
 /// The bytes of a key part; `base` is the lowest snapshot of the run.
 pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
@@ -136,128 +134,8 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode`] wrote, with rows in order and complete.
-pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
-    let mut rows = Vec::new();
-    decode_into(base, bytes, &mut rows)?;
-    Ok(rows)
-}
-
-/// The same into memory that is used again; what was in `rows` is gone.
-pub fn decode_into(base: u64, bytes: &[u8], rows: &mut Vec<KeyRow>) -> Result<()> {
-    let mut r = Reader::new(bytes, "page keys");
-    if r.u8()? != VERSION {
-        return Err(r.bad("unknown version"));
-    }
-    let count = r.count(PAGE_VERSIONS_MAX)?;
-    rows.clear();
-    rows.reserve(count);
-    let mut last = 0_u128;
-    for _ in 0..count {
-        last = last
-            .checked_add(r.varint128()?)
-            .ok_or_else(|| r.bad("Id too large"))?;
-        let id = RecordId::from_number(last).ok_or_else(|| r.bad("Id too large"))?;
-        rows.push(blank(id));
-    }
-    let mut flags = Vec::with_capacity(count);
-    for (row, f) in rows.iter_mut().zip(read_column(&mut r, count)?) {
-        let flag = u8::try_from(f).ok();
-        let kind = flag.and_then(|f| VersionKind::from_code(f & KIND));
-        row.kind = kind.ok_or_else(|| r.bad("unknown kind of version"))?;
-        flags.extend(flag);
-    }
-    for (row, v) in rows.iter_mut().zip(read_column(&mut r, count)?) {
-        row.snapshot = base
-            .checked_add(v)
-            .ok_or_else(|| r.bad("snapshot number too large"))?;
-    }
-    for (row, v) in rows.iter_mut().zip(read_column(&mut r, count)?) {
-        row.schema = u32::try_from(v).map_err(|_| r.bad("schema number too large"))?;
-    }
-    decode_hashes(&mut r, rows, &flags)?;
-    decode_stamps(&mut r, rows, &flags)?;
-    for row in rows.iter_mut().filter(|row| row.kind == VersionKind::Merged) {
-        row.winner = Some(r.record_id()?);
-    }
-    r.end()
-}
-
-fn decode_hashes(r: &mut Reader<'_>, rows: &mut [KeyRow], flags: &[u8]) -> Result<()> {
-    for (row, _) in rows
-        .iter_mut()
-        .zip(flags)
-        .filter(|(row, f)| has_hash(row.kind, **f))
-    {
-        row.hash = ContentHash(r.array()?);
-    }
-    for (row, _) in rows.iter_mut().zip(flags).filter(|(_, f)| **f & REPLACED != 0) {
-        row.replaced = ContentHash(r.array()?);
-    }
-    // From the oldest on: what a row takes from the next one must be known.
-    for i in (0..rows.len()).rev() {
-        if flags[i] & BELOW != 0 {
-            let below = rows.get(i + 1).filter(|below| below.id == rows[i].id);
-            let below = below.ok_or_else(|| r.bad("no version below"))?.hash;
-            rows[i].replaced = below;
-            if rows[i].kind == VersionKind::Stamps {
-                rows[i].hash = below;
-            }
-        } else if rows[i].kind == VersionKind::Stamps && flags[i] & REPLACED == 0 {
-            rows[i].replaced = rows[i].hash;
-        }
-    }
-    Ok(())
-}
-
-fn decode_stamps(r: &mut Reader<'_>, rows: &mut [KeyRow], flags: &[u8]) -> Result<()> {
-    let with = |bit: u8| flags.iter().map(move |&f| f & bit != 0);
-    let count = |bit| with(bit).filter(|&b| b).count();
-    let (least, unit) = (r.signed()?, if r.u8()? == 1 { 1000 } else { 1 });
-    let mut systems = read_column(r, count(SYSTEM))?.into_iter();
-    for (row, _) in rows.iter_mut().zip(with(SYSTEM)).filter(|(_, has)| *has) {
-        let offset = systems
-            .next()
-            .and_then(|v| i64::try_from(v).ok())
-            .and_then(|v| v.checked_mul(unit));
-        let millis = offset
-            .and_then(|v| v.checked_add(least))
-            .ok_or_else(|| r.bad("stamp too large"))?;
-        row.system = Stamp::from_millis(millis);
-    }
-    let mut modified = read_column(r, count(MODIFIED))?.into_iter();
-    for (row, _) in rows.iter_mut().zip(with(MODIFIED)).filter(|(_, has)| *has) {
-        let from = if row.system.is_some() {
-            row.system.millis()
-        } else {
-            0
-        };
-        row.modified = Stamp::from_millis(from.wrapping_add(unzigzag(modified.next().unwrap_or(0))));
-    }
-    let mut by = read_ids(r, count(MODIFIED_BY))?.into_iter();
-    for (row, _) in rows.iter_mut().zip(with(MODIFIED_BY)).filter(|(_, has)| *has) {
-        row.modified_by = by.next();
-    }
-    Ok(())
-}
-
-fn blank(id: RecordId) -> KeyRow {
-    KeyRow {
-        id,
-        snapshot: 0,
-        kind: VersionKind::Value,
-        schema: 0,
-        hash: ContentHash::NONE,
-        replaced: ContentHash::NONE,
-        system: Stamp::NONE,
-        modified: Stamp::NONE,
-        modified_by: None,
-        winner: None,
-    }
-}
-
 /// Whether a row's own hash is written.
-fn has_hash(kind: VersionKind, flags: u8) -> bool {
+pub(super) fn has_hash(kind: VersionKind, flags: u8) -> bool {
     kind == VersionKind::Value || (kind == VersionKind::Stamps && flags & BELOW == 0)
 }
 
@@ -289,14 +167,6 @@ fn column(out: &mut Vec<u8>, values: impl Iterator<Item = u64> + Clone) {
     }
 }
 
-fn read_column(r: &mut Reader<'_>, count: usize) -> Result<Vec<u64>> {
-    match r.u8()? {
-        0 => Ok(vec![r.varint()?; count]),
-        1 => (0..count).map(|_| r.varint()).collect(),
-        _ => Err(r.bad("unknown column")),
-    }
-}
-
 /// A column of Ids: the distinct ones, then which of them each row has.
 fn ids(out: &mut Vec<u8>, values: impl Iterator<Item = RecordId> + Clone) {
     let mut distinct: Vec<RecordId> = values.clone().collect();
@@ -312,116 +182,6 @@ fn ids(out: &mut Vec<u8>, values: impl Iterator<Item = RecordId> + Clone) {
     );
 }
 
-fn read_ids(r: &mut Reader<'_>, count: usize) -> Result<Vec<RecordId>> {
-    let distinct = (0..r.count(count)?)
-        .map(|_| r.record_id())
-        .collect::<Result<Vec<_>>>()?;
-    let picks = read_column(r, count)?;
-    let pick = |i: u64| usize::try_from(i).ok().and_then(|i| distinct.get(i).copied());
-    picks
-        .into_iter()
-        .map(|i| pick(i).ok_or_else(|| r.bad("Id number too large")))
-        .collect()
-}
-
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn unzigzag(value: u64) -> i64 {
-    (value >> 1) as i64 ^ -((value & 1) as i64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn row() -> impl Strategy<Value = KeyRow> {
-        let stamp = || {
-            prop_oneof![
-                Just(Stamp::NONE),
-                (0..2_000_000_000_000_i64).prop_map(Stamp::from_millis)
-            ]
-        };
-        let id = || "[0-9A-Za-z]{15}".prop_map(|s| s.parse::<RecordId>().unwrap());
-        (
-            id(),
-            0..5_u64,
-            0..6_u8,
-            0..3_u32,
-            any::<[u8; 16]>(),
-            any::<[u8; 16]>(),
-            stamp(),
-            stamp(),
-            proptest::option::of(id()),
-            id(),
-        )
-            .prop_map(
-                |(id, snap, kind, schema, hash, replaced, system, modified, modified_by, winner)| {
-                    let kind = VersionKind::from_code(kind).unwrap();
-                    let hash = if kind.is_live() {
-                        ContentHash(hash)
-                    } else {
-                        ContentHash::NONE
-                    };
-                    let replaced = if kind == VersionKind::Stamps {
-                        hash
-                    } else {
-                        ContentHash(replaced)
-                    };
-                    let winner = (kind == VersionKind::Merged).then_some(winner);
-                    KeyRow {
-                        id,
-                        snapshot: 100 + snap,
-                        kind,
-                        schema,
-                        hash,
-                        replaced,
-                        system,
-                        modified,
-                        modified_by,
-                        winner,
-                    }
-                },
-            )
-    }
-
-    proptest! {
-        #[test]
-        fn keys_round_trip(mut rows in proptest::collection::vec(row(), 0..80)) {
-            rows.sort_by_key(|r| r.id);
-            prop_assert_eq!(decode(100, &encode(100, &rows)).unwrap(), rows);
-        }
-
-        /// Versions side by side: what one replaced is the next one's content, mostly.
-        #[test]
-        fn versions_side_by_side_round_trip(
-            mut rows in proptest::collection::vec(row(), 1..60), same: Vec<bool>, follows: Vec<bool>
-        ) {
-            rows.sort_by_key(|r| r.id);
-            for i in 1..rows.len() {
-                if same.get(i).is_some_and(|s| *s) {
-                    rows[i].id = rows[i - 1].id;
-                }
-                if follows.get(i).is_some_and(|f| *f) {
-                    rows[i - 1].replaced = rows[i].hash;
-                    if rows[i - 1].kind == VersionKind::Stamps {
-                        rows[i - 1].hash = rows[i].hash;
-                    }
-                }
-            }
-            prop_assert_eq!(decode(100, &encode(100, &rows)).unwrap(), rows);
-        }
-
-        #[test]
-        fn damaged_keys_are_an_error_or_rows(mut rows in proptest::collection::vec(row(), 1..20), at: usize, with: u8) {
-            rows.sort_by_key(|r| r.id);
-            let mut bytes = encode(0, &rows);
-            let at = at % bytes.len();
-            bytes[at] ^= with;
-            let _ = decode(0, &bytes);
-            let _ = decode(0, &bytes[..at]);
-        }
-    }
 }

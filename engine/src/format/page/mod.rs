@@ -6,12 +6,14 @@
 
 mod cut;
 mod keys;
+mod keys_read;
 mod part;
 mod part_read;
 
 pub use cut::{Cutter, IdHash, id_hash};
-pub use keys::{
-    KeyRow, VersionKind, decode as decode_keys, decode_into as decode_keys_into, encode as encode_keys,
+pub use keys::{KeyRow, VersionKind, encode as encode_keys};
+pub use keys_read::{
+    decode as decode_keys, decode_into as decode_keys_into, decode_span as decode_keys_span,
 };
 pub use part::PartBuilder;
 pub use part_read::{Column, Part, Span, decode_derived, decode_derived_rows, encode_derived};

@@ -40,7 +40,9 @@ struct Span {
 struct Source<'v> {
     pages: Pages<'v>,
     page: Option<PageEntry>,
+    /// The keys that are in sight, and of each how many values stand before it.
     keys: Vec<KeyRow>,
+    ordinals: Vec<u32>,
     slots: Vec<Slot>,
     next: usize,
     /// The rows of the value part that slots name.
@@ -88,6 +90,7 @@ impl<'v> StateCursor<'v> {
             pages: Pages::new(run),
             page: None,
             keys: Vec::new(),
+            ordinals: Vec::new(),
             slots: Vec::new(),
             next: 0,
             rows: Vec::new(),
@@ -192,10 +195,13 @@ impl Source<'_> {
             if low + page.span.0 > span.at || low + page.span.1 <= span.after {
                 continue;
             }
-            self.pages.run.keys(&page, &mut self.keys)?;
+            let (keys, ordinals) = (&mut self.keys, &mut self.ordinals);
+            self.pages
+                .run
+                .keys_between(&page, (span.after + 1, span.at), keys, ordinals)?;
             self.page = Some(page);
             self.values = None;
-            self.see(span);
+            self.see();
             if !self.slots.is_empty() {
                 return Ok(());
             }
@@ -203,27 +209,24 @@ impl Source<'_> {
         Ok(())
     }
 
-    /// Finds what the snapshot sees of the page.
-    fn see(&mut self, span: Span) {
+    /// Finds what the snapshot sees of the page, whose keys in sight are at hand.
+    fn see(&mut self) {
         self.rows.clear();
-        let mut ordinal = 0;
         for (i, key) in self.keys.iter().enumerate() {
-            let value = key.kind == VersionKind::Value;
-            if key.snapshot <= span.at && key.snapshot > span.after {
-                match self.slots.last_mut() {
-                    Some(slot) if self.keys[slot.key].id == key.id => slot.oldest = i,
-                    _ => self.slots.push(Slot {
-                        key: i,
-                        oldest: i,
-                        value: None,
-                    }),
-                }
-                if let Some(slot) = self.slots.last_mut().filter(|slot| value && slot.value.is_none()) {
-                    slot.value = Some((self.rows.len(), age(key)));
-                    self.rows.push(ordinal);
-                }
+            match self.slots.last_mut() {
+                Some(slot) if self.keys[slot.key].id == key.id => slot.oldest = i,
+                _ => self.slots.push(Slot {
+                    key: i,
+                    oldest: i,
+                    value: None,
+                }),
             }
-            ordinal += u32::from(value);
+            if key.kind == VersionKind::Value
+                && let Some(slot) = self.slots.last_mut().filter(|slot| slot.value.is_none())
+            {
+                slot.value = Some((self.rows.len(), age(key)));
+                self.rows.push(self.ordinals[i]);
+            }
         }
     }
 
