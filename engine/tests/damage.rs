@@ -3,8 +3,11 @@
 //! Key decision: bytes are changed behind everybody's back in a store in memory, in every object and every region of it,
 //! and every state is compared with the model before and after. It does not test the commands.
 
+mod graft;
 mod holes;
+mod hostile;
 mod regions;
+mod uses;
 mod zoo;
 
 use std::collections::BTreeMap;

@@ -6,7 +6,8 @@
 
 use std::collections::HashSet;
 use std::error::Error;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,12 +150,15 @@ impl Maker {
     }
 
     fn import(&self, day: u64, wanted: fn(&Corpus, u64) -> bool) -> Result<(u64, u64), Box<dyn Error>> {
-        let (mut lines, mut rows) = (Vec::new(), 0);
+        let (mut line, mut rows) = (Vec::new(), 0);
+        let mut file = BufWriter::new(File::create(self.dump().join("Contact.ndjson"))?);
         for row in (0..self.records).filter(|row| wanted(&self.corpus, *row)) {
-            self.corpus.line(row, &mut lines);
+            line.clear();
+            self.corpus.line(row, &mut line);
+            file.write_all(&line)?;
             rows += 1;
         }
-        fs::write(self.dump().join("Contact.ndjson"), lines)?;
+        file.into_inner()?.flush()?;
         let at = Stamp::from_millis(FIRST + (day as i64 + 1) * DAY);
         let report = import(
             &self.open()?,

@@ -11,7 +11,7 @@ mod write;
 
 use std::sync::Arc;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::RunEntry;
@@ -76,7 +76,15 @@ impl<'v> Run<'v> {
         };
         let part = self.vault.meta(ChunkKind::RunPart, &entry.part);
         match self.vault.unless_lost(&entry.part.id, part)? {
-            Some(bytes) => RunPart::decode(&bytes).map(Some),
+            Some(bytes) => {
+                let part = RunPart::decode(&bytes)?;
+                let ends = part.pages.first().zip(part.pages.last());
+                if ends.is_none_or(|(a, b)| (a.first, b.last) != (entry.first, entry.last)) {
+                    let what = format_args!("run part {}", entry.part.id);
+                    return Err(Error::corrupt(what, "its Ids are not those that the head says"));
+                }
+                Ok(Some(part))
+            }
             None => Ok(Some(RunPart::default())),
         }
     }
@@ -97,7 +105,15 @@ impl<'v> Run<'v> {
         self.vault.go_on()?;
         let keys = self.vault.chunk(ChunkKind::PageKeys, &page.keys);
         match self.vault.unless_lost(&page.keys.id, keys)? {
-            Some(bytes) => decode_keys_span(self.low, &bytes, span, into, ordinals),
+            Some(bytes) => {
+                decode_keys_span(self.low, &bytes, span, into, ordinals)?;
+                let ends = into.first().zip(into.last());
+                if ends.is_some_and(|(first, last)| first.id < page.first || page.last < last.id) {
+                    let what = format_args!("page keys {}", page.keys.id);
+                    return Err(Error::corrupt(what, "it has Ids outside those in the directory"));
+                }
+                Ok(())
+            }
             None => {
                 into.clear();
                 ordinals.clear();
