@@ -120,6 +120,21 @@ impl Maker {
         Ok(())
     }
 
+    /// Keeps a copy of the vault as it is, to be read beside it at the end.
+    pub fn keep_first(&self) -> Result<(), Box<dyn Error>> {
+        copy(&self.place(), &self.work.path().join("first"))
+    }
+
+    /// Opens that copy, with nothing in memory.
+    pub fn open_first(&self) -> Result<Vault, Box<dyn Error>> {
+        let options = VaultOptions {
+            cache_dir: Some(self.work.path().join("first-cache")),
+            ..VaultOptions::default()
+        };
+        let place = Local::open(&self.work.path().join("first"))?;
+        Ok(Vault::open(Arc::new(place), &Secret::None, options)?)
+    }
+
     /// Imports what was edited on a day, and compacts.
     pub fn day(&mut self, day: u64) -> Result<(), Box<dyn Error>> {
         self.corpus.on(day);
@@ -207,6 +222,20 @@ impl Maker {
             versions: last.versions,
         })
     }
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Default)]
