@@ -92,6 +92,8 @@ pub enum Command {
     Retain(Retain),
     /// Drop snapshots, or a whole org
     Forget(Forget),
+    /// Remove all versions of records for ever, and prove it
+    Erase(Erase),
     /// Keep a snapshot from being dropped
     Hold(Hold),
     /// List the holds
@@ -399,6 +401,22 @@ pub struct Forget {
     /// Only say what would be dropped
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Erase {
+    /// Ids of records
+    #[arg(required_unless_present = "ids_file", value_name = "ID")]
+    pub ids: Vec<String>,
+    /// A file of Ids, one a line
+    #[arg(long, value_name = "FILE")]
+    pub ids_file: Option<PathBuf>,
+    /// Only say what would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Flags)]

@@ -21,7 +21,7 @@ use halite_engine::{Error, Kind, Result};
 use zeroize::Zeroizing;
 
 use crate::args::{Global, NewKey};
-use crate::out::{End, Out};
+use crate::out::{End, Out, note};
 
 /// Everything a command needs beside its own flags.
 pub struct Job {
@@ -60,6 +60,28 @@ impl Job {
             return Err(Error::new(Kind::Interrupted, "interrupted").hint("run the command again to go on"));
         }
         Ok(())
+    }
+
+    /// Asks at the terminal whether to go on with what cannot be undone.
+    ///
+    /// # Errors
+    /// `Invalid` unless the answer is `yes`, or if there is no terminal to ask at.
+    pub fn confirm(&self, question: &str) -> Result<()> {
+        let hint = "nothing was done; --yes does it without asking";
+        if !std::io::stdin().is_terminal() {
+            return Err(
+                Error::invalid("this cannot be undone and there is no terminal to ask at").hint(hint),
+            );
+        }
+        note(format_args!("{question} Type `yes` to go on:"));
+        let mut answer = String::new();
+        std::io::stdin()
+            .read_line(&mut answer)
+            .map_err(|e| Error::io("the terminal", e))?;
+        if answer.trim() == "yes" {
+            return Ok(());
+        }
+        Err(Error::invalid("it was not confirmed").hint(hint))
     }
 
     /// The vault's folder.

@@ -183,4 +183,18 @@ fn a_restore_by_commands_brings_records_back() {
         "a second apply goes on where the first ended: nowhere"
     );
     assert_eq!(org.rows("Contact").len(), ids.len());
+    an_erased_record_stays_away(dir, &ids[0], id);
+}
+
+/// Two records are erased in the vault, of which the org has one still.
+fn an_erased_record_stays_away(dir: &Path, there: &str, gone: &str) {
+    let erased = on(dir, 0, &["erase", "--yes", gone, there]);
+    assert_eq!(erased["report"]["records"], 2, "{erased}");
+    let refused = on(dir, 1, &["restore", "apply", "plan"]);
+    assert!(refused.as_str().unwrap().contains("was erased"), "{refused}");
+    let report = on(dir, 0, &["backup", "acme"]);
+    let contacts = report["sobjects"].as_array().unwrap().iter();
+    let contacts = contacts.filter(|s| s["name"] == "Contact");
+    assert_eq!(contacts.map(|s| &s["erased"]).collect::<Vec<_>>(), [&json!(1)]);
+    on(dir, 1, &["show", there]);
 }

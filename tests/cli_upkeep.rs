@@ -153,3 +153,114 @@ fn a_forgotten_org_is_gone_after_two_prunes() {
     );
     assert!(place.done(&["prune"]).contains("nothing to do"));
 }
+
+/// Three records: two that the vault has, one of them in a file with one that it has not.
+struct Wanted {
+    folder: tempfile::TempDir,
+    list: String,
+}
+
+fn id(n: u32) -> String {
+    format!("001{n:012}")
+}
+
+impl Wanted {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let list = folder.path().join("ids").to_str().unwrap().to_owned();
+        std::fs::write(&list, format!("{}\n\n{}\n", id(5), id(999))).unwrap();
+        Self { folder, list }
+    }
+
+    fn erase<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
+        [&["erase", "--ids-file", &self.list, "001000000000150"][..], more].concat()
+    }
+
+    /// The lines of a state.
+    fn exported(&self, place: &Place, number: &str) -> Vec<String> {
+        let to = self.folder.path().join(number);
+        place.done(&["export", "--at", number, "--to", to.to_str().unwrap()]);
+        let text = std::fs::read_to_string(to.join("Account.ndjson")).unwrap();
+        std::fs::remove_dir_all(&to).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn states(&self, place: &Place) -> [Vec<String>; 3] {
+        ["1", "2", "3"].map(|number| self.exported(place, number))
+    }
+}
+
+/// Whether nothing of those that the vault had is named.
+fn gone(text: &str) -> bool {
+    !text.contains(&id(5)) && !text.contains(&id(150))
+}
+
+#[test]
+fn an_erasure_says_what_would_go_and_asks() {
+    let (place, wanted) = (place(), Wanted::new());
+    let before = wanted.states(&place);
+    let planned = json(&place, &wanted.erase(&["--dry-run"]));
+    let plan = &planned["plan"];
+    assert_eq!(
+        (
+            &plan["ids"],
+            &plan["records"],
+            &plan["versions"],
+            &plan["snapshots"]
+        ),
+        (&3.into(), &2.into(), &4.into(), &3.into()),
+        "{planned}"
+    );
+    assert!(place.fails(1, &wanted.erase(&["--json"])).contains("--yes"));
+    let held = json(
+        &place,
+        &["hold", "1", "--reason", "an audit", "--until", "2100-01-01"],
+    );
+    let refused = place.fails(1, &wanted.erase(&["--yes"]));
+    assert!(refused.contains("from 2100-01-01T00:00:00.000Z on"), "{refused}");
+    place.done(&["release", held["name"].as_str().unwrap()]);
+    assert_eq!(wanted.states(&place), before);
+    assert!(place.fails(1, &["erase", "--yes", "x"]).contains("Id"));
+    assert!(
+        place
+            .fails(1, &["erase", "--yes", "--org", OTHER, &id(5)])
+            .contains("knows no org")
+    );
+    place.fails(2, &["erase", "--yes"]);
+    std::fs::write(&wanted.list, "\nx\n").unwrap();
+    assert!(place.fails(1, &wanted.erase(&["--yes"])).contains("line 2"));
+    assert_eq!(wanted.states(&place), before);
+}
+
+#[test]
+fn erased_records_are_gone_from_every_snapshot_and_do_not_come_back() {
+    let (place, wanted) = (place(), Wanted::new());
+    let mut kept = wanted.states(&place);
+    kept.iter_mut().for_each(|state| state.retain(|line| gone(line)));
+    let said = place.done(&wanted.erase(&["--yes"]));
+    assert!(
+        said.starts_with("4 versions of 2 records erased; 3 runs written anew"),
+        "{said}"
+    );
+    assert!(said.contains("searched, no version found"), "{said}");
+    assert_eq!(wanted.states(&place), kept);
+    assert!(place.fails(1, &["history", &id(5)]).contains("no snapshot"));
+    let again = json(&place, &wanted.erase(&["--yes"]));
+    assert_eq!(again["report"]["versions"], 0);
+
+    let row = |n| format!("{{\"Id\":\"{}\",\"Name\":\"x\"}}\n", id(n));
+    let report = place.import("2026-03-09", &[("Account.ndjson", &(row(5) + &row(6)))]);
+    assert!(report.status.success());
+    let said = String::from_utf8(report.stdout).unwrap();
+    assert!(
+        said.contains("1 row left out, whose records were erased"),
+        "{said}"
+    );
+    assert_eq!(wanted.exported(&place, "4").len(), 1);
+    let log = place.done(&["activity"]);
+    assert!(
+        log.contains("3 Ids: 4 versions of 2 records taken out of 3 runs"),
+        "{log}"
+    );
+    assert!(gone(&log));
+}

@@ -23,7 +23,7 @@ pub(crate) struct Row {
     pub(crate) deleted: bool,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Model {
     pub(crate) rows: BTreeMap<RecordId, Row>,
     pub(crate) now: i64,

@@ -48,7 +48,14 @@ pub fn report(out: Out, report: &Report) -> Result<()> {
                 count(s.refused, "value")
             ))?;
         }
-        if let Some(counted) = s.counted.filter(|n| *n != s.live) {
+        if s.erased > 0 {
+            out.line(format_args!(
+                "  {}: {} left out, whose records were erased",
+                s.name,
+                count(s.erased, "row")
+            ))?;
+        }
+        if let Some(counted) = s.counted.filter(|n| *n != s.live + s.erased) {
             out.line(format_args!(
                 "  {}: {} live here, {counted} counted by the org",
                 s.name, s.live

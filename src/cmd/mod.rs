@@ -9,6 +9,7 @@ mod check;
 mod compact;
 mod connect;
 mod diff;
+mod erase;
 mod export;
 mod forget;
 mod history;
@@ -68,6 +69,7 @@ fn one(job: &Job, command: &Command) -> Result<End> {
         Command::Restore(flags) => restore::run(job, flags),
         Command::Retain(flags) => retain::run(job, flags),
         Command::Forget(flags) => forget::run(job, flags),
+        Command::Erase(flags) => erase::run(job, flags),
         Command::Hold(flags) => hold::run(job, flags),
         Command::Holds => hold::list(job),
         Command::Release(flags) => hold::release(job, flags),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use halite_engine::ops::capture::{self, BackupOptions};
+use halite_engine::ops::erase::erased_among;
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
 use halite_engine::ops::restore::journal::{Final, Journal, replay};
@@ -156,6 +157,7 @@ fn apply(job: &Job, path: &Path) -> Result<End> {
     let plan = read(path)?;
     let vault = job.vault()?;
     let name = connection_of(&vault, &plan.header.org)?;
+    nothing_erased(&vault, &plan)?;
     let journal = beside(path, "journal");
     let before = match fs::read_to_string(&journal) {
         Ok(text) => whole_lines(&text, &journal)?,
@@ -189,6 +191,19 @@ fn apply(job: &Job, path: &Path) -> Result<End> {
     });
     bar.finish_and_clear();
     said(job, &applied?)
+}
+
+/// Refuses a plan that is older than an erasure and would bring the record back.
+fn nothing_erased(vault: &Vault, plan: &Plan) -> Result<()> {
+    let org = plan.header.org.parse()?;
+    let ids = plan.operations.iter().map(|operation| operation.id);
+    match erased_among(vault, org, ids)? {
+        None => Ok(()),
+        Some(id) => Err(
+            Error::invalid(format!("the plan is about {id}, which was erased"))
+                .hint("make a new plan, and delete this one"),
+        ),
+    }
 }
 
 /// The outcomes in a journal; a last line that a crash cut short was never acted upon.

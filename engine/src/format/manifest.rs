@@ -1,7 +1,7 @@
 //! A manifest: what one snapshot captured, in size proportional to what changed.
 //!
 //! Key decision: an immutable record of the capture, counts and reasons included; where things live now is the
-//! catalog's to say, so compaction never touches a manifest. sObjects without news do not stand in it.
+//! catalog's to say, so compaction never touches a manifest; erasing a record alone does. sObjects without news do not stand in it.
 
 use crate::base::error::Result;
 use crate::base::id::{OrgId, SnapshotId};

@@ -88,7 +88,7 @@ pub fn backup(
                 ..skipped(&info.name, error.to_string())
             },
         };
-        progress(&SObjectReport::from(&done.captured));
+        progress(&SObjectReport::of(&done.captured, done.erased));
         sobjects.push(done);
     }
     let until = source.now()?;
@@ -106,7 +106,7 @@ pub fn backup(
         sobjects,
     };
     let (info, bytes) = publish(vault, writer, &draft)?;
-    let captured = draft.sobjects.iter().map(|d| &d.captured);
+    let captured = draft.sobjects.iter().map(|d| (&d.captured, d.erased));
     let report = Report::of(&info, captured, bytes, source.calls() - calls);
     Ok(Report {
         failed: draft.failed().collect(),
@@ -131,6 +131,7 @@ fn skipped(name: &str, why: String) -> Done {
     Done {
         captured,
         failed: false,
+        erased: 0,
         runs: Vec::new(),
         schema: None,
         read_from: Stamp::NONE,
@@ -192,7 +193,7 @@ impl<'v> Capture<'v, '_> {
             number,
             source,
         };
-        let (captured, runs) = self.read(job, increment.then_some(since))?;
+        let (runs, captured, erased) = self.read(job, increment.then_some(since))?;
         let key_prefix = describe
             .key_prefix
             .as_deref()
@@ -202,6 +203,7 @@ impl<'v> Capture<'v, '_> {
         Ok(Done {
             captured,
             failed: false,
+            erased,
             runs,
             schema,
             read_from: self.from,
@@ -213,13 +215,14 @@ impl<'v> Capture<'v, '_> {
     /// Reads an increment, and the whole sObject where that cannot be trusted.
     fn read(&mut self, mut job: Job<'_>, since: Option<Stamp>) -> Result<Taken> {
         if let Some(since) = since {
-            let (captured, runs) = self.increment(&mut job, since)?;
+            let taken = self.increment(&mut job, since)?;
+            let captured = &taken.1;
             if captured.counted == Some(captured.live) {
-                return Ok((captured, runs));
+                return Ok(taken);
             }
             let Captured {
                 name, live, counted, ..
-            } = &captured;
+            } = captured;
             tracing::info!(
                 name,
                 live,
@@ -246,6 +249,7 @@ impl<'v> Capture<'v, '_> {
             } else {
                 Vec::new()
             },
+            erased: self.writer.erased(self.org)?,
         };
         let rules = Rules {
             mode: Mode::KeepRaw,
@@ -260,9 +264,9 @@ impl<'v> Capture<'v, '_> {
     fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<Taken> {
         let mut ingest = self.ingest(job, false)?;
         job.read(Scope::Since(since), &mut ingest)?;
-        let (runs, mut captured) = ingest.finish()?;
-        captured.counted = Some(job.source.count(job.schema.sobject())?);
-        Ok((captured, runs))
+        let mut taken = ingest.finish()?;
+        taken.1.counted = Some(job.source.count(job.schema.sobject())?);
+        Ok(taken)
     }
 
     fn everything(&mut self, job: &mut Job<'_>) -> Result<Taken> {
@@ -280,14 +284,14 @@ impl<'v> Capture<'v, '_> {
                 VersionKind::Vanished,
             )?;
         }
-        let (runs, mut captured) = ingest.finish()?;
-        captured.counted = Some(job.source.count(job.schema.sobject())?);
-        Ok((captured, runs))
+        let mut taken = ingest.finish()?;
+        taken.1.counted = Some(job.source.count(job.schema.sobject())?);
+        Ok(taken)
     }
 }
 
-/// The counts of one sObject, and the runs to be published.
-type Taken = (Captured, Vec<RunPages>);
+/// The runs of one sObject to be published, its counts, and live rows of erased records that were left out.
+type Taken = (Vec<RunPages>, Captured, u64);
 
 /// The reading of one sObject.
 struct Job<'j> {

@@ -231,7 +231,7 @@ fn numbers(catalog: &Catalog, org: OrgId) -> Result<Vec<u64>> {
 
 /// All fields of all schemas of an sObject, in byte order; of the catalog whose runs are merged, since a newer run may
 /// have a newer schema.
-fn columns(vault: &Vault, catalog: &Catalog, org: OrgId, sobject: &str) -> Result<Vec<String>> {
+pub(super) fn columns(vault: &Vault, catalog: &Catalog, org: OrgId, sobject: &str) -> Result<Vec<String>> {
     let mut names = BTreeSet::new();
     let newest = catalog.object(org, sobject)?.map_or(0, |object| object.schema);
     for number in 1..=newest {

@@ -64,7 +64,7 @@ pub fn import(
     for file in files {
         match import.one(&file) {
             Ok(done) => {
-                progress(&SObjectReport::from(&done.captured));
+                progress(&SObjectReport::of(&done.captured, done.erased));
                 sobjects.push(done);
             }
             Err(error) => {
@@ -87,7 +87,7 @@ pub fn import(
     let (info, bytes) = publish(vault, import.writer, &draft)?;
     Ok(Report::of(
         &info,
-        draft.sobjects.iter().map(|d| &d.captured),
+        draft.sobjects.iter().map(|d| (&d.captured, d.erased)),
         bytes,
         0,
     ))
@@ -169,6 +169,7 @@ impl Import<'_> {
             before,
             read: self.as_of,
             holes: holes.clone(),
+            erased: self.writer.erased(self.org)?,
         };
         let rules = Rules {
             mode: Mode::Refuse,
@@ -191,12 +192,13 @@ impl Import<'_> {
                 ingest.bury(ids, VersionKind::Vanished)?;
             }
         }
-        let (runs, captured) = ingest.finish()?;
+        let (runs, captured, erased) = ingest.finish()?;
         let given = describe.and_then(|(d, _)| d.key_prefix?.as_bytes().try_into().ok());
         let schema = fresh.then_some((schema, text));
         Ok(Done {
             captured,
             failed: false,
+            erased,
             runs,
             schema,
             read_from: Stamp::NONE,

@@ -7,6 +7,7 @@ pub mod capture;
 pub mod check;
 pub mod compact;
 pub mod diff;
+pub mod erase;
 pub mod export;
 pub mod history;
 pub mod hold;

@@ -47,6 +47,8 @@ pub struct Done {
     pub captured: Captured,
     /// Whether it should have been read and could not be.
     pub failed: bool,
+    /// Live rows left out, since their records were erased.
+    pub erased: u64,
     /// Its new runs.
     pub runs: Vec<RunPages>,
     /// A schema that is new, with the describe it came from.

@@ -54,10 +54,13 @@ pub struct SObjectReport {
     pub live: u64,
     /// What the org counted.
     pub counted: Option<u64>,
+    /// Live rows that came and were left out, since their records were erased.
+    pub erased: u64,
 }
 
-impl From<&Captured> for SObjectReport {
-    fn from(c: &Captured) -> Self {
+impl SObjectReport {
+    /// From what the manifest keeps, and the rows left out.
+    pub fn of(c: &Captured, erased: u64) -> Self {
         let Captured {
             read,
             created,
@@ -81,6 +84,7 @@ impl From<&Captured> for SObjectReport {
             refused,
             live,
             counted,
+            erased,
         }
     }
 }
@@ -89,7 +93,7 @@ impl Report {
     /// From the snapshot and what it captured.
     pub fn of<'c>(
         info: &SnapshotInfo,
-        captured: impl Iterator<Item = &'c Captured>,
+        captured: impl Iterator<Item = (&'c Captured, u64)>,
         bytes_added: u64,
         calls: u64,
     ) -> Self {
@@ -99,19 +103,19 @@ impl Report {
             name: info.name.to_string(),
             from: info.from.to_string(),
             until: info.until.to_string(),
-            sobjects: captured.map(SObjectReport::from).collect(),
+            sobjects: captured.map(|(c, erased)| SObjectReport::of(c, erased)).collect(),
             failed: Vec::new(),
             bytes_added,
             calls,
         }
     }
 
-    /// Whether everything that should be read was, and the org's counts agree.
+    /// Whether everything that should be read was, and the org's counts agree, erased records aside.
     pub fn complete(&self) -> bool {
         self.failed.is_empty()
             && self
                 .sobjects
                 .iter()
-                .all(|s| s.counted.is_none_or(|n| n == s.live))
+                .all(|s| s.counted.is_none_or(|n| n == s.live + s.erased))
     }
 }

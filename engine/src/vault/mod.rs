@@ -7,6 +7,7 @@ pub mod cache;
 pub mod catalog;
 pub mod commit;
 pub mod contents;
+pub mod erased;
 pub mod index;
 pub mod keys;
 mod loss;

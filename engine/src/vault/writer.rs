@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::{ChunkId, PackId};
+use crate::base::id::{ChunkId, OrgId, PackId};
 use crate::base::limits;
 use crate::format::pack::{Location, PackBuilder, PackRole};
 use crate::format::place::MetaRef;
 use crate::format::seal::{ChunkKind, Compressor, Prepared};
 use crate::store::backend::{Backend, pack_name};
 use crate::vault::catalog::Catalog;
+use crate::vault::erased::Erased;
 use crate::vault::open::Vault;
 
 /// Chunks that a writer remembers, twice this at most.
@@ -34,8 +35,8 @@ pub struct Writer<'v> {
     reused: BTreeSet<PackId>,
     store: Storer,
     bytes: u64,
-    /// The epoch when it began: as long as it stands, nobody has condemned anything.
-    epoch: u64,
+    /// The catalog when it began: as long as its epoch stands, nobody has condemned anything.
+    begun: Arc<Catalog>,
 }
 
 /// The thread that stores packs, and what went wrong in it.
@@ -58,7 +59,7 @@ impl<'v> Writer<'v> {
             reused: BTreeSet::new(),
             store,
             bytes: 0,
-            epoch: vault.catalog().root.epoch,
+            begun: vault.catalog(),
         }
     }
 
@@ -168,20 +169,32 @@ impl<'v> Writer<'v> {
         (&self.packs, &self.reused, self.bytes)
     }
 
+    /// The records of an org that were erased when it began: they are not to be written.
+    pub fn erased(&self, org: OrgId) -> Result<Erased> {
+        self.begun.erased(org)
+    }
+
     /// Whether what was written may be published in place of the catalog `before`: asked by every commit of what
     /// a writer wrote.
     ///
     /// # Errors
-    /// `Busy`: a pack that was relied on is not live any more, or one of its own was taken for a stray and deleted.
-    /// Then nothing may be published; a new writer begins anew.
+    /// `Busy`: a pack that was relied on is not live any more, or one of its own was taken for a stray and deleted,
+    /// or a record was erased since it began, which may stand in what it wrote. Then nothing may be published; a new
+    /// writer begins anew.
     pub(crate) fn stands(&self, before: &Catalog) -> Result<()> {
         let busy = |pack: &PackId, why: &str| {
             Error::new(Kind::Busy, format!("pack {pack} {why}")).hint("nothing was published; run it again")
         };
+        if before.root.version != self.begun.root.version
+            && before.all_erased()? != self.begun.all_erased()?
+        {
+            return Err(Error::new(Kind::Busy, "a record was erased meanwhile")
+                .hint("nothing was published; run it again"));
+        }
         if let Some(gone) = self.reused.iter().find(|pack| !before.has_pack(pack)) {
             return Err(busy(gone, "was collected while it was relied on"));
         }
-        if before.root.epoch == self.epoch {
+        if before.root.epoch == self.begun.root.epoch {
             return Ok(());
         }
         // A pack is deleted only after a root that condemns it, and forgotten by a later one: what is there now,

@@ -1,11 +1,12 @@
-//! Random histories of captures, forgets, holds and prunes: every kept snapshot is the model's after each step.
+//! Random histories of captures, forgets, holds, prunes and erasures: every kept snapshot is the model's after each step.
 //!
 //! Key decision: one vault handle that lives on and a fresh one for each look, so that stale caches are tried too.
 //! It does not fail calls: the fault tests do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use halite_engine::base::stamp::Stamp;
+use halite_engine::ops::erase::{EraseOptions, erase, prove};
 use halite_engine::ops::hold::{hold, holds, release};
 use halite_engine::ops::prune::{PruneOptions, prune};
 use halite_engine::ops::retain::{Policy, execute, forget, plan};
@@ -13,6 +14,7 @@ use halite_engine::store::memory::Memory;
 use proptest::prelude::*;
 
 use super::{Truth, capture, make, model, org, sound, state};
+use crate::model::id;
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -24,6 +26,7 @@ enum Step {
     Hold(proptest::sample::Index),
     Release,
     Prune(bool),
+    Erase(u32),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -37,6 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => which.prop_map(Step::Hold),
         1 => Just(Step::Release),
         3 => any::<bool>().prop_map(Step::Prune),
+        1 => (0..60_u32).prop_map(Step::Erase),
     ]
 }
 
@@ -47,6 +51,7 @@ proptest! {
         let store = Memory::new();
         let (vault, mut org_now) = (make(&store), model());
         let (mut truths, mut held): (BTreeMap<u64, Truth>, Vec<u64>) = (BTreeMap::new(), Vec::new());
+        let mut erased = BTreeSet::new();
         for step in steps {
             let snapshots = vault.snapshots(org(1)).unwrap();
             let newest = truths.keys().last().copied();
@@ -55,7 +60,9 @@ proptest! {
                 Step::Delete(n) => org_now.delete(n),
                 Step::Capture => {
                     let number = capture(&vault, &mut org_now).unwrap().snapshot;
-                    truths.insert(number, org_now.truth());
+                    let mut truth = org_now.truth();
+                    truth.retain(|id, _| !erased.contains(id));
+                    truths.insert(number, truth);
                 }
                 Step::Forget(which) if !snapshots.is_empty() => {
                     let one = which.get(&snapshots);
@@ -89,7 +96,15 @@ proptest! {
                     let max_unused = if all { 0.0 } else { 0.3 };
                     prune(&vault, &PruneOptions { max_unused, grace: 0 }).unwrap();
                 }
-                Step::Forget(_) | Step::Hold(_) => {}
+                Step::Erase(n) if !snapshots.is_empty() => {
+                    let gone = erase(&vault, org(1), &[id(n)], &EraseOptions::default(), &mut |_| ());
+                    prop_assert_eq!(gone.is_ok(), held.iter().all(|at| !truths[at].contains_key(&id(n))));
+                    if gone.is_ok() {
+                        erased.insert(id(n));
+                        truths.values_mut().for_each(|truth| drop(truth.remove(&id(n))));
+                    }
+                }
+                Step::Forget(_) | Step::Hold(_) | Step::Erase(_) => {}
             }
             for (number, truth) in &truths {
                 prop_assert_eq!(&state(&vault, org(1), *number), truth);
@@ -97,5 +112,9 @@ proptest! {
         }
         let all: Vec<_> = truths.iter().map(|(number, truth)| (org(1), *number, truth)).collect();
         sound(&store, &all);
+        if !erased.is_empty() {
+            let proof = prove(&vault, org(1), &erased).unwrap();
+            prop_assert_eq!(proof.versions, 0);
+        }
     }
 }

@@ -23,6 +23,7 @@ use crate::format::manifest::Captured;
 use crate::format::page::VersionKind;
 use crate::format::record::{Canon, Mode, Rows};
 use crate::format::schema::Schema;
+use crate::vault::erased::Erased;
 use crate::vault::open::Vault;
 use crate::vault::run::{RunPages, StateCursor};
 use crate::vault::writer::Writer;
@@ -53,6 +54,8 @@ pub struct Target<'v> {
     pub read: Stamp,
     /// Open holes of the sObject, which reading all of it fills: none if not all is read.
     pub holes: Vec<(ChunkId, HoleEntry)>,
+    /// The records that were erased, whose rows are left out.
+    pub erased: Erased,
 }
 
 impl Target<'_> {
@@ -120,6 +123,8 @@ pub struct Ingest<'a, 'v> {
     buried: Vec<(RecordId, VersionKind)>,
     /// Counts so far.
     pub captured: Captured,
+    /// Live rows left out, since their records were erased.
+    pub left_out: u64,
 }
 
 impl<'a, 'v> Ingest<'a, 'v> {
@@ -140,6 +145,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
             scratch: None,
             buried: Vec::new(),
             captured,
+            left_out: 0,
         })
     }
 
@@ -211,8 +217,9 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     fn hold(&mut self, batches: Vec<Rows>) -> Result<()> {
-        for batch in batches {
+        for mut batch in batches {
             self.captured.read += batch.rows.len() as u64;
+            self.leave_out(&mut batch);
             self.captured.refused += batch.refused;
             self.held += batch.bytes();
             self.batches.push(batch);
@@ -221,6 +228,20 @@ impl<'a, 'v> Ingest<'a, 'v> {
             return Ok(());
         }
         self.flush(false)
+    }
+
+    /// Drops the rows of records that were erased.
+    fn leave_out(&mut self, batch: &mut Rows) {
+        if self.target.erased.is_empty() {
+            return;
+        }
+        let (erased, keys) = (&self.target.erased, &self.target.vault.keys);
+        let left_out = &mut self.left_out;
+        batch.rows.retain(|row| {
+            let stays = !erased.has(keys, row.id);
+            *left_out += u64::from(!stays && !row.deleted);
+            stays
+        });
     }
 
     /// Takes what is still held back.
@@ -278,7 +299,9 @@ impl<'a, 'v> Ingest<'a, 'v> {
 
     /// Says that records are gone, and how.
     pub fn bury(&mut self, ids: impl IntoIterator<Item = RecordId>, kind: VersionKind) -> Result<()> {
-        self.buried.extend(ids.into_iter().map(|id| (id, kind)));
+        let (erased, keys) = (&self.target.erased, &self.target.vault.keys);
+        let ids = ids.into_iter().filter(|id| !erased.has(keys, *id));
+        self.buried.extend(ids.map(|id| (id, kind)));
         if self.buried.len() * BURIED_BYTES < self.rules.memory {
             return Ok(());
         }
@@ -286,13 +309,17 @@ impl<'a, 'v> Ingest<'a, 'v> {
         self.flush(true)
     }
 
-    /// Writes the rest and returns the runs and the counts.
-    pub fn finish(mut self) -> Result<(Vec<RunPages>, Captured)> {
+    /// Writes the rest and returns the runs, the counts, and how many live rows were left out.
+    pub fn finish(mut self) -> Result<(Vec<RunPages>, Captured, u64)> {
         self.rules.once = false;
         self.drain()?;
         if self.runs.len() > 1 {
             self.runs = vec![self.settle()?];
         }
-        Ok((std::mem::take(&mut self.runs), self.captured.clone()))
+        Ok((
+            std::mem::take(&mut self.runs),
+            self.captured.clone(),
+            self.left_out,
+        ))
     }
 }

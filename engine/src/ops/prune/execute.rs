@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, PackId};
 use crate::format::pack::{PackRole, reopen_chunk};
 use crate::format::seal::ChunkKind;
@@ -80,7 +80,10 @@ pub fn execute(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
 fn copy(vault: &Vault, survey: &Survey, packs: &[PackId], writer: &mut Writer<'_>) -> Result<()> {
     for pack in packs {
         vault.go_on()?;
-        let bytes = vault.backend.get(&pack_name(pack))?;
+        let bytes = vault
+            .backend
+            .get(&pack_name(pack))
+            .map_err(|e| gone(vault, pack, e))?;
         for entry in vault.directory(pack)? {
             if !survey.alive(&entry.id, pack) {
                 continue;
@@ -95,6 +98,16 @@ fn copy(vault: &Vault, survey: &Survey, packs: &[PackId], writer: &mut Writer<'_
         }
     }
     writer.sync()
+}
+
+/// A pack that others have taken away meanwhile is no damage.
+fn gone(vault: &Vault, pack: &PackId, error: Error) -> Error {
+    match vault.refresh() {
+        Ok(now) if error.kind() == Kind::NotFound && !now.has_pack(pack) => {
+            Error::new(Kind::Busy, format!("pack {pack} was deleted meanwhile")).hint("run it again")
+        }
+        _ => error,
+    }
 }
 
 /// One commit.
@@ -121,6 +134,10 @@ impl Step<'_> {
         let now = Arc::clone(&edit.before);
         let mut leaving = self.leaving.clone();
         if now.version() != self.plan.survey.catalog.version() {
+            // What was alive in the plan may be what was erased.
+            if now.all_erased()? != self.plan.survey.catalog.all_erased()? {
+                return Err(Error::new(Kind::Busy, "a record was erased meanwhile").hint("run it again"));
+            }
             leaving.retain(|pack| now.has_pack(pack));
             let mut relied = Relied {
                 survey: &self.plan.survey,
@@ -136,6 +153,8 @@ impl Step<'_> {
         rewrite(self.vault, edit)?;
         if self.last {
             self.marks(edit)?;
+        }
+        if self.last && !self.plan.at_once {
             let report = self.plan.report();
             let detail = format!(
                 "{} packs repacked, {} condemned, {} deleted, {} strays; {} bytes condemned",
@@ -165,7 +184,7 @@ impl Step<'_> {
             .filter_map(|(pack, entry)| (!entry.condemned).then_some(pack))
             .collect();
         let mut condemn = self.plan.condemn.clone();
-        condemn.retain(|pack| noted.contains(pack));
+        condemn.retain(|pack| noted.contains(pack) || (self.plan.at_once && !named.contains(pack)));
         edit.condemn(&condemn);
         Ok(())
     }

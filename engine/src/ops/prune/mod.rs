@@ -57,6 +57,8 @@ pub struct Plan {
     pub strays: Vec<PackId>,
     /// Bytes of all packs in the store.
     pub bytes: u64,
+    /// Whether strays are condemned that were not noted before: their writers lose their commits.
+    at_once: bool,
 }
 
 /// What a prune did, or would do.
@@ -81,6 +83,21 @@ pub struct PruneReport {
 }
 
 impl Plan {
+    /// These packs leave, whatever there is to be gained, and these strays are condemned though nobody has noted them.
+    pub(super) fn at_once(survey: Survey, packs: Vec<PackUse>, strays: Vec<PackId>) -> Self {
+        let (repack, dead) = packs.into_iter().partition(|pack| pack.alive > 0);
+        Self {
+            bytes: survey.packs.iter().map(|pack| pack.bytes).sum(),
+            survey,
+            repack,
+            dead,
+            delete: Vec::new(),
+            condemn: strays,
+            strays: Vec::new(),
+            at_once: true,
+        }
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.repack.is_empty()
@@ -139,6 +156,7 @@ pub fn plan(vault: &Vault, options: &PruneOptions) -> Result<Plan> {
         condemn,
         strays,
         bytes: listed.iter().map(|(_, bytes)| bytes).sum(),
+        at_once: false,
     })
 }
 
@@ -157,7 +175,7 @@ pub fn prune(vault: &Vault, options: &PruneOptions) -> Result<PruneReport> {
 }
 
 /// The packs in the store, and their bytes.
-fn listed(vault: &Vault) -> Result<Vec<(PackId, u64)>> {
+pub(super) fn listed(vault: &Vault) -> Result<Vec<(PackId, u64)>> {
     let names = vault.backend.list("packs/")?;
     let packs = names.iter().filter_map(|name| pack_of_name(name));
     packs.map(|pack| Ok((pack, size(vault, &pack)?))).collect()
@@ -172,7 +190,7 @@ fn size(vault: &Vault, pack: &PackId) -> Result<u64> {
 }
 
 /// The packs that a catalog names in any way.
-fn named(catalog: &Catalog) -> Result<std::collections::BTreeSet<PackId>> {
+pub(super) fn named(catalog: &Catalog) -> Result<std::collections::BTreeSet<PackId>> {
     let mut named: std::collections::BTreeSet<PackId> = catalog.packs().into_iter().collect();
     named.extend(catalog.condemned()?.into_iter().map(|(pack, _)| pack));
     for node in catalog.nodes.values() {

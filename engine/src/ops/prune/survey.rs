@@ -49,7 +49,7 @@ impl Survey {
     }
 
     /// Whether something refers to that chunk in that pack.
-    pub(super) fn alive(&self, id: &ChunkId, pack: &PackId) -> bool {
+    pub(crate) fn alive(&self, id: &ChunkId, pack: &PackId) -> bool {
         self.whole.contains(pack) || self.marks.find(mark(id, pack)).is_some()
     }
 }

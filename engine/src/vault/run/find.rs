@@ -38,6 +38,13 @@ pub struct Hit {
     ordinal: u32,
 }
 
+impl Hit {
+    /// The page that it stands in.
+    pub fn page(&self) -> &PageEntry {
+        &self.page
+    }
+}
+
 impl<'v> Finder<'v> {
     /// Over these runs, oldest first; none is opened yet.
     pub fn new(vault: &'v Vault, runs: &[RunEntry]) -> Self {
