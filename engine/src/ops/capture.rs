@@ -216,8 +216,8 @@ impl<'v> Capture<'v, '_> {
     fn read(&mut self, mut job: Job<'_>, since: Option<Stamp>) -> Result<Taken> {
         if let Some(since) = since {
             let taken = self.increment(&mut job, since)?;
-            let captured = &taken.1;
-            if captured.counted == Some(captured.live) {
+            let (_, captured, erased) = &taken;
+            if captured.counted == Some(captured.live + erased) {
                 return Ok(taken);
             }
             let Captured {
@@ -290,7 +290,7 @@ impl<'v> Capture<'v, '_> {
     }
 }
 
-/// The runs of one sObject to be published, its counts, and live rows of erased records that were left out.
+/// The runs of one sObject to be published, its counts, and live records left out since they were erased.
 type Taken = (Vec<RunPages>, Captured, u64);
 
 /// The reading of one sObject.

@@ -47,7 +47,7 @@ pub struct Done {
     pub captured: Captured,
     /// Whether it should have been read and could not be.
     pub failed: bool,
-    /// Live rows left out, since their records were erased.
+    /// Live records left out, since they were erased.
     pub erased: u64,
     /// Its new runs.
     pub runs: Vec<RunPages>,

@@ -54,12 +54,12 @@ pub struct SObjectReport {
     pub live: u64,
     /// What the org counted.
     pub counted: Option<u64>,
-    /// Live rows that came and were left out, since their records were erased.
+    /// Live records that came and were left out, since they were erased.
     pub erased: u64,
 }
 
 impl SObjectReport {
-    /// From what the manifest keeps, and the rows left out.
+    /// From what the manifest keeps, and the records left out.
     pub fn of(c: &Captured, erased: u64) -> Self {
         let Captured {
             read,

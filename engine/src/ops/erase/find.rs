@@ -1,6 +1,6 @@
 //! Where versions of given records are: which runs of which sObjects hold some, and which snapshots see them.
 //!
-//! Key decision: by directories and filters, so that a run that has none of the Ids costs a part or nothing; found
+//! Key decision: by directories and filters, so that a run that has none of the Ids costs its head and a part at most; found
 //! under one catalog, so that the commit can ask whether it is still so. It changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use crate::format::pack::Location;
 use crate::format::page::KeyRow;
 use crate::vault::catalog::Catalog;
 use crate::vault::open::Vault;
-use crate::vault::run::Finder;
+use crate::vault::run::{Finder, Run};
 
 /// All versions of some records of an org, under one catalog.
 pub struct Found {
@@ -80,9 +80,13 @@ impl Found {
         ids: &BTreeSet<RecordId>,
         into: &mut Versions,
     ) -> Result<bool> {
+        let parts = Run::open(vault, run)?.head.parts;
+        let (Some(first), Some(last)) = (parts.first(), parts.last()) else {
+            return Ok(false);
+        };
         let mut finder = Finder::new(vault, std::slice::from_ref(run));
         let mut any = false;
-        for id in ids {
+        for id in ids.range(first.first..=last.last) {
             for hit in finder.find(*id, u64::MAX, true)? {
                 any = true;
                 into.records.entry(*id).or_default().push(hit.key);

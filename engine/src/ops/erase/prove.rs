@@ -29,7 +29,7 @@ pub struct Proof {
     /// Versions of the records in the org's pages.
     pub versions: u64,
     /// Chunks to which nothing refers and that hold one of the records, name it, or hold values of which nobody can
-    /// tell whose they were.
+    /// tell whose they were; and nodes of the catalog that name one.
     pub left: u64,
     /// Chunks of values in packs that no root names, of a writer at work or a killed one. If it began before the
     /// erasure it can publish nothing.
@@ -96,6 +96,7 @@ pub(super) fn search(
         org,
         proof: &mut proof,
         alive: &alive,
+        packs: &mut packs,
         told: BTreeSet::new(),
     };
     walk(vault, &catalog, &mut owners)?;
@@ -188,6 +189,7 @@ struct Owners<'p> {
     org: OrgId,
     proof: &'p mut Proof,
     alive: &'p HashMap<ChunkId, Look>,
+    packs: &'p mut BTreeSet<PackId>,
     told: BTreeSet<(ChunkId, Option<OrgId>, String)>,
 }
 
@@ -196,6 +198,12 @@ impl Visit for Owners<'_> {
         let Some(look) = self.alive.get(&seen.id) else {
             return Ok(());
         };
+        // What a node said is said no more, but its full copy is still the one of before.
+        if seen.kind == ChunkKind::CatalogNode {
+            self.proof.left += look.mentions;
+            self.packs.extend(seen.at.iter().map(|at| at.pack));
+            return Ok(());
+        }
         let sobject = seen.owner.sobject.unwrap_or("(the vault itself)").to_owned();
         if !self.told.insert((seen.id, seen.owner.org, sobject.clone())) {
             return Ok(());

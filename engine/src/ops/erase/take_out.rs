@@ -13,11 +13,12 @@ use crate::base::id::{OrgId, RecordId};
 use crate::format::digest::Digest;
 use crate::format::entry::{ObjectEntry, RunEntry, named, numbered, of_sobject, prefix};
 use crate::format::manifest::Manifest;
-use crate::format::mark::{ErasureEntry, LossEntry};
+use crate::format::mark::{ErasureEntry, HoldEntry, LossEntry};
 use crate::format::page::{KeyRow, VersionKind};
 use crate::format::seal::ChunkKind;
 use crate::ops::compact::columns;
 use crate::ops::erase::find::{Found, find, live_at};
+use crate::ops::erase::look::Wanted;
 use crate::vault::catalog::Catalog;
 use crate::vault::commit::Edit;
 use crate::vault::erased::erasure_hash;
@@ -42,7 +43,8 @@ pub fn take_out(vault: &Vault, org: OrgId, ids: &BTreeSet<RecordId>, withdrawn: 
     let found = find(vault, org, ids)?;
     found.check_holds(&found.catalog, vault.clock.now())?;
     let erased = found.catalog.erased(org)?;
-    if found.sobjects.is_empty() && ids.iter().all(|id| erased.has(&vault.keys, *id)) {
+    let known = ids.iter().all(|id| erased.has(&vault.keys, *id));
+    if known && found.sobjects.is_empty() && blanked(&found.catalog, ids)?.is_empty() {
         return Ok(found);
     }
     let mut writer = Writer::new(vault);
@@ -156,7 +158,9 @@ fn enter(
             edit.node(Some(org)).put(key, ErasureEntry { at }.encode());
         }
     }
-    losses(edit, ids)?;
+    for (org, key, value) in blanked(&edit.before, ids)? {
+        edit.node(org).put(key, value);
+    }
     let (records, versions, runs) = found.counts();
     let detail = format!(
         "{} Ids: {versions} versions of {records} records taken out of {runs} runs",
@@ -250,18 +254,31 @@ fn subtract<'k>(
     Ok(())
 }
 
-/// Takes the Ids out of what is said of lost chunks.
-fn losses(edit: &mut Edit<'_>, ids: &BTreeSet<RecordId>) -> Result<()> {
-    for (chunk, loss) in edit.before.losses()? {
-        let blank = |text: String, id: &RecordId| {
+/// The entries of a catalog whose text names one of the Ids, as they are without: losses, and reasons of holds.
+fn blanked(catalog: &Catalog, ids: &BTreeSet<RecordId>) -> Result<Vec<(Option<OrgId>, Vec<u8>, Vec<u8>)>> {
+    let wanted = Wanted::new(ids);
+    let blank = |text: &str| {
+        ids.iter().fold(text.to_owned(), |text, id| {
             let long = id.to_string();
             text.replace(&long, "(erased)").replace(&long[..15], "(erased)")
-        };
-        let what = ids.iter().fold(loss.what.clone(), blank);
-        if what != loss.what {
-            let loss = LossEntry { what, ..loss };
-            edit.node(None).put(named(prefix::LOSS, &chunk.0), loss.encode());
+        })
+    };
+    let mut changed = Vec::new();
+    for (chunk, loss) in catalog.losses()? {
+        if wanted.named_in(loss.what.as_bytes()) {
+            let what = blank(&loss.what);
+            let key = named(prefix::LOSS, &chunk.0);
+            changed.push((None, key, LossEntry { what, ..loss }.encode()));
         }
     }
-    Ok(())
+    for org in catalog.nodes.keys().copied().flatten() {
+        for (name, hold) in catalog.holds(org)? {
+            if wanted.named_in(hold.reason.as_bytes()) {
+                let reason = blank(&hold.reason);
+                let key = named(prefix::HOLD, &name);
+                changed.push((Some(org), key, HoldEntry { reason, ..hold }.encode()));
+            }
+        }
+    }
+    Ok(changed)
 }

@@ -509,49 +509,58 @@ fn strays_and_condemned_packs_go_too() {
 }
 
 #[test]
-fn what_is_said_of_lost_chunks_names_nobody() {
+fn losses_and_holds_name_nobody() {
     use crate::base::id::ChunkId;
     use crate::format::entry::{named, prefix};
     use crate::format::mark::LossEntry;
+    use crate::ops::hold::{hold, holds};
     let mut under = Under::begin();
     under.rows = (0..10).map(|n| (n, row(n, n))).collect();
     under.snapshot();
+    under.rows.remove(&4);
+    under.rows.remove(&6);
+    under.snapshot();
     let lost = |what: String| {
-        LossEntry {
-            kind: 2,
-            at: Stamp::from_millis(1),
-            what,
-        }
-        .encode()
+        let at = Stamp::from_millis(1);
+        LossEntry { kind: 2, at, what }.encode()
     };
-    under
-        .vault
-        .commit(&[], &mut |edit| {
-            for (n, other) in [(1, id(4)), (2, id(5))] {
-                let what = format!("Account, Ids {other} to {}", &id(6).to_string()[..15]);
-                edit.node(None)
-                    .put(named(prefix::LOSS, &ChunkId([n; 32]).0), lost(what));
-            }
-            Ok(())
-        })
-        .unwrap();
-    under.erase(&[id(4), id(6)]);
+    // So many that the node's full copy is the one that names them.
+    for n in 0..200 {
+        under
+            .vault
+            .commit(&[], &mut |edit| {
+                let (low, high) = (id(3 + n % 3), &id(6).to_string()[..15]);
+                let (key, what) = (ChunkId([n as u8; 32]), format!("Account, Ids {low} to {high}"));
+                edit.node(None).put(named(prefix::LOSS, &key.0), lost(what));
+                Ok(())
+            })
+            .unwrap();
+    }
+    hold(
+        &under.vault,
+        &under.find(2),
+        &format!("about {}", id(4)),
+        Stamp::NONE,
+    )
+    .unwrap();
+    under.erase(&[id(4)]);
     under.check();
-    let told: Vec<String> = under
-        .vault
-        .catalog()
-        .losses()
-        .unwrap()
-        .into_iter()
-        .map(|(_, loss)| loss.what)
-        .collect();
-    assert_eq!(
-        told,
-        [
-            "Account, Ids (erased) to (erased)".to_owned(),
-            format!("Account, Ids {} to (erased)", id(5))
-        ]
-    );
+    under.erase(&[id(6)]);
+    under.check();
+    let told = |n: usize| under.vault.catalog().losses().unwrap()[n].1.what.clone();
+    assert_eq!(told(1), "Account, Ids (erased) to (erased)");
+    assert_eq!(told(2), format!("Account, Ids {} to (erased)", id(5)));
+    assert_eq!(holds(&under.vault).unwrap()[0].entry.reason, "about (erased)");
+    // One that is made later is found by the next.
+    hold(
+        &under.vault,
+        &under.find(2),
+        &format!("again {}", id(4)),
+        Stamp::NONE,
+    )
+    .unwrap();
+    under.erase(&[id(4)]);
+    under.check();
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod pages;
 mod seen;
 mod settle;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -123,8 +124,8 @@ pub struct Ingest<'a, 'v> {
     buried: Vec<(RecordId, VersionKind)>,
     /// Counts so far.
     pub captured: Captured,
-    /// Live rows left out, since their records were erased.
-    pub left_out: u64,
+    /// Records whose live rows were left out, since they were erased.
+    left_out: BTreeSet<RecordId>,
 }
 
 impl<'a, 'v> Ingest<'a, 'v> {
@@ -145,7 +146,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
             scratch: None,
             buried: Vec::new(),
             captured,
-            left_out: 0,
+            left_out: BTreeSet::new(),
         })
     }
 
@@ -239,7 +240,11 @@ impl<'a, 'v> Ingest<'a, 'v> {
         let left_out = &mut self.left_out;
         batch.rows.retain(|row| {
             let stays = !erased.has(keys, row.id);
-            *left_out += u64::from(!stays && !row.deleted);
+            if !stays && row.deleted {
+                left_out.remove(&row.id);
+            } else if !stays {
+                left_out.insert(row.id);
+            }
             stays
         });
     }
@@ -309,7 +314,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
         self.flush(true)
     }
 
-    /// Writes the rest and returns the runs, the counts, and how many live rows were left out.
+    /// Writes the rest and returns the runs, the counts, and how many live records were left out.
     pub fn finish(mut self) -> Result<(Vec<RunPages>, Captured, u64)> {
         self.rules.once = false;
         self.drain()?;
@@ -319,7 +324,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
         Ok((
             std::mem::take(&mut self.runs),
             self.captured.clone(),
-            self.left_out,
+            self.left_out.len() as u64,
         ))
     }
 }
