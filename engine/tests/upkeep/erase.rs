@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
+use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::erase::{EraseOptions, EraseReport, Stage, erase, plan as plan_erase, prove};
 use halite_engine::ops::history::history;
 use halite_engine::ops::hold::{hold, release};
+use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Source};
 use halite_engine::ops::prune::{execute, plan};
 use halite_engine::ops::retain::forget;
 use halite_engine::ops::state::State;
@@ -102,6 +104,73 @@ fn a_capture_at_work_fails_and_the_next_one_leaves_the_record_out() {
         let report = capture(&open(&store), &mut org_now).unwrap();
         assert!(report.complete() && report.sobjects[0].read < 100, "{report:?}");
     }
+}
+
+/// The org, during whose first reading something else happens.
+struct Meanwhile<'m> {
+    model: &'m mut Model,
+    act: Option<Box<dyn FnOnce() + 'm>>,
+}
+
+impl Source for Meanwhile<'_> {
+    fn identity(&mut self) -> Result<Identity> {
+        self.model.identity()
+    }
+
+    fn now(&mut self) -> Result<Stamp> {
+        self.model.now()
+    }
+
+    fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
+        self.model.sobjects()
+    }
+
+    fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
+        self.model.describe(sobject)
+    }
+
+    fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
+        if let Some(act) = self.act.take() {
+            act();
+        }
+        self.model.read(read, each)
+    }
+
+    fn count(&mut self, sobject: &str) -> Result<u64> {
+        self.model.count(sobject)
+    }
+
+    fn ids(&mut self, sobject: &str, each: &mut dyn FnMut(RecordId) -> Result<()>) -> Result<()> {
+        self.model.ids(sobject, each)
+    }
+
+    fn calls(&self) -> u64 {
+        self.model.calls()
+    }
+}
+
+/// It knows nothing of the erasure, and writes when that is over and has searched everything.
+#[test]
+fn what_a_capture_writes_after_the_proof_is_not_published() {
+    let store = Memory::new();
+    let (vault, mut org_now) = (make(&store), model());
+    (0..100).for_each(|n| org_now.put(n, "name", None));
+    capture(&vault, &mut org_now).unwrap();
+    let first = org_now.truth();
+    org_now.put(300, "new, and erased before the vault has it", None);
+    let mut source = Meanwhile {
+        model: &mut org_now,
+        act: Some(Box::new(|| drop(gone(&open(&store), &[id(300)]).unwrap()))),
+    };
+    let refused = backup(&vault, &mut source, &BackupOptions::default(), &mut |_| ()).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Busy);
+    assert!(refused.to_string().contains("erased meanwhile"), "{refused}");
+    sound(&store, &[(org(1), 1, &first)]);
+    proved(&store, &[id(300)]);
+    drop(source);
+    let told = capture(&vault, &mut org_now).unwrap();
+    assert!(told.sobjects[0].erased == 1 && told.complete());
+    sound(&store, &[(org(1), 1, &first), (org(1), 2, &first)]);
 }
 
 #[test]
@@ -246,6 +315,24 @@ fn a_hold_on_a_snapshot_that_sees_a_record_is_in_the_way() {
     gone(&vault, &[id(4000)]).unwrap();
     release(&vault, &for_ever.name.to_string()).unwrap();
     assert!(refused(&[id(10)]).contains("from 2100-05-06"));
+}
+
+#[test]
+fn a_hold_that_comes_before_the_commit_is_in_the_way_too() {
+    let store = Memory::new();
+    let (_, first, third) = history_of(&store);
+    let under = store.clone();
+    let racing = Hooked::over(&store, When::Swap, move || {
+        let vault = open(&under);
+        let first = vault.find_snapshot(org(1), "1").unwrap();
+        drop(hold(&vault, &first, "an audit", Stamp::NONE).unwrap());
+    });
+    let refused = gone(&open(&racing), &had()).unwrap_err();
+    assert!(
+        racing.done() && refused.to_string().contains("never"),
+        "{refused}"
+    );
+    sound(&store, &[(org(1), 1, &first), (org(1), 3, &third)]);
 }
 
 #[test]

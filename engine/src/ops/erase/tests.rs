@@ -524,18 +524,23 @@ fn losses_and_holds_name_nobody() {
         let at = Stamp::from_millis(1);
         LossEntry { kind: 2, at, what }.encode()
     };
-    // So many that the node's full copy is the one that names them.
-    for n in 0..200 {
-        under
-            .vault
-            .commit(&[], &mut |edit| {
-                let (low, high) = (id(3 + n % 3), &id(6).to_string()[..15]);
-                let (key, what) = (ChunkId([n as u8; 32]), format!("Account, Ids {low} to {high}"));
+    // So many that the node's full copy names them, and few that are to change.
+    under
+        .vault
+        .commit(&[], &mut |edit| {
+            for n in 0..200 {
+                let low = match n {
+                    1 => id(4),
+                    2 => id(5),
+                    _ => id(3),
+                };
+                let (high, key) = (&id(6).to_string()[..15], ChunkId([n; 32]));
+                let what = format!("Account, Ids {low} to {high}");
                 edit.node(None).put(named(prefix::LOSS, &key.0), lost(what));
-                Ok(())
-            })
-            .unwrap();
-    }
+            }
+            Ok(())
+        })
+        .unwrap();
     hold(
         &under.vault,
         &under.find(2),
