@@ -138,7 +138,7 @@ impl Job {
             .map(|vault| vault.passed_over())
             .unwrap_or_default();
         for what in &passed {
-            crate::out::note(format_args!("lost, and passed over: {what}"));
+            note(format_args!("lost, and passed over: {what}"));
         }
         match end {
             End::Done if !passed.is_empty() => End::Partly,

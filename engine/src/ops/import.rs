@@ -179,19 +179,7 @@ impl Import<'_> {
         };
         let mut ingest = Ingest::new(target, rules, &mut self.writer)?;
         let prefix = feed(path, &mut ingest)?;
-        if self.delta {
-            ingest.check_once()?;
-            ingest.bury(deleted(&path.with_extension("deleted"))?, VersionKind::Deleted)?;
-        } else {
-            let mut missing = ingest.missing()?;
-            loop {
-                let ids = missing.next_few(IDS_AT_ONCE)?;
-                if ids.is_empty() {
-                    break;
-                }
-                ingest.bury(ids, VersionKind::Vanished)?;
-            }
-        }
+        bury(path, self.delta, &mut ingest)?;
         let (runs, captured, erased) = ingest.finish()?;
         let given = describe.and_then(|(d, _)| d.key_prefix?.as_bytes().try_into().ok());
         let schema = fresh.then_some((schema, text));
@@ -205,6 +193,22 @@ impl Import<'_> {
             key_prefix: given.or(prefix).unwrap_or_default(),
             filled: holes.into_iter().map(|(chunk, _)| chunk).collect(),
         })
+    }
+}
+
+/// After all rows of a file: the records that are gone, because it is told so or because they did not come.
+fn bury(path: &Path, delta: bool, ingest: &mut Ingest<'_, '_>) -> Result<()> {
+    if delta {
+        ingest.check_once()?;
+        return ingest.bury(deleted(&path.with_extension("deleted"))?, VersionKind::Deleted);
+    }
+    let mut missing = ingest.missing()?;
+    loop {
+        let ids = missing.next_few(IDS_AT_ONCE)?;
+        if ids.is_empty() {
+            return Ok(());
+        }
+        ingest.bury(ids, VersionKind::Vanished)?;
     }
 }
 

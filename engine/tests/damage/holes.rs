@@ -8,6 +8,7 @@ use std::sync::Arc;
 use halite_engine::Kind;
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::diff::diff;
+use halite_engine::ops::erase::{EraseOptions, erase};
 use halite_engine::ops::history::history;
 use halite_engine::ops::repair::repair;
 use halite_engine::ops::state::State;
@@ -141,5 +142,43 @@ fn an_sobject_with_losses_is_left_by_compact_or_merged_without_them() {
             let report = everything(&open(&store));
             assert!(report.is_sound(), "{:?}", report.damages);
         }
+    }
+}
+
+#[test]
+fn what_lies_in_a_hole_or_beside_one_is_erased() {
+    for kind in ["page keys", "page values"] {
+        let kept = Kept::new(700);
+        let mut done = 0;
+        for store in with_losses_of(&kept, kind) {
+            let vault = open(&store);
+            let org = vault.orgs()[0];
+            let states = || (1..4).map(|n| state(&despite(&store), n).unwrap());
+            let (_, hole) = vault.catalog().holes(org, "Thing__c").unwrap()[0];
+            let ids = [hole.first, hole.last, crate::model::id(100)];
+            let before: Vec<_> = states().collect();
+            match erase(&vault, org, &ids, &EraseOptions::default(), &mut |_| ()) {
+                Ok(report) => {
+                    assert!(report.proof.holds(), "{kind}: {report:?}");
+                    let less = before.into_iter().map(|mut state| {
+                        state.retain(|id, _| !ids.contains(id));
+                        state
+                    });
+                    assert!(states().eq(less));
+                    done += 1;
+                }
+                // A page whose values are lost cannot be written without one of its records.
+                Err(error) => {
+                    assert_eq!((error.kind(), kind), (Kind::Corrupt, "page values"), "{error}");
+                    assert!(states().eq(before));
+                }
+            }
+            let report = everything(&open(&store));
+            assert!(report.is_sound(), "{kind}: {:?}", report.damages);
+            let refused = erase(&despite(&store), org, &ids, &EraseOptions::default(), &mut |_| ());
+            assert!(refused.is_ok() || kind == "page values");
+            assert!(everything(&open(&store)).is_sound());
+        }
+        assert!(done > 0 || kind == "page values");
     }
 }

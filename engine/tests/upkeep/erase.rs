@@ -8,6 +8,7 @@ use std::sync::Arc;
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::capture::{BackupOptions, backup};
+use halite_engine::ops::check::{CheckOptions, Level, check};
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::erase::{EraseOptions, EraseReport, Stage, erase, plan as plan_erase, prove};
 use halite_engine::ops::history::history;
@@ -39,6 +40,13 @@ fn less(truth: &Truth, ids: &[RecordId]) -> Truth {
 fn proved(store: &Memory, ids: &[RecordId]) {
     let proof = prove(&open(store), org(1), &ids.iter().copied().collect()).unwrap();
     assert!(proof.holds(), "{proof:?}");
+    let all = CheckOptions {
+        level: Level::All,
+        ..CheckOptions::default()
+    };
+    let report = check(&open(store), &all).unwrap();
+    assert!(report.is_sound(), "{:?}", report.damages);
+    assert!(report.states_proved > 0 && report.states_unproved == 0);
 }
 
 /// Two kept snapshots, two runs merged, a deleted record, and dead chunks of a third snapshot.

@@ -12,8 +12,9 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, RecordId};
 use crate::format::digest::Digest;
 use crate::format::entry::{ObjectEntry, RunEntry, named, numbered, of_sobject, prefix};
+use crate::format::loss::{HoleEntry, LossEntry};
 use crate::format::manifest::Manifest;
-use crate::format::mark::{ErasureEntry, HoldEntry, LossEntry};
+use crate::format::mark::{ErasureEntry, HoldEntry};
 use crate::format::page::{KeyRow, VersionKind};
 use crate::format::seal::ChunkKind;
 use crate::ops::compact::columns;
@@ -44,7 +45,7 @@ pub fn take_out(vault: &Vault, org: OrgId, ids: &BTreeSet<RecordId>, withdrawn: 
     found.check_holds(&found.catalog, vault.clock.now())?;
     let erased = found.catalog.erased(org)?;
     let known = ids.iter().all(|id| erased.has(&vault.keys, *id));
-    if known && found.sobjects.is_empty() && blanked(&found.catalog, ids)?.is_empty() {
+    if known && found.sobjects.is_empty() && blanked(&found.catalog, org, ids)?.is_empty() {
         return Ok(found);
     }
     let mut writer = Writer::new(vault);
@@ -158,8 +159,8 @@ fn enter(
             edit.node(Some(org)).put(key, ErasureEntry { at }.encode());
         }
     }
-    for (org, key, value) in blanked(&edit.before, ids)? {
-        edit.node(org).put(key, value);
+    for (of, key, value) in blanked(&edit.before, org, ids)? {
+        edit.node(of).put(key, value);
     }
     let (records, versions, runs) = found.counts();
     let detail = format!(
@@ -254,8 +255,11 @@ fn subtract<'k>(
     Ok(())
 }
 
-/// The entries of a catalog whose text names one of the Ids, as they are without: losses, and reasons of holds.
-fn blanked(catalog: &Catalog, ids: &BTreeSet<RecordId>) -> Result<Vec<(Option<OrgId>, Vec<u8>, Vec<u8>)>> {
+/// An entry of the catalog: where, its key, and what it becomes.
+type Change = (Option<OrgId>, Vec<u8>, Vec<u8>);
+
+/// The entries of a catalog that name one of the Ids, as they are without: losses, holes, and reasons of holds.
+fn blanked(catalog: &Catalog, org: OrgId, ids: &BTreeSet<RecordId>) -> Result<Vec<Change>> {
     let wanted = Wanted::new(ids);
     let blank = |text: &str| {
         ids.iter().fold(text.to_owned(), |text, id| {
@@ -271,14 +275,37 @@ fn blanked(catalog: &Catalog, ids: &BTreeSet<RecordId>) -> Result<Vec<(Option<Or
             changed.push((None, key, LossEntry { what, ..loss }.encode()));
         }
     }
-    for org in catalog.nodes.keys().copied().flatten() {
-        for (name, hold) in catalog.holds(org)? {
+    for of in catalog.nodes.keys().copied().flatten() {
+        for (name, hold) in catalog.holds(of)? {
             if wanted.named_in(hold.reason.as_bytes()) {
                 let reason = blank(&hold.reason);
                 let key = named(prefix::HOLD, &name);
-                changed.push((Some(org), key, HoldEntry { reason, ..hold }.encode()));
+                changed.push((Some(of), key, HoldEntry { reason, ..hold }.encode()));
+            }
+        }
+    }
+    for sobject in catalog.objects(org)?.keys() {
+        for (chunk, hole) in catalog.holes(org, sobject)? {
+            if ids.contains(&hole.first) || ids.contains(&hole.last) {
+                let key = HoleEntry::key(sobject, &chunk);
+                changed.push((Some(org), key, narrowed(hole, ids).encode()));
             }
         }
     }
     Ok(changed)
+}
+
+/// A hole that neither begins nor ends with one of the Ids. It stays, since states are short of it.
+fn narrowed(mut hole: HoleEntry, ids: &BTreeSet<RecordId>) -> HoleEntry {
+    let beside = |id: RecordId, step: fn(u128, u128) -> Option<u128>| {
+        step(id.to_number(), 1).and_then(RecordId::from_number)
+    };
+    while ids.contains(&hole.first) {
+        hole.first = beside(hole.first, u128::checked_add).unwrap_or(RecordId::MIN);
+    }
+    while ids.contains(&hole.last) && hole.first < hole.last {
+        hole.last = beside(hole.last, u128::checked_sub).unwrap_or(RecordId::MAX);
+    }
+    hole.last = hole.last.max(hole.first);
+    hole
 }

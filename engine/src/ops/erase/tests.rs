@@ -310,7 +310,7 @@ proptest! {
     #[test]
     fn what_is_erased_is_nowhere_and_all_else_is_as_it_was(steps in proptest::collection::vec(step(), 1..50)) {
         let mut under = Under::begin();
-        (0..150).for_each(|n| drop(under.rows.insert(n, row(n, 0))));
+        under.rows.extend((0..150).map(|n| (n, row(n, 0))));
         under.snapshot();
         let mut now = 0;
         for step in steps {
@@ -512,7 +512,7 @@ fn strays_and_condemned_packs_go_too() {
 fn losses_and_holds_name_nobody() {
     use crate::base::id::ChunkId;
     use crate::format::entry::{named, prefix};
-    use crate::format::mark::LossEntry;
+    use crate::format::loss::LossEntry;
     use crate::ops::hold::{hold, holds};
     let mut under = Under::begin();
     under.rows = (0..10).map(|n| (n, row(n, n))).collect();

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::format::page::{KeyRow, VersionKind};
 use crate::format::run::PageEntry;
@@ -172,6 +172,13 @@ impl Input<'_> {
         if self.values.is_none() {
             let Some(page) = &self.page else { return Ok(None) };
             self.values = self.pages.run.values(page, None)?;
+            if self.values.is_none() {
+                let what = format_args!("{} {}", self.pages.run.head.sobject, key.id);
+                return Err(Error::corrupt(
+                    what,
+                    "its values are lost, so its page cannot be written anew",
+                ));
+            }
         }
         let row = self.ordinal;
         Ok(self.values.as_ref().map(|v| Values { row, ..v.clone() }))
