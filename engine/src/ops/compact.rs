@@ -93,6 +93,8 @@ pub struct Left {
 const TIER: u64 = 4;
 /// The oldest run takes in the others when they are this share of it.
 const BASE_SHARE: u64 = 8;
+/// How often a merge is done anew when others change what it read.
+const TRIES: u32 = 3;
 /// Runs below this share of the oldest count as if they were of it, so that there are three tiers at most.
 const SMALL_SHARE: u64 = 128;
 
@@ -141,7 +143,7 @@ pub fn next_merge(
 /// Merges what is due, one merge after another; `progress` hears of each.
 ///
 /// # Errors
-/// Merges that were done stay done. `Interrupted` when somebody asked to stop.
+/// Merges that were done stay done. `Busy` if others overtook it again and again. `Interrupted` when somebody asked to stop.
 pub fn compact(
     vault: &Vault,
     options: &CompactOptions,
@@ -154,27 +156,45 @@ pub fn compact(
     };
     for org in catalog.orgs() {
         for sobject in catalog.objects(org)?.into_keys() {
-            loop {
-                match step(vault, org, &sobject, options) {
-                    Ok(Some(done)) => {
-                        report.versions_dropped += done.dropped;
-                        report.bytes_written += done.bytes;
-                        progress(&done);
-                        report.merges.push(done);
-                    }
-                    Ok(None) => break,
-                    Err(e) if e.kind() == Kind::Corrupt => {
-                        let (sobject, why) = (sobject.clone(), e.to_string());
-                        report.left.push(Left { org, sobject, why });
-                        break;
-                    }
-                    Err(e) => return Err(e),
-                }
-            }
+            merges(vault, (org, &sobject), options, &mut report, progress)?;
         }
     }
     report.runs_after = live_runs(&vault.catalog())?;
     Ok(report)
+}
+
+/// Merges what is due of one sObject. A merge that others overtook is done anew on what they left; one that meets damage
+/// is left.
+fn merges(
+    vault: &Vault,
+    (org, sobject): (OrgId, &str),
+    options: &CompactOptions,
+    report: &mut CompactReport,
+    progress: &mut dyn FnMut(&MergeReport),
+) -> Result<()> {
+    let mut overtaken = 0;
+    loop {
+        match step(vault, org, sobject, options) {
+            Ok(Some(done)) => {
+                report.versions_dropped += done.dropped;
+                report.bytes_written += done.bytes;
+                progress(&done);
+                report.merges.push(done);
+            }
+            Ok(None) => return Ok(()),
+            Err(e) if e.kind() == Kind::Busy && overtaken < TRIES => {
+                tracing::info!(sobject, %e, "the merge is done anew");
+                overtaken += 1;
+                vault.refresh()?;
+            }
+            Err(e) if e.kind() == Kind::Corrupt => {
+                let (sobject, why) = (sobject.to_owned(), e.to_string());
+                report.left.push(Left { org, sobject, why });
+                return Ok(());
+            }
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 fn live_runs(catalog: &Catalog) -> Result<usize> {

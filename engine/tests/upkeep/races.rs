@@ -365,3 +365,30 @@ fn the_newest_snapshot_and_held_ones_are_not_forgotten() {
         "{verbs:?}"
     );
 }
+
+#[test]
+fn a_merge_that_is_overtaken_is_done_anew() {
+    use halite_engine::ops::compact::{CompactOptions, compact};
+    let all = CompactOptions {
+        keep_single: 0,
+        all: true,
+    };
+    let store = Memory::new();
+    let vault = make(&store);
+    (1..4).for_each(|day| drop(rows(&vault, org(1), day, 0, 100 * u32::from(day)).unwrap()));
+    let under = store.clone();
+    let overtaken = Hooked::over(&store, When::Swap, move || {
+        // A snapshot goes that the merge was to keep, and all is merged without it.
+        let vault = open(&under);
+        let all_snapshots = vault.snapshots(org(1)).unwrap();
+        forget(&vault, org(1), &all_snapshots[1..2]).unwrap();
+        compact(&vault, &all, &mut |_| ()).unwrap();
+    });
+    compact(&open(&overtaken), &all, &mut |_| ()).unwrap();
+    assert!(overtaken.done());
+    assert_eq!(open(&store).catalog().runs(org(1), "Thing__c").unwrap().len(), 1);
+    sound(
+        &store,
+        &[(org(1), 1, &truth(0, 100)), (org(1), 3, &truth(0, 300))],
+    );
+}
