@@ -3,7 +3,7 @@
 //! Key decision: a store that swaps the root, says that it failed, and cannot be asked for a while, which is what
 //! a network does. It does not crash: that is the business of the crash tests of the store.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use halite_engine::ops::capture::{BackupOptions, backup};
@@ -19,6 +19,8 @@ use crate::model::Model;
 struct Lossy {
     under: Memory,
     armed: AtomicU32,
+    /// Whether a swap is sent twice, and the second answer is given.
+    twice: AtomicBool,
     /// What somebody else does between a swap that took place and its lost answer.
     meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -28,6 +30,7 @@ impl Lossy {
         Self {
             under: Memory::new(),
             armed: AtomicU32::new(0),
+            twice: AtomicBool::new(false),
             meanwhile: Mutex::default(),
         }
     }
@@ -78,7 +81,10 @@ impl Backend for Lossy {
     }
 
     fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
-        let swapped = self.under.swap_root(expected, new);
+        let mut swapped = self.under.swap_root(expected, new);
+        if self.twice.load(Ordering::SeqCst) {
+            swapped = self.under.swap_root(expected, new);
+        }
         if !self.fails() {
             return swapped;
         }
@@ -111,6 +117,22 @@ fn a_lost_answer_is_settled_though_others_have_committed_since() {
     backup(&vault, &mut model, &BackupOptions::default(), &mut |_| arm(1)).unwrap();
     assert!(store.meanwhile.lock().unwrap().is_none(), "nobody committed");
     assert_eq!(vault.grants(), ["other"]);
+    assert_eq!(vault.snapshots(vault.orgs()[0]).unwrap().len(), 1);
+}
+
+/// A network that repeats requests by itself hears "no" to the second of a swap whose first went through.
+#[test]
+fn a_swap_that_was_sent_twice_is_settled_by_looking() {
+    let store = Arc::new(Lossy::new());
+    let vault = Vault::create(store.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    store.twice.store(true, Ordering::SeqCst);
+    let mut model = Model {
+        now: 1_700_000_000_000,
+        ..Model::default()
+    };
+    (0..20).for_each(|n| model.put(n, "a", Some(1)));
+    backup(&vault, &mut model, &BackupOptions::default(), &mut |_| ()).unwrap();
+    let vault = Vault::open(store, &Secret::None, VaultOptions::default()).unwrap();
     assert_eq!(vault.snapshots(vault.orgs()[0]).unwrap().len(), 1);
 }
 

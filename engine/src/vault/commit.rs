@@ -262,7 +262,6 @@ impl Vault {
             packs
                 .iter()
                 .for_each(|pack| drop(self.backend.delete(&pack_name(pack))));
-            self.refresh()?;
         }
         Err(Error::new(
             Kind::Busy,
@@ -273,16 +272,20 @@ impl Vault {
         ))
     }
 
-    /// Whether the swap took place. An ambiguous answer is settled by looking: no root but this one, and those that
-    /// came after it, names the packs of its metadata.
+    /// Whether the swap took place; if not, the catalog is the newest. Anything but a plain yes is settled by looking:
+    /// no root but this one, and those that came after it, names the packs of its metadata. A "no" may be the answer to
+    /// a request that was sent twice, and then it is the first that counts.
     fn settled(&self, swapped: Result<bool>, packs: &[PackId]) -> Result<bool> {
-        let error = match swapped {
-            Ok(swapped) => return Ok(swapped),
-            Err(error) => error,
-        };
-        match self.refresh() {
-            Ok(now) if packs.iter().any(|pack| now.has_pack(pack)) => Ok(true),
-            _ => Err(error.within("publishing the root")),
+        if matches!(swapped, Ok(true)) {
+            return Ok(true);
+        }
+        let stands = self
+            .refresh()
+            .map(|now| packs.iter().any(|pack| now.has_pack(pack)));
+        match (swapped, stands) {
+            (_, Ok(true)) => Ok(true),
+            (Ok(_), stands) => stands,
+            (Err(error), _) => Err(error.within("publishing the root")),
         }
     }
 
