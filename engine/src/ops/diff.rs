@@ -111,7 +111,8 @@ fn walk<'v>(
         return Err(Error::invalid("the two snapshots are of different orgs"));
     }
     let catalog = vault.catalog();
-    let (before, after) = (State::at(vault, a), State::at(vault, b));
+    let (mut before, mut after) = (State::at(vault, a), State::at(vault, b));
+    (before.view.beside, after.view.beside) = (Some(b.clone()), Some(a.clone()));
     let low = a.number.min(b.number);
     let objects = catalog.objects(a.org)?;
     if let Some(unknown) = only

@@ -2,7 +2,7 @@
 //!
 //! Key decision: in one place. A read that finds a chunk collected takes the newest root, finds the snapshot in it by
 //! name, opens its runs anew and goes on behind the last Id it gave; states are the same under every catalog. It does
-//! not go on if the snapshot was dropped, and it repeats nothing that was given.
+//! not go on if the snapshot was dropped, or the one it is compared with, and it repeats nothing that was given.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -22,6 +22,8 @@ pub struct View<'v> {
     pub vault: &'v Vault,
     /// The snapshot.
     pub snapshot: SnapshotInfo,
+    /// Another snapshot of the org that is compared with it: what is read means nothing once that is dropped.
+    pub beside: Option<SnapshotInfo>,
     catalog: RefCell<Arc<Catalog>>,
 }
 
@@ -31,6 +33,7 @@ impl<'v> View<'v> {
         Self {
             vault,
             snapshot: snapshot.clone(),
+            beside: None,
             catalog: RefCell::new(vault.catalog()),
         }
     }
@@ -41,8 +44,13 @@ impl<'v> View<'v> {
     }
 
     /// The runs of an sObject with versions above snapshot `low` that this one may see.
+    ///
+    /// # Errors
+    /// `NotFound` if the snapshot is not kept any more: what it alone saw may have been merged away.
     pub fn runs(&self, sobject: &str, low: u64) -> Result<Vec<RunEntry>> {
-        let mut runs = self.catalog().runs(self.snapshot.org, sobject)?;
+        let catalog = self.catalog();
+        self.stands(&catalog)?;
+        let mut runs = catalog.runs(self.snapshot.org, sobject)?;
         runs.retain(|run| run.low <= self.snapshot.number && run.high > low);
         Ok(runs)
     }
@@ -90,6 +98,20 @@ impl<'v> View<'v> {
         }
     }
 
+    /// Whether what is read through a catalog means anything.
+    fn stands(&self, catalog: &Catalog) -> Result<()> {
+        for needed in [Some(&self.snapshot), self.beside.as_ref()].into_iter().flatten() {
+            let SnapshotInfo { org, number, .. } = *needed;
+            let there = catalog.snapshot_entry(org, number);
+            if !there.is_ok_and(|entry| entry.name == needed.name) {
+                let message = format!("snapshot {number} of org {org} was dropped while it was being read");
+                return Err(Error::new(Kind::NotFound, message)
+                    .hint("read another one; a hold keeps a snapshot while it is needed"));
+            }
+        }
+        Ok(())
+    }
+
     /// Takes the newest catalog in use, unless another read has done so since the one that failed `under` its own;
     /// gives `error` if there is no newer one.
     fn renew(&self, under: u64, error: Error) -> Result<()> {
@@ -100,14 +122,7 @@ impl<'v> View<'v> {
         if newest.version() == self.catalog().version() {
             return Err(error);
         }
-        let SnapshotInfo {
-            org, number, name, ..
-        } = self.snapshot;
-        if !newest.snapshots(org)?.iter().any(|s| s.name == name) {
-            let message = format!("snapshot {number} of org {org} was dropped while it was being read");
-            return Err(Error::new(Kind::NotFound, message)
-                .hint("read another one; a hold keeps a snapshot while it is needed"));
-        }
+        self.stands(&newest)?;
         tracing::info!(%error, version = newest.version(), "reading goes on under a newer root");
         self.catalog.replace(newest);
         Ok(())
@@ -182,10 +197,11 @@ mod tests {
     use crate::base::id::OrgId;
     use crate::base::stamp::Stamp;
     use crate::format::entry::prefix;
-    use crate::ops::diff::diff;
+    use crate::ops::compact::{CompactOptions, compact};
+    use crate::ops::diff::{diff, touched};
     use crate::ops::import::import;
     use crate::ops::prune::{PruneOptions, prune};
-    use crate::ops::retain::forget_org;
+    use crate::ops::retain::{forget, forget_org};
     use crate::ops::state::State;
     use crate::store::memory::Memory;
     use crate::vault::{Secret, VaultOptions};
@@ -279,6 +295,45 @@ mod tests {
             state.view.catalog().version() > version,
             "nothing was collected under it"
         );
+    }
+
+    /// What a version replaced is rewritten to what the snapshots kept by then saw before it.
+    #[test]
+    fn a_difference_is_not_told_of_a_snapshot_that_was_dropped() {
+        for (a, b) in [("1", "3"), ("3", "1")] {
+            let (store, vault) = begin();
+            let at = |number| vault.find_snapshot(org(1), number).unwrap();
+            let (a, b, mut seen) = (at(a), at(b), 0);
+            let told = diff(&vault, &a, &b, None, &mut |_| {
+                seen += 1;
+                if seen == 10 {
+                    let other = Vault::open(Arc::new(store.clone()), &Secret::None, VaultOptions::default());
+                    let (other, first) = (other.unwrap(), at("1"));
+                    drop(forget(&other, org(1), &[first]));
+                    replace(&store);
+                }
+                Ok(())
+            });
+            let error = told.unwrap_err();
+            assert_eq!(error.kind(), Kind::NotFound, "{error}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_that_was_dropped_before_is_not_read() {
+        let (_, vault) = begin();
+        let [first, second] = ["1", "2"].map(|number| vault.find_snapshot(org(1), number).unwrap());
+        forget(&vault, org(1), std::slice::from_ref(&first)).unwrap();
+        let all = CompactOptions {
+            keep_single: 0,
+            all: true,
+        };
+        compact(&vault, &all, &mut |_| ()).unwrap();
+        let state = State::at(&vault, &first).each("Account", &mut |_| Ok(()));
+        let found = touched(&vault, &first, &second, None, &mut |_| Ok(()));
+        for refused in [state, found] {
+            assert_eq!(refused.unwrap_err().kind(), Kind::NotFound);
+        }
     }
 
     #[test]
