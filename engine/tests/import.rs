@@ -201,3 +201,18 @@ fn columns_that_nobody_described_are_text() {
         format!("{{\"Id\":\"{}\",\"N\":\"4.50\",\"Name\":\"x\"}}", id(1))
     );
 }
+
+/// An org's rows never grow younger, but a file is what it is.
+#[test]
+fn a_file_with_older_stamps_holds_as_it_is() {
+    let vault = vault();
+    let older = |n: u32, name: &str| line(n, name).replace("2026-01-01", "2025-01-01");
+    let text = line(1, "a") + &line(2, "b") + &line(3, "c");
+    run(&vault, 1, &[("Thing__c.ndjson", &text)], false).unwrap();
+    run(&vault, 2, &[("Thing__c.ndjson", &line(1, "a"))], false).unwrap();
+    let text = older(1, "of old") + &older(2, "came back");
+    run(&vault, 3, &[("Thing__c.ndjson", &text)], false).unwrap();
+    assert_eq!(names(&vault, 3), ["of old", "came back"]);
+    run(&vault, 4, &[("Thing__c.ndjson", &older(3, "too"))], true).unwrap();
+    assert_eq!(names(&vault, 4), ["of old", "came back", "too"]);
+}

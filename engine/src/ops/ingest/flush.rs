@@ -144,7 +144,9 @@ impl<'v> Ingest<'_, 'v> {
 
     /// What a row does to the version before.
     fn change(&self, row: &Row, at: (u32, u32), was: Option<KeyRow>) -> Option<Entry> {
-        if was.is_some_and(|was| row.system.is_some() && row.system < was.system) {
+        // A file is one state and holds as it is; an org may send a row twice, and the older one later.
+        let stale = |was: KeyRow| row.system.is_some() && row.system < was.system;
+        if !self.rules.once && was.is_some_and(stale) {
             return None;
         }
         if row.deleted {
