@@ -138,6 +138,31 @@ fn a_damaged_copy_of_metadata_is_read_from_the_other() {
     );
 }
 
+/// "A newer format" said by a pack is the vault's trouble: the sObject is not left out as if the org had refused it.
+#[test]
+fn a_capture_does_not_take_the_vaults_trouble_for_the_orgs() {
+    let (store, model, _) = begin(1);
+    let mut failed = 0;
+    for name in store.memory().list("packs/").unwrap() {
+        let copy = Arc::new(Faulty::over(store.crash_image(), 1));
+        // The version in the footer.
+        copy.change(&name, |bytes| {
+            let at = bytes.len() - 12;
+            bytes[at] = 33;
+        });
+        let mut org = model.clone();
+        let opened = Vault::open(copy, &Secret::None, VaultOptions::default());
+        match opened.and_then(|vault| backup(&vault, &mut org, &BackupOptions::default(), &mut |_| ())) {
+            Ok(report) => assert!(report.failed.is_empty(), "{:?}", report.sobjects),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::Unsupported, "{error}");
+                failed += 1;
+            }
+        }
+    }
+    assert!(failed > 0, "nobody looked at a footer");
+}
+
 #[test]
 fn a_vault_whose_making_was_interrupted_says_so() {
     for nth in 1.. {

@@ -18,7 +18,7 @@ use crate::format::page::VersionKind;
 use crate::format::record::Mode;
 use crate::format::schema::{Role, Schema};
 use crate::ops::ingest::{Ingest, Rules, Target};
-use crate::ops::org::{Read, SObjectInfo, Scope, Source};
+use crate::ops::org::{EachRow, Read, SObjectInfo, Scope, Source};
 use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, open_holes, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
@@ -77,9 +77,13 @@ pub fn backup(
     };
     let mut sobjects = Vec::new();
     for info in capture.chosen(source.sobjects()?)? {
-        let done = match capture.one(source, &info) {
+        let mut heard = Heard {
+            source: &mut *source,
+            refused: false,
+        };
+        let done = match capture.one(&mut heard, &info) {
             Ok(done) => done,
-            Err(error) if stops_everything(error.kind()) => {
+            Err(error) if stops_everything(error.kind(), heard.refused) => {
                 capture.writer.discard();
                 return Err(error.within(info.name));
             }
@@ -114,12 +118,42 @@ pub fn backup(
     })
 }
 
-/// Errors that are not about one sObject.
-fn stops_everything(kind: Kind) -> bool {
-    !matches!(
-        kind,
-        Kind::Denied | Kind::Invalid | Kind::NotFound | Kind::Unsupported
-    )
+/// Errors that are not about one sObject. What the vault is denied, or does not find, is none of the org's business.
+fn stops_everything(kind: Kind, refused: bool) -> bool {
+    match kind {
+        Kind::Invalid => false,
+        Kind::Denied | Kind::NotFound | Kind::Unsupported => !refused,
+        _ => true,
+    }
+}
+
+/// The org, and whether it was the org that failed.
+struct Heard<'s> {
+    source: &'s mut dyn Source,
+    refused: bool,
+}
+
+impl Heard<'_> {
+    fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
+        let text = self.source.describe(sobject);
+        self.refused |= text.is_err();
+        text
+    }
+
+    fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
+        let mut ours = false;
+        let done = self
+            .source
+            .read(read, &mut |text| each(text).inspect_err(|_| ours = true));
+        self.refused |= done.is_err() && !ours;
+        done
+    }
+
+    fn count(&mut self, sobject: &str) -> Result<u64> {
+        let count = self.source.count(sobject);
+        self.refused |= count.is_err();
+        count
+    }
 }
 
 fn skipped(name: &str, why: String) -> Done {
@@ -167,7 +201,7 @@ impl<'v> Capture<'v, '_> {
         Ok(all.into_iter().filter(|info| only.contains(&info.name)).collect())
     }
 
-    fn one(&mut self, source: &mut dyn Source, info: &SObjectInfo) -> Result<Done> {
+    fn one(&mut self, source: &mut Heard<'_>, info: &SObjectInfo) -> Result<Done> {
         if let Some(why) = &info.unreadable {
             return Ok(skipped(&info.name, why.clone()));
         }
@@ -213,7 +247,7 @@ impl<'v> Capture<'v, '_> {
     }
 
     /// Reads an increment, and the whole sObject where that cannot be trusted.
-    fn read(&mut self, mut job: Job<'_>, since: Option<Stamp>) -> Result<Taken> {
+    fn read(&mut self, mut job: Job<'_, '_>, since: Option<Stamp>) -> Result<Taken> {
         if let Some(since) = since {
             let taken = self.increment(&mut job, since)?;
             let (_, captured, erased) = &taken;
@@ -233,7 +267,7 @@ impl<'v> Capture<'v, '_> {
         self.everything(&mut job)
     }
 
-    fn ingest<'a>(&'a mut self, job: &Job<'_>, full: bool) -> Result<Ingest<'a, 'v>> {
+    fn ingest<'a>(&'a mut self, job: &Job<'_, '_>, full: bool) -> Result<Ingest<'a, 'v>> {
         let catalog = self.vault.catalog();
         let name = job.schema.sobject();
         let target = Target {
@@ -261,7 +295,7 @@ impl<'v> Capture<'v, '_> {
     }
 
     /// Reads what changed.
-    fn increment(&mut self, job: &mut Job<'_>, since: Stamp) -> Result<Taken> {
+    fn increment(&mut self, job: &mut Job<'_, '_>, since: Stamp) -> Result<Taken> {
         let mut ingest = self.ingest(job, false)?;
         job.read(Scope::Since(since), &mut ingest)?;
         let mut taken = ingest.finish()?;
@@ -269,7 +303,7 @@ impl<'v> Capture<'v, '_> {
         Ok(taken)
     }
 
-    fn everything(&mut self, job: &mut Job<'_>) -> Result<Taken> {
+    fn everything(&mut self, job: &mut Job<'_, '_>) -> Result<Taken> {
         let mut ingest = self.ingest(job, true)?;
         job.read(Scope::All, &mut ingest)?;
         let mut missing = ingest.missing()?;
@@ -294,11 +328,11 @@ impl<'v> Capture<'v, '_> {
 type Taken = (Vec<RunPages>, Captured, u64);
 
 /// The reading of one sObject.
-struct Job<'j> {
+struct Job<'j, 's> {
     describe: &'j Describe,
     schema: &'j Arc<Schema>,
     number: u32,
-    source: &'j mut dyn Source,
+    source: &'j mut Heard<'s>,
 }
 
 #[derive(Deserialize)]
@@ -307,7 +341,7 @@ struct OnlyId {
     id: String,
 }
 
-impl Job<'_> {
+impl Job<'_, '_> {
     /// Reads into `ingest`; when asked by Ids, returns those that came.
     fn read(&mut self, scope: Scope<'_>, ingest: &mut Ingest<'_, '_>) -> Result<Vec<RecordId>> {
         let fields = self.schema.selected();
