@@ -264,6 +264,18 @@ fn two_collectors_at_once_lose_nothing() {
     }
 }
 
+/// What another one has deleted meanwhile is not damaged.
+#[test]
+fn a_collector_that_was_overtaken_is_told_to_run_again() {
+    let store = half_dead();
+    let vault = open(&store);
+    let planned = plan(&vault, &AT_ONCE).unwrap();
+    prune_times(&store, 3);
+    let refused = execute(&vault, &planned).map(drop).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Busy, "{refused}");
+    sound(&store, &[(org(2), 1, &truth(0, 900))]);
+}
+
 #[test]
 fn a_reader_goes_on_when_its_packs_are_deleted() {
     let store = half_dead();

@@ -130,3 +130,22 @@ fn the_metadata_of_many_commits_comes_together() {
         "it does not come to rest"
     );
 }
+
+/// Wherever the overlays of the catalog stand when it begins: they are short just after they became a base.
+#[test]
+fn a_prune_is_not_the_reason_of_the_next() {
+    let store = Memory::new();
+    let (vault, mut org_now) = (make(&store), model());
+    for n in 0..50 {
+        org_now.put(n, &words(n), None);
+        capture(&vault, &mut org_now).unwrap();
+        let image = store.fork();
+        let version = || open(&image).catalog().version();
+        let rests = (0..8).any(|_| {
+            let before = version();
+            prune_times(&image, 1);
+            version() == before
+        });
+        assert!(rests, "still busy after 8 runs, {n} captures");
+    }
+}

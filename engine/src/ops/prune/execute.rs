@@ -24,8 +24,12 @@ const BATCH: usize = 64;
 /// Does what a plan says. What others have done since it was made is looked at again.
 ///
 /// # Errors
-/// What was done up to then stands; running it again goes on.
+/// What was done up to then stands; running it again goes on. `Busy`: others pruned meanwhile.
 pub fn execute(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
+    carry_out(vault, plan).map_err(|e| super::overtaken(vault, &plan.survey.catalog, e))
+}
+
+fn carry_out(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
     let mut report = plan.report();
     if plan.is_empty() {
         return Ok(report);

@@ -11,7 +11,7 @@ mod survey;
 
 use std::sync::Arc;
 
-use crate::base::error::{Kind, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::base::id::PackId;
 use crate::format::entry::{DraftEntry, prefix};
 use crate::store::backend::{pack_name, pack_of_name};
@@ -127,11 +127,12 @@ impl Plan {
 /// Looks at everything and says what a prune would do; changes nothing.
 ///
 /// # Errors
-/// `Corrupt` if something that is referred to is in no live pack: repair comes before pruning.
+/// `Corrupt` if something that is referred to is in no live pack: repair comes before pruning. `Busy`: others pruned
+/// meanwhile.
 pub fn plan(vault: &Vault, options: &PruneOptions) -> Result<Plan> {
     let catalog = vault.refresh()?;
     let listed = listed(vault)?;
-    let survey = survey(vault, Arc::clone(&catalog))?;
+    let survey = survey(vault, Arc::clone(&catalog)).map_err(|e| overtaken(vault, &catalog, e))?;
     let (repack, dead) = choose::leaving(&survey, options.max_unused);
     let due = vault.clock.now().minus_millis(options.grace.max(0));
     let (mut delete, mut condemn) = (Vec::new(), Vec::new());
@@ -172,6 +173,17 @@ pub fn plan(vault: &Vault, options: &PruneOptions) -> Result<Plan> {
 /// ```
 pub fn prune(vault: &Vault, options: &PruneOptions) -> Result<PruneReport> {
     execute(vault, &plan(vault, options)?)
+}
+
+/// What cannot be found under a catalog that others have replaced since may have been collected, and is no damage.
+fn overtaken(vault: &Vault, under: &Catalog, error: Error) -> Error {
+    let replaced = || vault.refresh().is_ok_and(|now| now.version() != under.version());
+    if matches!(error.kind(), Kind::NotFound | Kind::Corrupt) && replaced() {
+        return Error::new(Kind::Busy, "the vault changed while it was being looked at")
+            .hint("nothing was lost; run it again")
+            .caused_by(error);
+    }
+    error
 }
 
 /// The packs in the store, and their bytes.

@@ -41,11 +41,15 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// What the next commits leave dead, about: head and overlays, both copies, of four of them.
+    /// What the next commits leave dead, about, in both copies: heads and overlays of four of them, and each base once,
+    /// which an overlay may replace at any of them.
     pub(super) fn idle(&self) -> u64 {
-        let overlays = self.catalog.head.nodes.values().map(|(_, overlay)| overlay.at[0]);
-        let chunks = overlays.chain([self.catalog.root.locations[0]]);
-        chunks.map(|at| 8 * u64::from(at.len) + 1024).sum()
+        let nodes = self.catalog.head.nodes.values();
+        let bases = nodes.clone().map(|(base, _)| 2 * u64::from(base.at[0].len));
+        let chunks = nodes
+            .map(|(_, overlay)| overlay.at[0])
+            .chain([self.catalog.root.locations[0]]);
+        bases.chain(chunks.map(|at| 8 * u64::from(at.len) + 1024)).sum()
     }
 
     /// Whether something refers to that chunk in that pack.
