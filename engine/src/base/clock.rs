@@ -36,6 +36,17 @@ impl Clock {
         }
     }
 
+    /// Moves a driven clock to `now`; the machine's is nobody's to move.
+    #[cfg(feature = "testing")]
+    pub fn set(&self, now: Stamp) {
+        if let Some(driven) = &self.driven {
+            driven
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .now = now;
+        }
+    }
+
     /// Now, in milliseconds since 1970 UTC.
     pub fn now(&self) -> Stamp {
         #[cfg(feature = "testing")]

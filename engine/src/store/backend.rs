@@ -44,7 +44,8 @@ pub trait Backend: Send + Sync {
     fn root(&self) -> Result<Option<Vec<u8>>>;
 
     /// Replaces the root if it is still byte for byte `expected` (`None`: absent). `true` means it is replaced and
-    /// durable, `false` that it was another one and is left alone. After an error it may be either: read it.
+    /// durable, `false` that it was another one and is left alone, or was replaced by this same request sent once
+    /// before. After an error it may be either: read it.
     fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool>;
 
     /// Where this is, for messages.
