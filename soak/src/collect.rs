@@ -1,20 +1,22 @@
 //! What a collector does: merges, drops snapshots, prunes, holds and releases, forgets orgs, changes the master key.
 //!
 //! Key decision: two of them work at once, with grace 0 as a rule, so that every mark moves as fast as it may. What they
-//! drop is looked at by the book in the root that drops it.
+//! drop is looked at by the book in the root that drops it. It does not judge what a prune frees: the end of a seed does.
 
 use std::sync::Arc;
 
 use halite_engine::base::stamp::Stamp;
+use halite_engine::ops::check::{CheckOptions, Level, check};
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::hold::{hold, holds, release};
 use halite_engine::ops::prune::{PruneOptions, execute, plan, prune};
+use halite_engine::ops::repair::repair;
 use halite_engine::ops::retain::{self, Policy, forget, forget_org};
 use halite_engine::store::backend::Backend;
 use halite_engine::vault::keys::Cost;
 use halite_engine::vault::rekey::rekey;
 use halite_engine::vault::{Secret, SnapshotInfo, Vault};
-use halite_engine::{Kind, Result};
+use halite_engine::{Error, Kind, Result};
 
 use crate::actors::Actor;
 use crate::book::May;
@@ -31,6 +33,7 @@ pub fn step(me: &mut Actor<'_>) {
         32 | 33 => org_forgotten(me),
         34 | 35 => held(me),
         36 | 37 => released(me),
+        38 => checked(me),
         _ => rekeyed(me),
     }
 }
@@ -176,6 +179,35 @@ pub fn released(me: &mut Actor<'_>) {
         },
         |_, error| error.kind() == Kind::NotFound,
     );
+}
+
+/// Checks, which finds damage only where an answer was spoilt; or repairs, where nothing is to be repaired.
+pub fn checked(me: &mut Actor<'_>) {
+    let options = CheckOptions {
+        level: Level::All,
+        ..CheckOptions::default()
+    };
+    if me.dice.chance(1, 3) {
+        return repaired(me);
+    }
+    me.with(
+        "check",
+        |_, vault| {
+            let report = check(vault, &options)?;
+            // A rekey of somebody else stands between its copies.
+            let mut damages = report.damages.iter().filter(|d| !d.what.contains('/'));
+            let first = damages
+                .next()
+                .map(|d| Error::corrupt("the vault", format!("{d:?}")));
+            first.map_or(Ok(None), Err)
+        },
+        |_, _| false,
+    );
+}
+
+/// Repairs what is whole.
+pub fn repaired(me: &mut Actor<'_>) {
+    me.with("repair", |_, vault| repair(vault).map(|_| None), |_, _| false);
 }
 
 /// Changes the master key.

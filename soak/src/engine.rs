@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use halite_engine::base::clock::Clock;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::capture::{BackupOptions, backup};
+use halite_engine::ops::check::{CheckOptions, Level, check};
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::prune::{PruneOptions, prune, survey};
 use halite_engine::store::backend::Backend;
@@ -24,7 +25,7 @@ use crate::book::{Book, Content, May};
 use crate::dice::Dice;
 use crate::look::{self, Verdict};
 use crate::model::{Org, Rows, org};
-use crate::store::{Rules, Store, Tally};
+use crate::store::{Rules, Store, Tally, alone};
 
 const ROLES: [Role; 6] = [
     Role::Writer,
@@ -128,6 +129,7 @@ fn play(stage: &Stage, seed: u64) {
         let act = |(seat, role)| {
             scope.spawn(move || {
                 let _leaves = Leaves(&stage.store, seat);
+                let _alone = alone();
                 stage.store.enter(seat);
                 Actor::new(stage, seat, role, seed).act(steps);
             })
@@ -200,7 +202,24 @@ fn rest(stage: &Stage, seed: u64) -> Result<()> {
         }
     }
     everything(stage, &open()?, &mut dice)?;
-    left_over(stage, &open()?)
+    left_over(stage, &open()?)?;
+    whole(stage, &open()?)
+}
+
+/// Every byte is as it was written. The copies of keys are so since the last rekey took away what another one left.
+fn whole(stage: &Stage, vault: &Vault) -> Result<()> {
+    let all = CheckOptions {
+        level: Level::All,
+        ..CheckOptions::default()
+    };
+    let report = check(vault, &all)?;
+    if !report.is_sound() {
+        let first = report.damages.first().map(|d| format!("{d:?}"));
+        stage
+            .book()
+            .wrong(format!("check finds {} damages: {first:?}", report.damages.len()));
+    }
+    Ok(())
 }
 
 fn capture(stage: &Stage, vault: &Vault, dice: &mut Dice) -> Result<()> {

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::store::Tally;
+use crate::store::{Tally, alone};
 
 /// Lines of one failure that are printed.
 const LINES: usize = 4;
@@ -23,6 +23,18 @@ pub struct Report {
 /// Prints a line. That nobody reads it is no failure of the engine.
 pub fn say(line: impl Display) {
     let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Does the same on all cores.
+pub fn everywhere(work: &(impl Fn() + Sync)) {
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                let _alone = alone();
+                work();
+            });
+        }
+    });
 }
 
 impl Report {
@@ -43,35 +55,30 @@ impl Report {
 
     /// Runs seeds on all cores; the first one twice, which must be the same run.
     pub fn seeds(&self, first: u64, count: u64, verbose: bool, run: fn(u64) -> (Vec<String>, Tally)) {
-        let (next, threads) = (AtomicU64::new(first), std::thread::available_parallelism());
+        let next = AtomicU64::new(first);
         let totals = std::sync::Mutex::new(Tally::default());
-        let work = || loop {
-            let seed = next.fetch_add(1, Ordering::SeqCst);
-            if seed >= first + count {
-                return;
-            }
-            let (mut wrong, tally) = run(seed);
-            if seed == first {
-                let again = run(seed).1;
-                if again != tally {
-                    wrong.push(format!("not the same run again: {tally:?}, {again:?}"));
+        let seed = || Some(next.fetch_add(1, Ordering::SeqCst)).filter(|seed| *seed < first + count);
+        let work = || {
+            while let Some(seed) = seed() {
+                let (mut wrong, tally) = run(seed);
+                if seed == first {
+                    let again = run(seed).1;
+                    if again != tally {
+                        wrong.push(format!("not the same run again: {tally:?}, {again:?}"));
+                    }
                 }
+                if verbose {
+                    say(format_args!("seed {seed}: {tally:?}"));
+                }
+                self.case(format_args!("seed {seed}"), &wrong);
+                let mut totals = totals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                totals.calls += tally.calls;
+                totals.faults += tally.faults;
+                totals.crashes += tally.crashes;
+                totals.switches += tally.switches;
             }
-            if verbose {
-                say(format_args!("seed {seed}: {tally:?}"));
-            }
-            self.case(format_args!("seed {seed}"), &wrong);
-            let mut totals = totals.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            totals.calls += tally.calls;
-            totals.faults += tally.faults;
-            totals.crashes += tally.crashes;
-            totals.switches += tally.switches;
         };
-        std::thread::scope(|scope| {
-            for _ in 0..threads.map_or(1, usize::from) {
-                scope.spawn(work);
-            }
-        });
+        everywhere(&work);
         let totals = totals
             .into_inner()
             .unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -3,7 +3,7 @@
 //! Key decision: exactly one actor runs at a time, and only at a call of the store may the turn pass on; so threads
 //! interleave at every call that there is, and the same seed gives the same run. What a writer's own thread asks counts
 //! as asked by its actor, who waits for it. It keeps to the contract of `Backend`: what was acknowledged stays, what
-//! is in the store is whole; answers may be lost, cut or flipped on their way.
+//! is in the store is whole; answers may be lost, cut or flipped on their way. It does not rot what is stored.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -90,6 +90,15 @@ struct State {
 struct Seat {
     asleep_until: u64,
     done: bool,
+}
+
+/// Makes the engine do in this very thread what it would do on all cores, as long as the value lives: the order of calls
+/// is that of the seed then, and nobody waits for a thread that waits for its turn.
+pub fn alone() -> Option<rayon::ThreadPool> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .use_current_thread();
+    pool.build().ok()
 }
 
 /// The calls that were made: how many, faults, crashes, times the turn passed, and a hash of all.

@@ -2,7 +2,7 @@
 //!
 //! Key decision: an operation is played once to see what it calls, then once for each call and fault upon the same
 //! content; after each, the vault is opened anew on what is left, the operation is run again and must succeed, and all
-//! is measured as at the end of a seed. One actor: what others do at the same time is the seeds' business.
+//! is measured as at the end of a seed. It has one actor, not several: what others do at the same time is the seeds' business.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -19,14 +19,14 @@ use crate::book::Book;
 use crate::dice::Dice;
 use crate::engine::{START, ended, watched};
 use crate::model::{Org, org};
-use crate::report::{Report, say};
+use crate::report::{Report, everywhere, say};
 use crate::store::{Fault, Rules, Store};
 use crate::{collect, write};
 
 /// What an actor does.
 type Act = fn(&mut Actor<'_>);
 
-const OPERATIONS: [(&str, Role, Act); 11] = [
+const OPERATIONS: [(&str, Role, Act); 13] = [
     ("capture", Role::Writer, write::captured),
     ("import", Role::Writer, write::imported),
     ("import of an old state", Role::Writer, write::imported_of_old),
@@ -37,6 +37,8 @@ const OPERATIONS: [(&str, Role, Act); 11] = [
     ("forget", Role::Collector, collect::forgotten),
     ("forget an org", Role::Collector, collect::org_forgotten),
     ("hold", Role::Collector, collect::held),
+    ("check", Role::Collector, collect::checked),
+    ("repair", Role::Collector, collect::repaired),
     ("rekey", Role::Collector, collect::rekeyed),
 ];
 
@@ -129,14 +131,13 @@ pub fn run(seed: u64, report: &Report) {
         let work = || {
             while let Some((nth, verb, fault)) = cases.get(next.fetch_add(1, Ordering::SeqCst)) {
                 let wrong = case(&base, seed, role, act, (*nth, *fault));
-                report.case(format_args!("sweep {seed}: {name}, call {nth} ({verb}) {fault:?}"), &wrong);
+                report.case(
+                    format_args!("sweep {seed}: {name}, call {nth} ({verb}) {fault:?}"),
+                    &wrong,
+                );
             }
         };
-        std::thread::scope(|scope| {
-            for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
-                scope.spawn(work);
-            }
-        });
+        everywhere(&work);
         say(format_args!("sweep {seed}: {name}, {} cases", cases.len()));
     }
 }

@@ -1,7 +1,7 @@
 //! What a writer does: captures of the org, imports of its state and of old ones, under its own and other orgs.
 //!
 //! Key decision: states come again, in the same org and in others, so that writers rely on chunks of others, above all of
-//! snapshots that are about to go. Two writers share the org and its numbers, so one loses now and then.
+//! snapshots that are about to go. Two writers share the org and its numbers, so one loses now and then. It does not read what it wrote: readers do.
 
 use std::sync::Arc;
 
@@ -167,7 +167,7 @@ fn changes(me: &mut Actor<'_>) -> Result<()> {
     gone.dedup();
     gone.retain(|id| !came.contains_key(id));
     let (under, at) = (org(2 + me.dice.below(2))?, me.clock.now().millis());
-    bring(me, under, at, &Arc::new(came), Some(gone))
+    bring(me, under, at, &Arc::new(came), Some(&gone))
 }
 
 fn bring(
@@ -175,15 +175,15 @@ fn bring(
     under: OrgId,
     at: i64,
     rows: &Arc<Rows>,
-    gone: Option<Vec<RecordId>>,
+    gone: Option<&[RecordId]>,
 ) -> Result<()> {
-    let content = match &gone {
+    let content = match gone {
         None => Content::Whole(Arc::clone(rows)),
-        Some(gone) => Content::Changes(Arc::clone(rows), gone.clone()),
+        Some(gone) => Content::Changes(Arc::clone(rows), gone.to_vec()),
     };
     announce(me, under, at, content);
     let dir = tempfile::tempdir().map_err(|e| Error::io("a folder to import", e))?;
-    folder(dir.path(), rows, gone.as_deref().unwrap_or_default())?;
+    folder(dir.path(), rows, gone.unwrap_or_default())?;
     let live = gone.is_none().then_some(rows.len() as u64);
     me.with(
         &format!("import of org {under} at {at}"),

@@ -113,6 +113,7 @@ fn walk<'v>(
     let catalog = vault.catalog();
     let (mut before, mut after) = (State::at(vault, a), State::at(vault, b));
     (before.view.beside, after.view.beside) = (Some(b.clone()), Some(a.clone()));
+    before.view.kept()?;
     let low = a.number.min(b.number);
     let objects = catalog.objects(a.org)?;
     if let Some(unknown) = only

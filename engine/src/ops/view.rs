@@ -48,8 +48,7 @@ impl<'v> View<'v> {
     /// # Errors
     /// `NotFound` if the snapshot is not kept any more: what it alone saw may have been merged away.
     pub fn runs(&self, sobject: &str, low: u64) -> Result<Vec<RunEntry>> {
-        let catalog = self.catalog();
-        self.stands(&catalog)?;
+        let catalog = self.kept()?;
         let mut runs = catalog.runs(self.snapshot.org, sobject)?;
         runs.retain(|run| run.low <= self.snapshot.number && run.high > low);
         Ok(runs)
@@ -96,6 +95,15 @@ impl<'v> View<'v> {
             under: 0,
             last: None,
         }
+    }
+
+    /// The catalog in use.
+    ///
+    /// # Errors
+    /// `NotFound` if it does not keep the snapshot, or the one that it is compared with.
+    pub fn kept(&self) -> Result<Arc<Catalog>> {
+        let catalog = self.catalog();
+        self.stands(&catalog).map(|()| catalog)
     }
 
     /// Whether what is read through a catalog means anything.
@@ -331,7 +339,9 @@ mod tests {
         compact(&vault, &all, &mut |_| ()).unwrap();
         let state = State::at(&vault, &first).each("Account", &mut |_| Ok(()));
         let found = touched(&vault, &first, &second, None, &mut |_| Ok(()));
-        for refused in [state, found] {
+        forget_org(&vault, org(1), &[]).unwrap();
+        let third = touched(&vault, &first, &second, None, &mut |_| Ok(()));
+        for refused in [state, found, third] {
             assert_eq!(refused.unwrap_err().kind(), Kind::NotFound);
         }
     }
