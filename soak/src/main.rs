@@ -9,6 +9,7 @@ mod book;
 mod collect;
 mod dice;
 mod engine;
+mod kill;
 mod look;
 mod model;
 mod read;
@@ -17,6 +18,7 @@ mod store;
 mod sweep;
 mod write;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
@@ -34,6 +36,21 @@ struct Arguments {
 enum What {
     /// Actors on one simulated store that fails and lies; then each call of each operation made to fail
     Engine(Seeds),
+    /// The real command, killed at random instants
+    Kill(Kills),
+}
+
+#[derive(Args)]
+struct Kills {
+    /// How many
+    #[arg(long, default_value_t = 200)]
+    rounds: u64,
+    /// The seed
+    #[arg(long, default_value_t = 1)]
+    first: u64,
+    /// The command; by default the one built beside this program
+    #[arg(long)]
+    halite: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -52,12 +69,23 @@ struct Seeds {
     verbose: bool,
 }
 
+/// The command in the folder of this program.
+fn beside() -> PathBuf {
+    std::env::current_exe()
+        .unwrap_or_default()
+        .with_file_name("halite")
+}
+
 fn main() -> ExitCode {
     let report = Report::default();
     match Arguments::parse().what {
         What::Engine(seeds) => {
             report.seeds(seeds.first, seeds.seeds, seeds.verbose, engine::run);
             (seeds.first..seeds.first + seeds.sweeps).for_each(|seed| sweep::run(seed, &report));
+        }
+        What::Kill(kills) => {
+            let halite = kills.halite.unwrap_or_else(beside);
+            kill::run(&halite, kills.rounds, kills.first, &report);
         }
     }
     report.end()
