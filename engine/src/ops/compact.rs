@@ -19,7 +19,7 @@ use crate::vault::run::Run;
 use crate::vault::writer::Writer;
 
 /// How to compact.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct CompactOptions {
     /// So many of the newest runs of one snapshot each are left alone, so that recent diffs cost what changed.
     pub keep_single: usize,
