@@ -52,7 +52,7 @@ measure "diff of days 1 and 3" "$halite" diff 1 3 --summary
 measure "export of day 2" "$halite" export --at 2 --to "$work/export"
 rm -rf "$work/export"
 measure "compact" "$halite" compact --all --keep-single 0
-measure "check of every byte" "$halite" check --level all
+measure "check of every byte" "$halite" check --read all
 measure "repair of nothing" "$halite" repair
 measure "retain" "$halite" retain --keep-last 1
 measure "compact after retain" "$halite" compact --all --keep-single 0

@@ -367,27 +367,22 @@ pub struct Retain {
     pub dry_run: bool,
 }
 
-/// How far a check goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Depth {
-    /// Keys, catalog, both copies of metadata; that all data is listed
-    Structure,
-    /// The same, and a share of the data opened
-    Sample,
-    /// Every byte, every content, every state
-    All,
-}
-
 #[derive(Debug, Flags)]
 pub struct Check {
-    #[arg(long, value_enum, default_value = "structure")]
-    pub level: Depth,
-    /// The share of the data that a sample opens
-    #[arg(long, value_name = "PERCENT", default_value = "5%", value_parser = percent)]
-    pub share: f64,
-    /// Which sample; another each time if absent
+    /// Beside keys, catalog, both copies of metadata and what all data is listed by, read every byte and prove every state
+    /// (all), or open a share of the data (5%)
+    #[arg(long, value_name = "all|PERCENT", value_parser = reading)]
+    pub read: Option<Reading>,
+    /// Which share; another each time if absent
     #[arg(long, value_name = "NUMBER")]
     pub seed: Option<u64>,
+}
+
+/// What of the data a check reads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Reading {
+    All,
+    Share(f64),
 }
 
 #[derive(Debug, Flags)]
@@ -468,6 +463,16 @@ fn duration(text: &str) -> Result<i64, String> {
         .ok_or_else(|| "write it as 90s, 15m, 24h, 30d or 2w".to_owned())
 }
 
+/// `all`, or `5%` as 0.05.
+fn reading(text: &str) -> Result<Reading, String> {
+    match text {
+        "all" => Ok(Reading::All),
+        share => percent(share)
+            .map(Reading::Share)
+            .map_err(|_| "write it as all or 5%".to_owned()),
+    }
+}
+
 /// `5%` as 0.05.
 fn percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').unwrap_or(text).parse::<f64>().ok();
@@ -496,6 +501,9 @@ mod tests {
                 .all(|text| duration(text).is_err())
         );
         assert_eq!(percent("5%"), Ok(0.05));
+        assert_eq!(reading("5%"), Ok(Reading::Share(0.05)));
+        assert_eq!(reading("all"), Ok(Reading::All));
+        assert!(reading("some").is_err());
         assert!(
             ["", "x", "-1", "101%", "NaN"]
                 .iter()

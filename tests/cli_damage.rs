@@ -49,12 +49,12 @@ fn flip(file: &Path, at: usize) {
 #[test]
 fn a_sound_vault_is_called_sound() {
     let place = place();
-    for level in ["structure", "sample", "all"] {
-        let text = place.done(&["check", "--level", level]);
+    for read in [&[][..], &["--read", "50%"], &["--read", "all"]] {
+        let text = place.done(&[&["check"], read].concat());
         assert!(text.contains("the vault is as it was written"), "{text}");
     }
     let json: serde_json::Value =
-        serde_json::from_str(&place.done(&["check", "--level", "all", "--json"])).unwrap();
+        serde_json::from_str(&place.done(&["check", "--read", "all", "--json"])).unwrap();
     assert_eq!(json["sound"], true);
     assert_eq!(json["report"]["level"], "all");
     assert_eq!(json["report"]["states_proved"], 2);
@@ -71,7 +71,7 @@ fn what_is_lost_is_said_passed_over_and_filled() {
         .max_by_key(|file| fs::metadata(file).unwrap().len())
         .unwrap();
     flip(data, 120);
-    let checked = place.run(&["check", "--level", "all"]);
+    let checked = place.run(&["check", "--read", "all"]);
     let text = String::from_utf8(checked.stdout).unwrap();
     assert_eq!(checked.status.code(), Some(1));
     assert!(
@@ -80,7 +80,7 @@ fn what_is_lost_is_said_passed_over_and_filled() {
     );
     let repaired = place.run(&["repair"]);
     assert_eq!(repaired.status.code(), Some(3));
-    place.done(&["check", "--level", "all"]);
+    place.done(&["check", "--read", "all"]);
     let to = place.path("out");
     let to = to.as_str();
     let refused = place.fails(1, &["export", "--to", to]);
@@ -116,6 +116,6 @@ fn a_vault_that_does_not_open_is_mended() {
         let text = place.done(&["repair"]);
         assert!(text.contains("written anew"), "{text}");
         assert!(place.done(&["snapshots"]).contains("2026-03-01"));
-        place.done(&["check", "--level", "all"]);
+        place.done(&["check", "--read", "all"]);
     }
 }

@@ -8,7 +8,7 @@ use halite_engine::ops::check::{CheckOptions, CheckReport, Level, check};
 use halite_engine::ops::repair;
 use serde_json::json;
 
-use crate::args::{Check, Depth};
+use crate::args::{Check, Reading};
 use crate::job::Job;
 use crate::out::{End, count};
 
@@ -18,15 +18,13 @@ const LINES_MAX: usize = 100;
 /// Checks.
 pub fn run(job: &Job, flags: &Check) -> Result<End> {
     let vault = job.vault()?;
-    let options = CheckOptions {
-        level: match flags.level {
-            Depth::Structure => Level::Structure,
-            Depth::Sample => Level::Sample,
-            Depth::All => Level::All,
-        },
-        share: flags.share,
-        seed: flags.seed.unwrap_or(std::process::id().into()),
+    let (level, share) = match flags.read {
+        None => (Level::Structure, 0.0),
+        Some(Reading::Share(share)) => (Level::Sample, share),
+        Some(Reading::All) => (Level::All, 1.0),
     };
+    let seed = flags.seed.unwrap_or(std::process::id().into());
+    let options = CheckOptions { level, share, seed };
     let bar = job.out.progress();
     bar.set_message("checking");
     let done = check(&vault, &options);
