@@ -1,6 +1,7 @@
 //! Everything that one can do with a vault, one after another; errors are answers too.
 //!
 //! Key decision: shared with the fuzz target of the whole vault, so that both do the same. It compares nothing.
+//! It does not erase: who erases names Ids.
 
 use halite_engine::Result;
 use halite_engine::ops::capture::{BackupOptions, backup};
