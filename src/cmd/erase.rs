@@ -85,7 +85,7 @@ fn would(job: &Job, planned: &ErasePlan) -> Result<()> {
         count(planned.snapshots, "snapshot"),
     ))?;
     job.out.line(format_args!(
-        "{} and {} would be written anew or deleted",
+        "{} and at least {} would be written anew or deleted",
         count(planned.runs, "run"),
         count(planned.packs, "pack"),
     ))

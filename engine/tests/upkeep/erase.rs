@@ -425,3 +425,24 @@ fn nonsense_is_refused_and_stages_are_told() {
     erase(&vault, org(1), &had(), &none, &mut |stage| stages.push(stage)).unwrap();
     assert_eq!(stages, [Stage::TakingOut, Stage::Deleting, Stage::Proving]);
 }
+
+#[test]
+fn packs_under_a_former_key_are_erased_from_too() {
+    use halite_engine::vault::keys::Cost;
+    use halite_engine::vault::rekey::rekey;
+    let store = Memory::new();
+    let (_, first, last) = history_of(&store);
+    let place: Arc<dyn halite_engine::store::backend::Backend> = Arc::new(store.clone());
+    let options = VaultOptions::default();
+    rekey(&place, &Secret::None, &Secret::None, options, Cost::FOR_TESTS).unwrap();
+    let ids = [id(3), id(7), id(200)];
+    let report = gone(&open(&store), &ids).unwrap();
+    assert!(report.versions >= 3 && report.proof.holds());
+    proved(&store, &ids);
+    let vault = open(&store);
+    let snapshots = vault.snapshots(org(1)).unwrap();
+    let states = [&first, &last].map(|truth| less(truth, &ids));
+    for (snapshot, truth) in snapshots.iter().zip(&states) {
+        assert_eq!(&state(&vault, org(1), snapshot.number), truth);
+    }
+}

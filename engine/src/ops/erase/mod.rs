@@ -57,7 +57,7 @@ pub struct ErasePlan {
     pub runs: u64,
     /// Kept snapshots that see one of them.
     pub snapshots: u64,
-    /// Packs that would be written anew or deleted, those of metadata that share a pack with others aside.
+    /// Packs that would be written anew or deleted, at least: those of manifests that change are not counted.
     pub packs: u64,
 }
 
