@@ -8,6 +8,7 @@ mod actors;
 mod book;
 mod collect;
 mod dice;
+mod disk;
 mod engine;
 mod kill;
 mod look;
@@ -38,6 +39,8 @@ enum What {
     Engine(Seeds),
     /// The real command, killed at random instants
     Kill(Kills),
+    /// Disks of growing sizes, full at each write
+    Disk,
 }
 
 #[derive(Args)]
@@ -83,6 +86,7 @@ fn main() -> ExitCode {
             report.seeds(seeds.first, seeds.seeds, seeds.verbose, engine::run);
             (seeds.first..seeds.first + seeds.sweeps).for_each(|seed| sweep::run(seed, &report));
         }
+        What::Disk => disk::run(&report),
         What::Kill(kills) => {
             let halite = kills.halite.unwrap_or_else(beside);
             kill::run(&halite, kills.rounds, kills.first, &report);

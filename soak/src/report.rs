@@ -53,6 +53,12 @@ impl Report {
         }
     }
 
+    /// What another process has counted.
+    pub fn add(&self, passed: u64, failed: u64) {
+        self.passed.fetch_add(passed, Ordering::SeqCst);
+        self.failed.fetch_add(failed, Ordering::SeqCst);
+    }
+
     /// Runs seeds on all cores; the first one twice, which must be the same run.
     pub fn seeds(&self, first: u64, count: u64, verbose: bool, run: fn(u64) -> (Vec<String>, Tally)) {
         let next = AtomicU64::new(first);
