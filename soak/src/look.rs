@@ -65,17 +65,7 @@ pub fn counts(vault: &Vault, snapshot: &SnapshotInfo, old: &Rows, new: &Rows) ->
         of(ChangeKind::Deleted),
     ];
     let found = manifest.sobjects.iter().find(|s| s.name == SOBJECT);
-    let mut found = found.map(|c| [c.live, c.created, c.edited, c.deleted]);
-    // What a repair took for lost was written anew, and counted.
-    let activity = vault.catalog().activity()?;
-    let holes = activity
-        .iter()
-        .any(|a| a.verb == "repair" && a.detail.contains(" lost"));
-    if let Some(counts) = &mut found
-        && holes
-    {
-        counts[2] = wanted[2].min(counts[2]);
-    }
+    let found = found.map(|c| [c.live, c.created, c.edited, c.deleted]);
     let told = || {
         format!(
             "{}: live, created, edited, deleted {found:?} instead of {wanted:?}",

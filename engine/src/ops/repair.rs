@@ -1,12 +1,12 @@
 //! Repair: what is damaged is replaced by what can still be read, and what cannot is entered as lost.
 //!
-//! Key decision: it goes by a check of every byte, never touches what is good, and condemns a damaged pack only in the
+//! Key decision: it goes by two checks of every byte that agree, never touches what is good, and condemns a damaged pack only in the
 //! commit that publishes its salvaged chunks (`docs/upkeep.md`). It fills no holes: the next capture does.
 
 use std::collections::BTreeSet;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::{ChunkId, PackId, RecordId};
+use crate::base::id::{ChunkId, OrgId, PackId, RecordId};
 use crate::format::entry::{named, prefix};
 use crate::format::loss::{HoleEntry, LossEntry};
 use crate::format::pack::{PackRole, reopen_chunk};
@@ -14,6 +14,7 @@ use crate::format::scan::scan;
 use crate::format::seal::ChunkKind;
 use crate::ops::check::{CheckOptions, CheckReport, Level, Loss, check};
 use crate::ops::prune::rewrite;
+use crate::ops::walk::{Seen, Visit, walk};
 use crate::store::backend::pack_name;
 use crate::vault::commit::Edit;
 use crate::vault::open::Vault;
@@ -55,7 +56,11 @@ pub fn repair(vault: &Vault) -> Result<RepairReport> {
         level: Level::All,
         ..CheckOptions::default()
     };
-    let found = check(vault, &options)?;
+    let mut found = check(vault, &options)?;
+    if !found.is_sound() {
+        // An answer that was spoilt on its way is no damage: only what two looks agree on is acted upon.
+        found = check(vault, &options)?.agreed_with(&found);
+    }
     let mut report = RepairReport::default();
     if !found.losses.is_empty() || found.healed > 0 {
         marks(vault, &found, &mut report)?;
@@ -144,8 +149,8 @@ fn replace(vault: &Vault, bad: &BTreeSet<PackId>, report: &mut RepairReport) -> 
     batches.push(&metadata);
     for batch in batches.into_iter().filter(|batch| !batch.is_empty()) {
         let mut writer = Writer::new(vault);
-        match salvage(vault, batch, &mut writer) {
-            Ok(chunks) => report.chunks_salvaged += chunks,
+        match salvage(vault, batch, &mut writer).and_then(|saved| all_saved(vault, batch, saved)) {
+            Ok(chunks) => report.chunks_salvaged += chunks as u64,
             Err(error) => {
                 writer.discard();
                 return Err(error);
@@ -172,8 +177,8 @@ fn replace(vault: &Vault, bad: &BTreeSet<PackId>, report: &mut RepairReport) -> 
 }
 
 /// Copies every readable chunk of data; metadata is written anew in the commit, from whichever copy serves.
-fn salvage(vault: &Vault, packs: &[PackId], writer: &mut Writer<'_>) -> Result<u64> {
-    let mut chunks = 0;
+fn salvage(vault: &Vault, packs: &[PackId], writer: &mut Writer<'_>) -> Result<BTreeSet<ChunkId>> {
+    let mut saved = BTreeSet::new();
     for pack in packs {
         vault.go_on()?;
         let bytes = match vault.backend.get(&pack_name(pack)) {
@@ -191,9 +196,52 @@ fn salvage(vault: &Vault, packs: &[PackId], writer: &mut Writer<'_>) -> Result<u
             let chunk = bytes.get(from..from + entry.location.len as usize);
             let chunk = chunk.ok_or_else(|| Error::corrupt("pack", "it is cut short"))?;
             writer.put(&reopen_chunk(&vault.keys, &entry.id, entry.kind, pack, chunk)?)?;
-            chunks += 1;
+            saved.insert(entry.id);
         }
     }
     writer.sync()?;
-    Ok(chunks)
+    Ok(saved)
+}
+
+/// Sees that nothing stays behind in packs that go but what cannot be read, which the check has found; gives how much was
+/// saved.
+///
+/// # Errors
+/// `Busy` if something can be read that could not be when it was to be copied.
+fn all_saved(vault: &Vault, packs: &[PackId], saved: BTreeSet<ChunkId>) -> Result<usize> {
+    let mut left = Left { vault, packs, saved };
+    walk(vault, &vault.catalog(), &mut left)?;
+    Ok(left.saved.len())
+}
+
+struct Left<'l> {
+    vault: &'l Vault,
+    packs: &'l [PackId],
+    saved: BTreeSet<ChunkId>,
+}
+
+impl Visit for Left<'_> {
+    fn chunk(&mut self, seen: &Seen<'_>) -> Result<()> {
+        let [at] = seen.at else { return Ok(()) };
+        if !self.packs.contains(&at.pack) || self.saved.contains(&seen.id) {
+            return Ok(());
+        }
+        match self.vault.chunk_at(seen.kind, &seen.id, at) {
+            Ok(_) => Err(Error::new(
+                Kind::Busy,
+                format!("{} {} could not be read, and now can", seen.kind, seen.id),
+            )
+            .hint("nothing was replaced; run it again")),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn draft(&mut self, _: OrgId, _: &PackId) -> Result<()> {
+        Ok(())
+    }
+
+    /// What is lost has been entered.
+    fn unreadable(&mut self, _: &Seen<'_>, _: Error) -> Result<()> {
+        Ok(())
+    }
 }

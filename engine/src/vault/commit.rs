@@ -263,13 +263,7 @@ impl Vault {
                 .iter()
                 .for_each(|pack| drop(self.backend.delete(&pack_name(pack))));
         }
-        Err(Error::new(
-            Kind::Busy,
-            format!(
-                "{}: {TRIES} commits lost the race for the root",
-                self.backend.describe()
-            ),
-        ))
+        Err(self.lost_races())
     }
 
     /// Whether the swap took place; if not, the catalog is the newest. Anything but a plain yes is settled by looking:
@@ -287,6 +281,27 @@ impl Vault {
             (Ok(_), stands) => stands,
             (Err(error), _) => Err(error.within("publishing the root")),
         }
+    }
+
+    /// Sees that the root at hand, or a newer one, survives a crash of the machine: where another process wrote it, it may
+    /// be seen before it is durable. Asked before anything is deleted that an older root names.
+    pub(crate) fn settle_root(&self) -> Result<()> {
+        for _ in 0..TRIES {
+            let root = self.catalog().root_bytes.clone();
+            if self.backend.swap_root(Some(&root), &root)? {
+                return Ok(());
+            }
+            self.refresh()?;
+        }
+        Err(self.lost_races())
+    }
+
+    fn lost_races(&self) -> Error {
+        let at = self.backend.describe();
+        Error::new(
+            Kind::Busy,
+            format!("{at}: {TRIES} commits lost the race for the root"),
+        )
     }
 
     /// The directory of a pack.

@@ -222,6 +222,16 @@ impl<'v> Writer<'v> {
     }
 }
 
+/// Whoever gave up waits until nothing is being stored any more: what is written later nobody would know of.
+impl Drop for Storer {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
 impl Storer {
     fn start(backend: Arc<dyn Backend>) -> Self {
         let (sender, receiver): (_, Receiver<(PackId, Vec<u8>)>) = sync_channel(1);

@@ -182,7 +182,7 @@ fn what_a_capture_writes_after_the_proof_is_not_published() {
 }
 
 #[test]
-fn an_import_or_a_merge_or_a_prune_at_work_fails() {
+fn an_import_or_a_prune_at_work_fails_and_a_merge_begins_anew() {
     let begin = || {
         let store = Memory::new();
         let (_, first, third) = history_of(&store);
@@ -206,7 +206,10 @@ fn an_import_or_a_merge_or_a_prune_at_work_fails() {
                 _ => plan(&vault, &AT_ONCE).and_then(|planned| execute(&vault, &planned).map(drop)),
             };
             assert!(racing.done());
-            assert_eq!(done.unwrap_err().kind(), Kind::Busy, "{job}");
+            match job {
+                "merge" => done.unwrap(),
+                _ => assert_eq!(done.unwrap_err().kind(), Kind::Busy, "{job}"),
+            }
             proved(&store, &had());
             sound(&store, &[(org(1), 1, &first), (org(1), 3, &third)]);
             prune_times(&store, 4);

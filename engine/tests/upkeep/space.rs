@@ -149,3 +149,25 @@ fn a_prune_is_not_the_reason_of_the_next() {
         assert!(rests, "still busy after 8 runs, {n} captures");
     }
 }
+
+#[test]
+fn the_root_is_settled_before_anything_is_deleted() {
+    use std::sync::Arc;
+
+    use halite_engine::store::faulty::Faulty;
+    use halite_engine::vault::{Secret, Vault, VaultOptions};
+    let store = Memory::new();
+    drop(rows(&make(&store), org(1), 1, 0, 300).unwrap());
+    forget_org(&open(&store), org(1), &[]).unwrap();
+    prune_times(&store, 1);
+    let watched = Arc::new(Faulty::over(store.clone(), 1));
+    let vault = Vault::open(watched.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    watched.take_log();
+    assert!(prune(&vault, &AT_ONCE).unwrap().packs_deleted > 0);
+    let log = watched.take_log();
+    let first = |verb| log.iter().position(|call| call.verb == verb).unwrap();
+    assert!(
+        first("swap") < first("delete"),
+        "another process's root may not be durable yet"
+    );
+}

@@ -108,6 +108,14 @@ impl CheckReport {
         self.damages.is_empty() && self.losses.is_empty()
     }
 
+    /// The same, without bad packs and losses that another look did not find.
+    pub(crate) fn agreed_with(mut self, other: &Self) -> Self {
+        self.bad_packs.retain(|pack| other.bad_packs.contains(pack));
+        self.losses
+            .retain(|loss| other.losses.binary_search(loss).is_ok());
+        self
+    }
+
     pub(super) fn damage(&mut self, what: impl fmt::Display, why: &Error) {
         if self.damages.len() == ENTRIES_MAX {
             self.more += 1;

@@ -91,6 +91,7 @@ impl Going {
     pub fn purge(self, vault: &Vault) -> Result<u64> {
         let all = self.packs();
         execute(vault, &Plan::at_once(self.survey, self.live, self.strays))?;
+        vault.settle_root()?;
         let mut deleted = 0;
         for (pack, entry) in vault.catalog().condemned()? {
             // Their entries stay for prune: should a crash bring one back, it goes once more.

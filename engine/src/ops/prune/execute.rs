@@ -34,6 +34,9 @@ fn carry_out(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
     if plan.is_empty() {
         return Ok(report);
     }
+    if !plan.delete.is_empty() {
+        vault.settle_root()?;
+    }
     for (pack, _) in &plan.delete {
         vault.go_on()?;
         vault.backend.delete(&pack_name(pack))?;
