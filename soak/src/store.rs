@@ -497,7 +497,9 @@ impl Backend for Seen {
             |_| Ok(false),
             || {
                 let swapped = self.store.live.swap_root(expected, new)?;
+                // A root that is swapped for itself, to be durable, is none that came.
                 if swapped
+                    && expected != Some(new)
                     && let Some(witness) =
                         &mut *self.store.witness.lock().unwrap_or_else(PoisonError::into_inner)
                 {
