@@ -66,7 +66,7 @@ pub fn repair(vault: &Vault) -> Result<RepairReport> {
         marks(vault, &found, &mut report)?;
     }
     if !found.bad_packs.is_empty() {
-        replace(vault, &found.bad_packs, &mut report)?;
+        replace(vault, &found, &mut report)?;
     }
     vault.forget_index()?;
     report.found = found;
@@ -136,10 +136,11 @@ fn take_back(edit: &mut Edit<'_>, chunk: &ChunkId) -> Result<()> {
 }
 
 /// Copies what can be read out of damaged packs and condemns them.
-fn replace(vault: &Vault, bad: &BTreeSet<PackId>, report: &mut RepairReport) -> Result<()> {
+fn replace(vault: &Vault, found: &CheckReport, report: &mut RepairReport) -> Result<()> {
     let catalog = vault.catalog();
+    let mut epoch = found.epoch;
     let (mut data, mut metadata) = (Vec::new(), Vec::new());
-    for pack in bad.iter().filter(|pack| catalog.has_pack(pack)) {
+    for pack in found.bad_packs.iter().filter(|pack| catalog.has_pack(pack)) {
         match catalog.pack_role(pack)? {
             PackRole::Data => data.push(*pack),
             PackRole::Metadata => metadata.push(*pack),
@@ -157,21 +158,17 @@ fn replace(vault: &Vault, bad: &BTreeSet<PackId>, report: &mut RepairReport) -> 
             }
         }
         let new = writer.written().0.to_vec();
-        let mut condemned = 0;
         vault.commit(&new, &mut |edit| {
             writer.stands(&edit.before)?;
-            let live: Vec<PackId> = batch
-                .iter()
-                .filter(|pack| edit.before.has_pack(pack))
-                .copied()
-                .collect();
-            condemned = live.len();
-            edit.condemn(&live);
+            // What another collector took away may be what served in the place of something damaged.
+            edit.same_epoch(epoch)?;
+            edit.condemn(batch);
             rewrite(vault, edit)?;
-            edit.log("repair", None, format!("{condemned} damaged packs replaced"));
+            edit.log("repair", None, format!("{} damaged packs replaced", batch.len()));
             Ok(())
         })?;
-        report.packs_condemned += condemned as u64;
+        epoch += 1;
+        report.packs_condemned += batch.len() as u64;
     }
     Ok(())
 }

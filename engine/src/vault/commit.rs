@@ -114,6 +114,27 @@ impl<'v> Edit<'v> {
         chunk.at.iter().any(|at| self.condemned.contains(&at.pack))
     }
 
+    /// Whether this commit condemns anything: then it raises the epoch by one.
+    pub fn condemns(&self) -> bool {
+        !self.condemned.is_empty()
+    }
+
+    /// Sees that nobody has condemned a pack since the epoch was `epoch`: of the copies of a chunk, each of two collectors
+    /// may have chosen another one to stay.
+    ///
+    /// # Errors
+    /// `Busy` if somebody has.
+    pub fn same_epoch(&self, epoch: u64) -> Result<()> {
+        if self.before.root.epoch == epoch {
+            return Ok(());
+        }
+        Err(Error::new(
+            Kind::Busy,
+            "another prune, repair or erasure took packs away meanwhile",
+        )
+        .hint("nothing is lost; run it again"))
+    }
+
     /// Adds a line to the activity log.
     pub fn log(&mut self, verb: &str, org: Option<OrgId>, detail: String) {
         let last = self.node(None).scan(&[prefix::ACTIVITY]).last();
@@ -217,7 +238,7 @@ impl<'v> Edit<'v> {
         } else {
             before.hash()
         };
-        let (vault, epoch) = (before.vault, before.epoch + u64::from(!self.condemned.is_empty()));
+        let (vault, epoch) = (before.vault, before.epoch + u64::from(self.condemns()));
         let root = Root {
             vault,
             version,

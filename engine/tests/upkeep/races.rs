@@ -256,8 +256,8 @@ fn two_collectors_at_once_lose_nothing() {
         });
         let done = prune(&open(&slow), &AT_ONCE);
         assert!(slow.done());
-        // What it had copied was taken for a stray: then it has done nothing.
-        assert!(done.is_ok() || done.is_err_and(|e| times > 1 && e.kind() == Kind::Busy));
+        // Each may have chosen another copy of a chunk to stay (soak, seed 20660): the slower one gives way.
+        assert_eq!(done.unwrap_err().kind(), Kind::Busy);
         sound(&store, &[(org(2), 1, &truth(0, 900))]);
         prune_times(&store, 4);
         sound(&store, &[(org(2), 1, &truth(0, 900))]);

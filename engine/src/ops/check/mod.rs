@@ -84,6 +84,7 @@ fn once(vault: &Vault, options: &CheckOptions) -> Result<CheckReport> {
     let mut report = CheckReport {
         level: options.level,
         version: catalog.version(),
+        epoch: catalog.root.epoch,
         ..CheckReport::default()
     };
     for name in damaged_copies(&*vault.backend)? {

@@ -94,6 +94,9 @@ pub struct CheckReport {
     pub losses: Vec<Loss>,
     /// Damages and losses beyond those listed.
     pub more: u64,
+    /// The epoch of the root that it looked at.
+    #[serde(skip)]
+    pub(crate) epoch: u64,
     /// The lost chunks that are there again.
     #[serde(skip)]
     pub(crate) healed_chunks: Vec<ChunkId>,

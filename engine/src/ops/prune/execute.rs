@@ -47,6 +47,7 @@ fn carry_out(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
     };
     let (data, metadata) = (of(PackRole::Data), of(PackRole::Metadata));
     let batches = data.len().div_ceil(BATCH).max(1);
+    let mut epoch = plan.survey.catalog.root.epoch;
     for number in 0..batches {
         let batch: Vec<PackId> = data.iter().skip(number * BATCH).take(BATCH).copied().collect();
         let mut step = Step {
@@ -54,6 +55,7 @@ fn carry_out(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
             plan,
             leaving: batch.iter().copied().collect(),
             last: number + 1 == batches,
+            epoch,
         };
         if step.last {
             step.leaving.extend(&metadata);
@@ -65,7 +67,7 @@ fn carry_out(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
             return Err(error);
         }
         // If this fails the root may yet stand that names what was copied: that is left to a later run.
-        step.commit(&writer)?;
+        epoch = step.commit(&writer)?;
     }
     let condemned: BTreeSet<PackId> = vault
         .catalog()
@@ -124,17 +126,22 @@ struct Step<'p> {
     leaving: BTreeSet<PackId>,
     /// Whether it does all that is not a batch of data.
     last: bool,
+    /// The epoch as this prune knows it: should it be another one, the plan does not hold.
+    epoch: u64,
 }
 
 impl Step<'_> {
-    fn commit(&self, writer: &Writer<'_>) -> Result<()> {
+    /// Gives the epoch after it.
+    fn commit(&self, writer: &Writer<'_>) -> Result<u64> {
         let new = writer.written().0.to_vec();
-        self.vault
-            .commit(&new, &mut |edit| {
-                writer.stands(&edit.before)?;
-                self.apply(edit)
-            })
-            .map(drop)
+        let mut after = self.epoch;
+        self.vault.commit(&new, &mut |edit| {
+            writer.stands(&edit.before)?;
+            self.apply(edit)?;
+            after = self.epoch + u64::from(edit.condemns());
+            Ok(())
+        })?;
+        Ok(after)
     }
 
     fn apply(&self, edit: &mut Edit<'_>) -> Result<()> {
@@ -145,7 +152,7 @@ impl Step<'_> {
             if now.all_erased()? != self.plan.survey.catalog.all_erased()? {
                 return Err(Error::new(Kind::Busy, "a record was erased meanwhile").hint("run it again"));
             }
-            leaving.retain(|pack| now.has_pack(pack));
+            edit.same_epoch(self.epoch)?;
             let mut relied = Relied {
                 survey: &self.plan.survey,
                 leaving: &leaving,
