@@ -160,7 +160,7 @@ fn the_root_is_settled_before_anything_is_deleted() {
     drop(rows(&make(&store), org(1), 1, 0, 300).unwrap());
     forget_org(&open(&store), org(1), &[]).unwrap();
     prune_times(&store, 1);
-    let watched = Arc::new(Faulty::over(store.clone(), 1));
+    let watched = Arc::new(Faulty::over(store, 1));
     let vault = Vault::open(watched.clone(), &Secret::None, VaultOptions::default()).unwrap();
     watched.take_log();
     assert!(prune(&vault, &AT_ONCE).unwrap().packs_deleted > 0);
