@@ -10,6 +10,7 @@ use halite_engine::ops::check::{CheckOptions, Level, check};
 use halite_engine::ops::prune::{PruneOptions, prune};
 use halite_engine::ops::repair::repair;
 use halite_engine::store::backend::Backend;
+use halite_engine::store::faulty::Faulty;
 use halite_engine::store::memory::Memory;
 use halite_engine::vault::rescue::rescue;
 use halite_engine::vault::{Secret, Vault};
@@ -57,6 +58,17 @@ fn one(kept: &Kept, name: &str, offset: usize) -> (usize, bool) {
     );
     assert!(found.states_unproved == 0 || !found.losses.is_empty(), "{at}");
     let done = repair(&vault).unwrap();
+    assert_eq!(
+        done.packs_condemned,
+        u64::from(name.starts_with("packs/")),
+        "{at}"
+    );
+    let lost: std::collections::BTreeSet<_> = done.found.losses.iter().map(|loss| loss.chunk).collect();
+    assert_eq!(
+        (done.losses_entered, done.losses_taken_back),
+        (lost.len() as u64, 0),
+        "{at}"
+    );
     halite_engine::vault::keys::Holder::open(place.clone(), &Secret::None)
         .unwrap()
         .repair()
@@ -173,4 +185,23 @@ fn a_sample_of_everything_finds_what_all_finds() {
         noticed += usize::from(!all.losses.is_empty());
     }
     assert!(noticed > 0);
+}
+
+#[test]
+fn all_directories_at_once_cost_nothing() {
+    let kept = Kept::new(900);
+    let mut store = kept.store.fork();
+    let packs = store.list("packs/").unwrap();
+    for name in &packs {
+        let faulty = Faulty::over(store, 1);
+        faulty.corrupt(name, usize::try_from(faulty.size(name).unwrap()).unwrap() - 3);
+        store = faulty.memory();
+    }
+    let done = repair(&open(&store)).unwrap();
+    assert_eq!(done.packs_condemned, packs.len() as u64);
+    assert!(done.chunks_salvaged > 10 && done.losses_entered == 0, "{done:?}");
+    assert!(everything(&open(&store)).is_sound());
+    for (number, truth) in (1..).zip(&kept.truths) {
+        assert_eq!(state(&open(&store), number).unwrap(), *truth);
+    }
 }
