@@ -191,7 +191,7 @@ fn an_answer_that_was_spoilt_once_is_no_damage() {
     for name in kept.store.list("packs/").unwrap() {
         let store = Arc::new(Spoils {
             under: Faulty::over(kept.store.fork(), 1),
-            name: std::sync::Mutex::new(Some(name)),
+            name: std::sync::Mutex::new(Some((name, 1))),
         });
         let vault = Vault::open(store.clone(), &Secret::None, options(false)).unwrap();
         repair(&vault).unwrap();
@@ -202,19 +202,48 @@ fn an_answer_that_was_spoilt_once_is_no_damage() {
     }
 }
 
-/// A store whose first answer to a read of a whole pack has a byte changed.
+#[test]
+fn what_could_not_be_read_when_it_was_to_be_saved_stops_a_repair() {
+    use halite_engine::store::faulty::Faulty;
+    let kept = Kept::new(300);
+    let packs = kept.store.list("packs/").unwrap();
+    // The pack of the first day's data is the largest.
+    let name = packs
+        .iter()
+        .max_by_key(|name| kept.store.size(name).unwrap())
+        .unwrap();
+    let under = Faulty::over(kept.store.fork(), 1);
+    under.corrupt(name, usize::try_from(kept.store.size(name).unwrap()).unwrap() - 3);
+    // Both looks find the directory damaged and all chunks good; the copying meets a chunk that is not.
+    let store = Arc::new(Spoils {
+        under,
+        name: std::sync::Mutex::new(Some((name.clone(), 3))),
+    });
+    let vault = Vault::open(store.clone(), &Secret::None, options(false)).unwrap();
+    assert_eq!(repair(&vault).unwrap_err().kind(), Kind::Busy);
+    assert!(store.name.lock().unwrap().is_none(), "nothing was spoilt");
+    let done = repair(&vault).unwrap();
+    assert_eq!((done.packs_condemned, done.losses_entered), (1, 0));
+    assert!(everything(&vault).is_sound());
+}
+
+/// A store of whose answers to reads of one whole pack one has a byte changed.
 struct Spoils {
     under: halite_engine::store::faulty::Faulty,
-    name: std::sync::Mutex<Option<String>>,
+    /// The pack, and which of its readings from now on.
+    name: std::sync::Mutex<Option<(String, u32)>>,
 }
 
 impl Backend for Spoils {
     fn get(&self, name: &str) -> halite_engine::Result<Vec<u8>> {
         let mut bytes = self.under.get(name)?;
         let mut spoilt = self.name.lock().unwrap();
-        if spoilt.as_deref() == Some(name) {
-            bytes[200] ^= 1;
-            *spoilt = None;
+        if let Some((_, left)) = spoilt.as_mut().filter(|(of, _)| of == name) {
+            *left -= 1;
+            if *left == 0 {
+                bytes[200] ^= 1;
+                *spoilt = None;
+            }
         }
         Ok(bytes)
     }
