@@ -229,7 +229,8 @@ impl Visit for Left<'_> {
                 format!("{} {} could not be read, and now can", seen.kind, seen.id),
             )
             .hint("nothing was replaced; run it again")),
-            Err(_) => Ok(()),
+            Err(e) if e.kind() == Kind::Corrupt => Ok(()),
+            Err(e) => Err(e),
         }
     }
 

@@ -3,7 +3,8 @@
 //! Key decision: vaults in which a chunk of one kind is gone, wherever it lies, each repaired and then used on.
 //! It does not look at what a check says: that is `zoo.rs`.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use halite_engine::Kind;
 use halite_engine::ops::compact::{CompactOptions, compact};
@@ -186,12 +187,11 @@ fn what_lies_in_a_hole_or_beside_one_is_erased() {
 /// soak, seed 734: repair entered a loss for an answer that was spoilt on its way, and replaced a pack that was good.
 #[test]
 fn an_answer_that_was_spoilt_once_is_no_damage() {
-    use halite_engine::store::faulty::Faulty;
     let kept = Kept::new(300);
     for name in kept.store.list("packs/").unwrap() {
         let store = Arc::new(Spoils {
-            under: Faulty::over(kept.store.fork(), 1),
-            name: std::sync::Mutex::new(Some((name, 1))),
+            name: Mutex::new(Some((name, 1))),
+            ..Spoils::over(kept.store.fork())
         });
         let vault = Vault::open(store.clone(), &Secret::None, options(false)).unwrap();
         repair(&vault).unwrap();
@@ -216,8 +216,8 @@ fn what_could_not_be_read_when_it_was_to_be_saved_stops_a_repair() {
     under.corrupt(name, usize::try_from(kept.store.size(name).unwrap()).unwrap() - 3);
     // Both looks find the directory damaged and all chunks good; the copying meets a chunk that is not.
     let store = Arc::new(Spoils {
-        under,
-        name: std::sync::Mutex::new(Some((name.clone(), 3))),
+        name: Mutex::new(Some((name.clone(), 3))),
+        ..Spoils::over(under.memory())
     });
     let vault = Vault::open(store.clone(), &Secret::None, options(false)).unwrap();
     assert_eq!(repair(&vault).unwrap_err().kind(), Kind::Busy);
@@ -229,13 +229,36 @@ fn what_could_not_be_read_when_it_was_to_be_saved_stops_a_repair() {
 
 /// A store of whose answers to reads of one whole pack one has a byte changed.
 struct Spoils {
-    under: halite_engine::store::faulty::Faulty,
+    under: Memory,
     /// The pack, and which of its readings from now on.
-    name: std::sync::Mutex<Option<(String, u32)>>,
+    name: Mutex<Option<(String, u32)>>,
+    /// Reads of packs fail; all of them, or those that are not of a pack's end.
+    deaf: AtomicBool,
+    deaf_but_tails: AtomicBool,
+}
+
+impl Spoils {
+    fn over(under: Memory) -> Self {
+        Self {
+            under,
+            name: Mutex::default(),
+            deaf: AtomicBool::default(),
+            deaf_but_tails: AtomicBool::default(),
+        }
+    }
+
+    fn hears(&self, tail: bool) -> halite_engine::Result<()> {
+        let deaf = self.deaf.load(Ordering::SeqCst) || !tail && self.deaf_but_tails.load(Ordering::SeqCst);
+        if deaf {
+            return Err(halite_engine::Error::new(Kind::Io, "no answer"));
+        }
+        Ok(())
+    }
 }
 
 impl Backend for Spoils {
     fn get(&self, name: &str) -> halite_engine::Result<Vec<u8>> {
+        self.hears(!name.starts_with("packs/"))?;
         let mut bytes = self.under.get(name)?;
         let mut spoilt = self.name.lock().unwrap();
         if let Some((_, left)) = spoilt.as_mut().filter(|(of, _)| of == name) {
@@ -253,6 +276,7 @@ impl Backend for Spoils {
     }
 
     fn get_range(&self, name: &str, offset: u64, len: usize) -> halite_engine::Result<Vec<u8>> {
+        self.hears(offset + len as u64 == self.under.size(name)?)?;
         self.under.get_range(name, offset, len)
     }
 
@@ -279,4 +303,29 @@ impl Backend for Spoils {
     fn describe(&self) -> String {
         "spoils".to_owned()
     }
+}
+
+#[test]
+fn a_store_that_does_not_answer_is_no_damage() {
+    use halite_engine::ops::check::{CheckOptions, Level, check};
+    let kept = Kept::new(300);
+    let store = Arc::new(Spoils::over(kept.store.fork()));
+    let vault = Vault::open(store.clone(), &Secret::None, options(false)).unwrap();
+    store.deaf.store(true, Ordering::SeqCst);
+    for level in [Level::Structure, Level::Sample, Level::All] {
+        let looked = CheckOptions {
+            level,
+            share: 1.0,
+            seed: 0,
+        };
+        let refused = check(&vault, &looked).unwrap_err();
+        assert_eq!(refused.kind(), Kind::Io, "{refused}");
+    }
+    assert_eq!(repair(&vault).unwrap_err().kind(), Kind::Io);
+    store.deaf.store(false, Ordering::SeqCst);
+    assert!(repair(&vault).unwrap().found.is_sound());
+    // Only the directories answer: what they name is not read, and not called lost.
+    store.deaf_but_tails.store(true, Ordering::SeqCst);
+    let refused = check(&vault, &CheckOptions::default()).unwrap_err();
+    assert_eq!(refused.kind(), Kind::Io, "{refused}");
 }

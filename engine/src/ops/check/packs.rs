@@ -54,7 +54,7 @@ pub fn contents(
 }
 
 /// Damage is a finding; that the store does not answer is an error.
-fn finding<T>(read: Result<T>) -> Result<Result<T>> {
+pub fn finding<T>(read: Result<T>) -> Result<Result<T>> {
     match read {
         Err(e) if !matches!(e.kind(), Kind::Corrupt | Kind::NotFound | Kind::Unsupported) => Err(e),
         read => Ok(read),

@@ -28,7 +28,10 @@ pub fn pages(vault: &Vault, catalog: &Catalog, report: &mut CheckReport) -> Resu
                 text: Vec::new(),
             };
             for entry in catalog.runs(org, &sobject)? {
-                look.run(&Run::open(vault, &entry), (entry.low, entry.high))?;
+                match readable(Run::open(vault, &entry))? {
+                    Some(run) => look.run(&run, (entry.low, entry.high))?,
+                    None => look.whole = false,
+                }
             }
             let whole = look.whole;
             prove(
@@ -63,11 +66,7 @@ struct Look<'l> {
 }
 
 impl Look<'_> {
-    fn run(&mut self, run: &Result<Run<'_>>, span: (u64, u64)) -> Result<()> {
-        let Ok(run) = run else {
-            self.whole = false;
-            return Ok(());
-        };
+    fn run(&mut self, run: &Run<'_>, span: (u64, u64)) -> Result<()> {
         let (mut keys, mut last) = (Vec::new(), None);
         for number in 0..run.head.parts.len() {
             let Some(part) = readable(run.part(number))?.flatten() else {

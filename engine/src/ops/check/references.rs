@@ -12,6 +12,7 @@ use crate::base::id::{ChunkId, OrgId, PackId};
 use crate::format::pack::Location;
 use crate::format::page::{Part, decode_derived, decode_keys_into};
 use crate::format::seal::ChunkKind;
+use crate::ops::check::packs::finding;
 use crate::ops::check::{CheckOptions, CheckReport, Level};
 use crate::ops::walk::{Seen, Visit, walk};
 use crate::vault::catalog::Catalog;
@@ -91,11 +92,11 @@ impl References<'_> {
         if self.options.level == Level::Sample && self.drawn(&seen.id) {
             self.report.sampled += 1;
             let drawn = place.unwrap_or(*at);
-            let opened = self.open(seen, &drawn);
-            return Ok(self.told(seen, &drawn, opened) || self.elsewhere(seen, &[drawn]));
+            let opened = finding(self.open(seen, &drawn))?;
+            return Ok(self.told(seen, &drawn, opened) || self.elsewhere(seen, &[drawn])?);
         }
         // A directory that cannot be read does not make its chunks unreadable.
-        Ok(place.is_some() || self.catalog.has_pack(&at.pack) && self.open(seen, at).is_ok())
+        Ok(place.is_some() || self.catalog.has_pack(&at.pack) && finding(self.open(seen, at))?.is_ok())
     }
 
     /// Looks at each copy; whether one serves.
@@ -106,7 +107,7 @@ impl References<'_> {
             let stands = self.catalog.has_pack(&at.pack) && self.contents.has(&seen.id, at);
             let opened = match (stands, self.options.level) {
                 (true, Level::All) => Ok(()),
-                _ => self.open(seen, at),
+                _ => finding(self.open(seen, at))?,
             };
             served |= if first_time {
                 self.told(seen, at, opened)
@@ -114,13 +115,17 @@ impl References<'_> {
                 opened.is_ok()
             };
         }
-        Ok(served || self.elsewhere(seen, copies))
+        Ok(served || self.elsewhere(seen, copies)?)
     }
 
     /// Whether another place than these serves.
-    fn elsewhere(&self, seen: &Seen<'_>, tried: &[Location]) -> bool {
-        let mut others = self.contents.places(&seen.id).filter(|at| !tried.contains(at));
-        others.any(|at| self.open(seen, &at).is_ok())
+    fn elsewhere(&self, seen: &Seen<'_>, tried: &[Location]) -> Result<bool> {
+        for at in self.contents.places(&seen.id).filter(|at| !tried.contains(at)) {
+            if finding(self.open(seen, &at))?.is_ok() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether a chunk opened; one that did not is noted, and its pack as damaged.
