@@ -8,6 +8,7 @@ mod canonical;
 mod capture;
 mod damage;
 mod faults;
+mod forward;
 mod golden;
 mod import;
 mod keys;

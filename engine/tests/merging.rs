@@ -15,7 +15,7 @@ use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::diff::diff;
 use halite_engine::ops::history::history;
-use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Scope, Source};
+use halite_engine::ops::org::{EachRow, Read, Scope, Source};
 use halite_engine::ops::retain::forget;
 use halite_engine::ops::state::State;
 use halite_engine::store::faulty::{Fault, Faulty};
@@ -38,21 +38,7 @@ struct Shuffled<'m> {
 }
 
 impl Source for Shuffled<'_> {
-    fn identity(&mut self) -> Result<Identity> {
-        self.model.identity()
-    }
-
-    fn now(&mut self) -> Result<Stamp> {
-        self.model.now()
-    }
-
-    fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
-        self.model.sobjects()
-    }
-
-    fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
-        self.model.describe(sobject)
-    }
+    crate::forward::pass_on_but_read!(model);
 
     fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
         if !matches!(read.scope, Scope::Ids(_)) {
@@ -66,18 +52,6 @@ impl Source for Shuffled<'_> {
         let at = self.turn % rows.len().max(1);
         rows.rotate_left(at);
         rows.iter().try_for_each(|row| each(row))
-    }
-
-    fn count(&mut self, sobject: &str) -> Result<u64> {
-        self.model.count(sobject)
-    }
-
-    fn ids(&mut self, sobject: &str, each: &mut dyn FnMut(RecordId) -> Result<()>) -> Result<()> {
-        self.model.ids(sobject, each)
-    }
-
-    fn calls(&self) -> u64 {
-        self.model.calls()
     }
 }
 

@@ -48,29 +48,7 @@ fn lost() -> Error {
 }
 
 impl Backend for Lossy {
-    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.under.put_new(name, bytes)
-    }
-
-    fn get(&self, name: &str) -> Result<Vec<u8>> {
-        self.under.get(name)
-    }
-
-    fn get_range(&self, name: &str, offset: u64, len: usize) -> Result<Vec<u8>> {
-        self.under.get_range(name, offset, len)
-    }
-
-    fn size(&self, name: &str) -> Result<u64> {
-        self.under.size(name)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        self.under.list(prefix)
-    }
-
-    fn delete(&self, name: &str) -> Result<()> {
-        self.under.delete(name)
-    }
+    crate::forward::pass_on!(under: put_new, get, get_range, size, list, delete);
 
     fn root(&self) -> Result<Option<Vec<u8>>> {
         if self.fails() {

@@ -180,34 +180,12 @@ impl Hooked {
 }
 
 impl Backend for Hooked {
+    crate::forward::pass_on!(under: get, get_range, size, list, delete, root, describe);
+
     fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
         self.under.put_new(name, bytes)?;
         self.at(When::Stored);
         Ok(())
-    }
-
-    fn get(&self, name: &str) -> Result<Vec<u8>> {
-        self.under.get(name)
-    }
-
-    fn get_range(&self, name: &str, offset: u64, len: usize) -> Result<Vec<u8>> {
-        self.under.get_range(name, offset, len)
-    }
-
-    fn size(&self, name: &str) -> Result<u64> {
-        self.under.size(name)
-    }
-
-    fn list(&self, prefix: &str) -> Result<Vec<String>> {
-        self.under.list(prefix)
-    }
-
-    fn delete(&self, name: &str) -> Result<()> {
-        self.under.delete(name)
-    }
-
-    fn root(&self) -> Result<Option<Vec<u8>>> {
-        self.under.root()
     }
 
     fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
@@ -215,9 +193,5 @@ impl Backend for Hooked {
         let swapped = self.under.swap_root(expected, new)?;
         self.at(When::Swapped);
         Ok(swapped)
-    }
-
-    fn describe(&self) -> String {
-        "hooked".to_owned()
     }
 }

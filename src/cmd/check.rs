@@ -65,7 +65,7 @@ fn tell(job: &Job, report: &CheckReport) -> Result<()> {
         line(format_args!(
             "{} lost before, {} of them there again",
             count(report.known_losses, "chunk"),
-            report.healed
+            report.healed.len()
         ))?;
     }
     for damage in report.damages.iter().take(LINES_MAX) {

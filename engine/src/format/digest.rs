@@ -5,6 +5,7 @@
 
 use crate::base::id::{ContentHash, RecordId};
 use crate::base::stamp::Stamp;
+use crate::format::page::KeyRow;
 
 /// A sum modulo 2^256, little-endian.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +51,42 @@ impl Digest {
             *a = difference as u8;
             borrow = i16::from(difference < 0);
         }
+    }
+}
+
+/// What is counted and summed of the state of one sObject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    /// Live records.
+    pub live: u64,
+    /// Digest of their content.
+    pub content: Digest,
+    /// Digest of their stamps.
+    pub stamps: Digest,
+}
+
+impl Tally {
+    /// Of one live record.
+    pub fn of(key: &[u8; 32], sobject: &str, row: &KeyRow) -> Self {
+        Self {
+            live: 1,
+            content: Digest::content(key, sobject, row.id, &row.hash),
+            stamps: Digest::stamps(key, sobject, row.id, row.system, row.modified),
+        }
+    }
+
+    /// Adds what is live elsewhere; modulo 2^64 as digests are modulo 2^256, so that taking away undoes it in any order.
+    pub fn add(&mut self, other: &Tally) {
+        self.live = self.live.wrapping_add(other.live);
+        self.content.add(&other.content);
+        self.stamps.add(&other.stamps);
+    }
+
+    /// Takes it away.
+    pub fn sub(&mut self, other: &Tally) {
+        self.live = self.live.wrapping_sub(other.live);
+        self.content.sub(&other.content);
+        self.stamps.sub(&other.stamps);
     }
 }
 

@@ -62,7 +62,7 @@ pub fn repair(vault: &Vault) -> Result<RepairReport> {
         found = check(vault, &options)?.agreed_with(&found);
     }
     let mut report = RepairReport::default();
-    if !found.losses.is_empty() || found.healed > 0 {
+    if !found.losses.is_empty() || !found.healed.is_empty() {
         marks(vault, &found, &mut report)?;
     }
     if !found.bad_packs.is_empty() {
@@ -77,7 +77,7 @@ pub fn repair(vault: &Vault) -> Result<RepairReport> {
 fn marks(vault: &Vault, found: &CheckReport, report: &mut RepairReport) -> Result<()> {
     let lost: BTreeSet<ChunkId> = found.losses.iter().map(|loss| loss.chunk).collect();
     report.losses_entered = lost.len() as u64;
-    report.losses_taken_back = found.healed_chunks.len() as u64;
+    report.losses_taken_back = found.healed.len() as u64;
     let at = vault.clock.now();
     vault.commit(&[], &mut |edit| {
         for loss in &found.losses {
@@ -92,7 +92,7 @@ fn marks(vault: &Vault, found: &CheckReport, report: &mut RepairReport) -> Resul
                 edit.node(Some(org)).put(key, hole.encode());
             }
         }
-        for chunk in &found.healed_chunks {
+        for chunk in &found.healed {
             take_back(edit, chunk)?;
         }
         let detail = format!(

@@ -257,6 +257,8 @@ impl Spoils {
 }
 
 impl Backend for Spoils {
+    crate::forward::pass_on!(under: put_new, size, list, delete, root, swap_root, describe);
+
     fn get(&self, name: &str) -> halite_engine::Result<Vec<u8>> {
         self.hears(!name.starts_with("packs/"))?;
         let mut bytes = self.under.get(name)?;
@@ -271,37 +273,9 @@ impl Backend for Spoils {
         Ok(bytes)
     }
 
-    fn put_new(&self, name: &str, bytes: &[u8]) -> halite_engine::Result<()> {
-        self.under.put_new(name, bytes)
-    }
-
     fn get_range(&self, name: &str, offset: u64, len: usize) -> halite_engine::Result<Vec<u8>> {
         self.hears(offset + len as u64 == self.under.size(name)?)?;
         self.under.get_range(name, offset, len)
-    }
-
-    fn size(&self, name: &str) -> halite_engine::Result<u64> {
-        self.under.size(name)
-    }
-
-    fn list(&self, prefix: &str) -> halite_engine::Result<Vec<String>> {
-        self.under.list(prefix)
-    }
-
-    fn delete(&self, name: &str) -> halite_engine::Result<()> {
-        self.under.delete(name)
-    }
-
-    fn root(&self) -> halite_engine::Result<Option<Vec<u8>>> {
-        self.under.root()
-    }
-
-    fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> halite_engine::Result<bool> {
-        self.under.swap_root(expected, new)
-    }
-
-    fn describe(&self) -> String {
-        "spoils".to_owned()
     }
 }
 

@@ -13,7 +13,7 @@ use halite_engine::ops::compact::{CompactOptions, compact};
 use halite_engine::ops::erase::{EraseOptions, EraseReport, Stage, erase, plan as plan_erase, prove};
 use halite_engine::ops::history::history;
 use halite_engine::ops::hold::{hold, release};
-use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Source};
+use halite_engine::ops::org::{EachRow, Read, Source};
 use halite_engine::ops::prune::{execute, plan};
 use halite_engine::ops::retain::forget;
 use halite_engine::ops::state::State;
@@ -121,39 +121,13 @@ struct Meanwhile<'m> {
 }
 
 impl Source for Meanwhile<'_> {
-    fn identity(&mut self) -> Result<Identity> {
-        self.model.identity()
-    }
-
-    fn now(&mut self) -> Result<Stamp> {
-        self.model.now()
-    }
-
-    fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
-        self.model.sobjects()
-    }
-
-    fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
-        self.model.describe(sobject)
-    }
+    crate::forward::pass_on_but_read!(model);
 
     fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
         if let Some(act) = self.act.take() {
             act();
         }
         self.model.read(read, each)
-    }
-
-    fn count(&mut self, sobject: &str) -> Result<u64> {
-        self.model.count(sobject)
-    }
-
-    fn ids(&mut self, sobject: &str, each: &mut dyn FnMut(RecordId) -> Result<()>) -> Result<()> {
-        self.model.ids(sobject, each)
-    }
-
-    fn calls(&self) -> u64 {
-        self.model.calls()
     }
 }
 

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use crate::base::error::{Error, Result};
-use crate::base::id::{ContentHash, RecordId};
+use crate::base::id::RecordId;
 use crate::base::limits;
 use crate::base::stamp::{Stamp, parse_date, parse_time};
 use crate::format::describe::FieldKind;
 use crate::format::record::json::{Members, Token, unescape, utf8};
-use crate::format::record::rows::{Cell, CellKind, Row, Rows};
+use crate::format::record::rows::{Cell, CellKind, Row, Rows, content_hash};
 use crate::format::record::{decimal, escape};
 use crate::format::schema::{Role, Schema, SchemaField};
 
@@ -277,7 +277,7 @@ impl Canon {
             }
         }
         rows.arena.push(b'}');
-        let hash = blake3::keyed_hash(&self.key, &rows.arena[start..]);
+        let hash = content_hash(&self.key, &rows.arena[start..]);
         let derived = rows.cells.len() as u32;
         for (i, field) in schema
             .fields()
@@ -290,11 +290,9 @@ impl Canon {
         let id = head
             .id
             .ok_or_else(|| Error::invalid(format!("a record of {} without Id", schema.sobject())))?;
-        let mut content = [0; 16];
-        content.copy_from_slice(&hash.as_bytes()[..16]);
         Ok(Row {
             id,
-            hash: ContentHash(content),
+            hash,
             system: head.system,
             modified: head.modified,
             modified_by: head.modified_by,

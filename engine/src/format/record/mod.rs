@@ -13,5 +13,5 @@ mod text;
 pub use canon::{Canon, Mode};
 pub use json::{keys as json_keys, unescape};
 pub use number::decimal;
-pub use rows::{Cell, CellKind, Row, Rows};
+pub use rows::{Cell, CellKind, Row, Rows, content_hash};
 pub use text::escape;

@@ -8,6 +8,13 @@ use std::ops::Range;
 use crate::base::id::{ContentHash, RecordId};
 use crate::base::stamp::Stamp;
 
+/// The hash of a record's content: of the canonical object of its content fields, under the vault's key for records.
+pub fn content_hash(key: &[u8; 32], object: &[u8]) -> ContentHash {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::keyed_hash(key, object).as_bytes()[..16]);
+    ContentHash(short)
+}
+
 /// How the bytes of a cell are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]

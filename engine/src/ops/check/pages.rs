@@ -6,7 +6,7 @@
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{ContentHash, OrgId};
 use crate::format::page::{KeyRow, VersionKind, id_hash};
-use crate::format::record::escape;
+use crate::format::record::{content_hash, escape};
 use crate::format::run::{PageEntry, RunPart};
 use crate::ops::check::CheckReport;
 use crate::ops::check::prove::{Expected, prove};
@@ -149,7 +149,7 @@ impl Look<'_> {
         }
         let Some(values) = values else { return Ok(()) };
         for (row, key) in live.into_iter().enumerate() {
-            if self.content_hash(&values, row) != key.hash {
+            if self.hash_of(&values, row) != key.hash {
                 let why = Error::corrupt(key.id, "its content does not have the hash in its keys");
                 self.tell(page, &why);
             }
@@ -158,7 +158,7 @@ impl Look<'_> {
     }
 
     /// The hash of a row's content, computed as when it was captured.
-    fn content_hash(&mut self, values: &Values, row: usize) -> ContentHash {
+    fn hash_of(&mut self, values: &Values, row: usize) -> ContentHash {
         let out = &mut self.text;
         out.clear();
         out.push(b'{');
@@ -175,9 +175,6 @@ impl Look<'_> {
             span.kind.write(out, values.content.bytes(span));
         }
         out.push(b'}');
-        let hash = blake3::keyed_hash(self.vault.keys.record_key(), out);
-        let mut short = [0; 16];
-        short.copy_from_slice(&hash.as_bytes()[..16]);
-        ContentHash(short)
+        content_hash(self.vault.keys.record_key(), out)
     }
 }

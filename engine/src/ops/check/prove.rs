@@ -8,9 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::OrgId;
-use crate::format::digest::Digest;
+use crate::format::digest::Tally;
 use crate::format::manifest::Manifest;
-use crate::format::page::KeyRow;
 use crate::format::seal::ChunkKind;
 use crate::ops::check::CheckReport;
 use crate::vault::catalog::Catalog;
@@ -18,33 +17,11 @@ use crate::vault::merge::Inputs;
 use crate::vault::open::Vault;
 use crate::vault::run::Run;
 
-/// What is said of one state: the snapshot, and live records and digests.
-type Said = (u64, Sum);
+/// What is said of one state: the snapshot, and its tally.
+type Said = (u64, Tally);
 
 /// What the manifests of an org say, by sObject.
 pub struct Expected(BTreeMap<String, Vec<Said>>);
-
-/// Live records, digest of content, digest of stamps.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
-    live: u64,
-    content: Digest,
-    stamps: Digest,
-}
-
-impl Sum {
-    fn add(&mut self, other: &Sum) {
-        self.live = self.live.wrapping_add(other.live);
-        self.content.add(&other.content);
-        self.stamps.add(&other.stamps);
-    }
-
-    fn sub(&mut self, other: &Sum) {
-        self.live = self.live.wrapping_sub(other.live);
-        self.content.sub(&other.content);
-        self.stamps.sub(&other.stamps);
-    }
-}
 
 impl Expected {
     /// Reads the manifests of an org; one that cannot be read was told by the walk of references.
@@ -58,7 +35,7 @@ impl Expected {
             };
             for captured in Manifest::decode(&bytes)?.sobjects {
                 if captured.skipped.is_none() {
-                    let sum = Sum {
+                    let sum = Tally {
                         live: captured.live,
                         content: captured.content,
                         stamps: captured.stamps_digest,
@@ -68,7 +45,7 @@ impl Expected {
             }
         }
         for (name, object) in catalog.objects(org)? {
-            let sum = Sum {
+            let sum = Tally {
                 live: object.live,
                 content: object.content,
                 stamps: object.stamps,
@@ -105,7 +82,7 @@ pub fn prove(
         report.states_unproved += said.len() as u64;
         return Ok(());
     }
-    let mut sums = vec![Sum::default(); said.len()];
+    let mut sums = vec![Tally::default(); said.len()];
     let runs: Result<Vec<_>> = catalog
         .runs(org, sobject)?
         .iter()
@@ -119,7 +96,7 @@ pub fn prove(
         for (key, _) in &versions {
             let from = said.partition_point(|(number, _)| *number < key.snapshot);
             if from < until && key.kind.is_live() {
-                let term = term(vault, sobject, key);
+                let term = Tally::of(vault.keys.digest_key(), sobject, key);
                 sums[from].add(&term);
                 if let Some(next) = sums.get_mut(until) {
                     next.sub(&term);
@@ -128,7 +105,7 @@ pub fn prove(
             until = until.min(from);
         }
     }
-    let mut sum = Sum::default();
+    let mut sum = Tally::default();
     for ((number, expected), change) in said.iter().zip(&sums) {
         sum.add(change);
         if hidden(*number) {
@@ -149,13 +126,4 @@ pub fn prove(
         }
     }
     Ok(())
-}
-
-fn term(vault: &Vault, sobject: &str, key: &KeyRow) -> Sum {
-    let digests = vault.keys.digest_key();
-    Sum {
-        live: 1,
-        content: Digest::content(digests, sobject, key.id, &key.hash),
-        stamps: Digest::stamps(digests, sobject, key.id, key.system, key.modified),
-    }
 }

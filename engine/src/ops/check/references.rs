@@ -30,8 +30,7 @@ pub fn references(
     let lost: BTreeSet<ChunkId> = catalog.losses()?.into_iter().map(|(id, _)| id).collect();
     report.known_losses = lost.len() as u64;
     let again = lost.iter().filter(|id| contents.places(id).next().is_some());
-    report.healed_chunks = again.copied().collect();
-    report.healed = report.healed_chunks.len() as u64;
+    report.healed = again.copied().collect();
     let mut visit = References {
         vault,
         catalog,

@@ -59,6 +59,10 @@ fn kind<S: serde::Serializer>(kind: &ChunkKind, to: S) -> Result<S::Ok, S::Error
     to.serialize_str(kind.name())
 }
 
+fn number<S: serde::Serializer>(ids: &[ChunkId], to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(ids.len() as u64)
+}
+
 fn name<S: serde::Serializer>(id: &ChunkId, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(id)
 }
@@ -86,8 +90,9 @@ pub struct CheckReport {
     pub states_unproved: u64,
     /// Chunks that an earlier repair entered as lost.
     pub known_losses: u64,
-    /// Of these, chunks that are there again: repair takes the losses back.
-    pub healed: u64,
+    /// Of these, the chunks that are there again: repair takes the losses back. Told by their number.
+    #[serde(serialize_with = "number")]
+    pub healed: Vec<ChunkId>,
     /// What is damaged.
     pub damages: Vec<Damage>,
     /// What is lost by it, in order.
@@ -97,9 +102,6 @@ pub struct CheckReport {
     /// The epoch of the root that it looked at.
     #[serde(skip)]
     pub(crate) epoch: u64,
-    /// The lost chunks that are there again.
-    #[serde(skip)]
-    pub(crate) healed_chunks: Vec<ChunkId>,
     /// The packs that repair would condemn.
     #[serde(skip)]
     pub(crate) bad_packs: BTreeSet<PackId>,

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, RecordId};
-use crate::format::digest::Digest;
+use crate::format::digest::{Digest, Tally};
 use crate::format::entry::{ObjectEntry, RunEntry, named, numbered, of_sobject, prefix};
 use crate::format::loss::{HoleEntry, LossEntry};
 use crate::format::manifest::Manifest;
@@ -238,20 +238,13 @@ fn subtract<'k>(
     gone: impl Iterator<Item = &'k KeyRow>,
     (live, content, stamps): (&mut u64, &mut Digest, &mut Digest),
 ) -> Result<()> {
-    let key = vault.keys.digest_key();
-    for version in gone {
-        content.sub(&Digest::content(key, sobject, version.id, &version.hash));
-        stamps.sub(&Digest::stamps(
-            key,
-            sobject,
-            version.id,
-            version.system,
-            version.modified,
-        ));
-        *live = live.checked_sub(1).ok_or_else(|| {
-            Error::corrupt(sobject, "more records are live than were counted").hint("run `halite check`")
-        })?;
-    }
+    let mut tally = Tally::default();
+    gone.for_each(|version| tally.add(&Tally::of(vault.keys.digest_key(), sobject, version)));
+    *live = live.checked_sub(tally.live).ok_or_else(|| {
+        Error::corrupt(sobject, "more records are live than were counted").hint("run `halite check`")
+    })?;
+    content.sub(&tally.content);
+    stamps.sub(&tally.stamps);
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::base::stamp::Stamp;
-use crate::format::digest::Digest;
+use crate::format::digest::Tally;
 use crate::format::page::{Part, VersionKind, decode_derived, decode_keys};
 use crate::format::scan::scan;
 use crate::format::seal::ChunkKind;
@@ -193,28 +193,14 @@ impl Under {
 fn digests(vault: &Vault, org: OrgId) {
     let catalog = vault.catalog();
     let of = |sobject: &str, number: u64| {
-        let (mut live, mut content, mut stamps) = (0, Digest::default(), Digest::default());
+        let (keys, mut tally) = (vault.keys.digest_key(), Tally::default());
         let mut cursor = StateCursor::open(vault, &catalog.runs(org, sobject).unwrap(), number).unwrap();
         while let Some(version) = cursor.next(false).unwrap() {
-            let key = version.key;
-            if key.kind.is_live() {
-                live += 1;
-                content.add(&Digest::content(
-                    vault.keys.digest_key(),
-                    sobject,
-                    key.id,
-                    &key.hash,
-                ));
-                stamps.add(&Digest::stamps(
-                    vault.keys.digest_key(),
-                    sobject,
-                    key.id,
-                    key.system,
-                    key.modified,
-                ));
+            if version.key.kind.is_live() {
+                tally.add(&Tally::of(keys, sobject, &version.key));
             }
         }
-        (live, content, stamps)
+        (tally.live, tally.content, tally.stamps)
     };
     for snapshot in catalog.snapshots(org).unwrap() {
         for told in State::at(vault, &snapshot).manifest().unwrap().sobjects {

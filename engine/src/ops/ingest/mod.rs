@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use crate::base::error::{Error, Result};
 use crate::base::id::{ChunkId, RecordId};
 use crate::base::stamp::Stamp;
-use crate::format::digest::Digest;
+use crate::format::digest::Tally;
 use crate::format::entry::{ObjectEntry, RunEntry};
 use crate::format::loss::HoleEntry;
 use crate::format::manifest::Captured;
@@ -80,16 +80,14 @@ impl Target<'_> {
             return Ok(counts);
         }
         let mut cursor = StateCursor::open(self.vault, &self.runs, self.snapshot)?;
-        let key = self.vault.keys.digest_key();
+        let (key, mut tally) = (self.vault.keys.digest_key(), Tally::default());
         while let Some(version) = cursor.next(false)? {
-            let (now, name) = (version.key, self.schema.sobject());
-            if now.kind.is_live() {
-                counts.live += 1;
-                counts.content.add(&Digest::content(key, name, now.id, &now.hash));
-                let stamps = Digest::stamps(key, name, now.id, now.system, now.modified);
-                counts.stamps_digest.add(&stamps);
+            if version.key.kind.is_live() {
+                tally.add(&Tally::of(key, self.schema.sobject(), &version.key));
             }
         }
+        counts.live = tally.live;
+        (counts.content, counts.stamps_digest) = (tally.content, tally.stamps);
         Ok(counts)
     }
 }
