@@ -16,7 +16,7 @@ use halite_engine::ops::check::{CheckOptions, Level, check};
 
 use super::graft::Whole;
 use super::uses::{reads, writes};
-use super::{Kept, everything, open, options};
+use super::{Kept, everything, open, options, state};
 
 /// The keys of the vaults of [`Kept`]: its clock draws the vault's name, then the master key.
 fn keys() -> Keys {
@@ -64,6 +64,39 @@ fn what_is_sealed_and_wrong_is_survived() {
         tried > seeds / 2 && refused > 0 && noticed > tried / 2,
         "{tried} {refused} {noticed}"
     );
+}
+
+/// Of page keys, page values, run parts and run heads.
+const WHAT_STATES_COME_FROM: [u8; 4] = [0, 1, 3, 4];
+
+#[test]
+fn a_vault_that_check_calls_sound_shows_what_it_should() {
+    let kept = Kept::new(250);
+    let whole = Whole::of(&kept.store, keys());
+    let (mut different, mut same) = (0, 0);
+    for seed in 0..600 {
+        let mut byte = bytes(seed);
+        let kind = WHAT_STATES_COME_FROM[seed as usize % 4];
+        // One byte is changed and nothing moves, or decoding alone would notice.
+        let input = [kind, byte(), byte(), 0x60 | byte() & 0x1f, 1 << (byte() % 8)];
+        let Some(store) = whole.graft(&input) else {
+            continue;
+        };
+        let Ok(vault) = Vault::open(Arc::new(store.clone()), &Secret::None, options(false)) else {
+            continue;
+        };
+        let states = (1..=kept.truths.len()).map(|number| state(&vault, number));
+        let shown = states
+            .zip(&kept.truths)
+            .all(|(state, truth)| state.is_ok_and(|state| state == *truth));
+        if shown {
+            same += 1;
+        } else {
+            different += 1;
+            assert!(!sound(&store), "{input:?}: nobody noticed");
+        }
+    }
+    assert!(different > 200, "{different} {same}");
 }
 
 /// Bytes that follow from a seed.
