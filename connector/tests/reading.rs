@@ -30,6 +30,7 @@ fn rows(server: &Server, describe: &Describe, fields: &[&str], scope: Scope<'_>)
             describe,
             fields,
             scope,
+            from: None,
         },
         &mut |row| {
             rows.push(String::from_utf8(row.to_vec()).unwrap());
@@ -196,6 +197,7 @@ fn an_error_of_the_engine_ends_the_reading() {
         describe: &describe,
         fields: &["Id"],
         scope: Scope::All,
+        from: None,
     };
     let ended = server.org().read(read, &mut |_| {
         seen += 1;

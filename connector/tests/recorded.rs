@@ -45,6 +45,7 @@ fn rows(server: &Server) -> Result<Vec<String>, halite_engine::Error> {
             describe: &describe,
             fields: &["Id"],
             scope: Scope::All,
+            from: None,
         },
         &mut |row| {
             rows.push(String::from_utf8(row.to_vec()).unwrap());

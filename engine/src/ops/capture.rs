@@ -352,6 +352,7 @@ impl Job<'_, '_> {
                 describe: self.describe,
                 fields: &fields,
                 scope,
+                from: None,
             },
             &mut |text| {
                 row += 1;

@@ -1,10 +1,12 @@
 //! An org as the engine sees it: something to read from, and something to write to.
 //!
-//! Key decision: rows cross this line as the JSON text that the org sent, one call a row, so that nothing is
-//! built per record; the engine alone decides what a record means. These traits are not the API of Salesforce:
-//! how rows are fetched, in which pages and with which retries, is the implementor's business.
+//! Key decision: rows cross this line as the text that the org sent, JSON a row or CSV a page, so that nothing is
+//! built per record; the engine alone decides what a record means. Much is asked for at once, so that who answers may
+//! put it into few requests; a plain source implements one question at a time and gets the rest for nothing. These
+//! traits are not the API of Salesforce: how rows are fetched, in which pages and with which retries, is the
+//! implementor's business.
 
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, RecordId};
 use crate::base::stamp::Stamp;
 use crate::format::describe::Describe;
@@ -31,7 +33,8 @@ pub struct Identity {
 pub struct SObjectInfo {
     /// API name.
     pub name: String,
-    /// Why its rows cannot be read at all, if so ("not queryable", "needs a filter", "platform event").
+    /// Why its rows cannot be read at all, if so, and what would change that ("a platform event, which the org does
+    /// not keep as rows").
     pub unreadable: Option<String>,
 }
 
@@ -55,10 +58,57 @@ pub struct Read<'a> {
     pub fields: &'a [&'a str],
     /// Which rows.
     pub scope: Scope<'a>,
+    /// Where an earlier reading of the same had come, as [`Sink::reached`] was told: rows up to there need not come
+    /// again. Whoever cannot go on there begins anew.
+    pub from: Option<&'a [u8]>,
 }
 
 /// Takes the JSON object of one row: `{"attributes":{..},"Id":"..","Name":".."}`.
 pub type EachRow<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+/// Takes what several readings give. Those may come in any order, but one after the other: all calls that name
+/// reading number `at` stand together, and the last of them is [`Sink::done`]. An error ends everything.
+pub trait Sink {
+    /// The JSON object of one row.
+    fn json(&mut self, at: usize, row: &[u8]) -> Result<()>;
+
+    /// Rows as CSV (RFC 4180, UTF-8): a line of field names, then whole rows. Nothing and the empty text are null.
+    fn csv(&mut self, at: usize, page: &[u8]) -> Result<()>;
+
+    /// All rows up to here were given; the reading can go on behind them with these bytes as [`Read::from`], also in
+    /// another process, for as long as the org keeps its cursor or job.
+    fn reached(&mut self, at: usize, position: &[u8]) -> Result<()>;
+
+    /// The reading is over; an error is about this sObject alone, and the others go on.
+    fn done(&mut self, at: usize, end: Result<()>) -> Result<()>;
+}
+
+/// Takes the answer to question number `at`; an error in it is about that one alone.
+pub type EachAnswer<'a, T> = dyn FnMut(usize, Result<T>) -> Result<()> + 'a;
+
+/// What the org's log of deletions says of one sObject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedLog {
+    /// Who was deleted, and when; also those that are back or were purged.
+    pub ids: Vec<(RecordId, Stamp)>,
+    /// The log is complete from here on (`earliestDateAvailable`).
+    pub available: Stamp,
+    /// Every transaction before this one is over and in the log (`latestDateCovered`).
+    pub covered: Stamp,
+}
+
+/// What was spent of an org's allowance.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Spent {
+    /// Calls, retries included; what goes by Bulk and for files too.
+    pub calls: u64,
+    /// Bulk jobs made.
+    pub jobs: u64,
+    /// Bytes of Bulk results.
+    pub result_bytes: u64,
+    /// File bodies asked for.
+    pub files: u64,
+}
 
 /// An org that can be read.
 pub trait Source {
@@ -87,6 +137,95 @@ pub trait Source {
 
     /// Requests made so far, retries included.
     fn calls(&self) -> u64;
+
+    /// The same with all else that counts against an allowance.
+    fn spent(&self) -> Spent {
+        Spent {
+            calls: self.calls(),
+            ..Spent::default()
+        }
+    }
+
+    /// Describes of several sObjects.
+    fn describes(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, Vec<u8>>) -> Result<()> {
+        for (at, sobject) in sobjects.iter().enumerate() {
+            each(at, of_one(self.describe(sobject))?)?;
+        }
+        Ok(())
+    }
+
+    /// How many live rows the org says it has of several sObjects.
+    fn counts(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, u64>) -> Result<()> {
+        for (at, sobject) in sobjects.iter().enumerate() {
+            each(at, of_one(self.count(sobject))?)?;
+        }
+        Ok(())
+    }
+
+    /// Several readings, each as [`Source::read`] but that it may come as CSV and can be gone on with.
+    fn read_all(&mut self, reads: &[Read<'_>], sink: &mut dyn Sink) -> Result<()> {
+        for (at, read) in reads.iter().enumerate() {
+            let mut ours = None;
+            let end = self.read(*read, &mut |row| {
+                sink.json(at, row).map_err(|e| {
+                    ours = Some(e);
+                    Error::new(Kind::Interrupted, "the rows are not taken any more")
+                })
+            });
+            match ours {
+                Some(error) => return Err(error),
+                None => sink.done(at, of_one(end)?)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Who was deleted of several sObjects since an instant; `None` where the org keeps no such log.
+    fn deleted(
+        &mut self,
+        asked: &[(&str, Stamp)],
+        each: &mut EachAnswer<'_, Option<DeletedLog>>,
+    ) -> Result<()> {
+        (0..asked.len()).try_for_each(|at| each(at, Ok(None)))
+    }
+
+    /// Whether the running user, as of now, sees every row of an sObject: only then is absence a deletion.
+    fn sees_all(&mut self, sobject: &str) -> Result<bool> {
+        let _ = sobject;
+        Ok(true)
+    }
+
+    /// Gives the bytes of a file, the base64 field `field` of row `id`, from byte `from` on, each piece with the
+    /// offset it stands at; an org that knows no ranges begins at 0 again.
+    fn body(
+        &mut self,
+        sobject: &str,
+        id: RecordId,
+        field: &str,
+        from: u64,
+        each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let _ = (id, field, from, each);
+        Err(Error::new(
+            Kind::Unsupported,
+            format!("{sobject}: this source gives no file bodies"),
+        ))
+    }
+}
+
+/// An answer about one sObject: what is about everything is an error here.
+fn of_one<T>(answer: Result<T>) -> Result<Result<T>> {
+    match answer {
+        Err(e)
+            if !matches!(
+                e.kind(),
+                Kind::Invalid | Kind::Denied | Kind::NotFound | Kind::Unsupported
+            ) =>
+        {
+            Err(e)
+        }
+        answer => Ok(answer),
+    }
 }
 
 /// What became of one write.

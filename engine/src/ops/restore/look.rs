@@ -57,6 +57,7 @@ pub(super) fn look<'f>(
         describe: &described.describe,
         fields: &selected,
         scope: Scope::Ids(ids),
+        from: None,
     };
     target.read(read, &mut |text| {
         let mut rows = Rows::default();
