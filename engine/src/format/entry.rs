@@ -145,12 +145,21 @@ pub struct ObjectEntry {
     pub stamps: Digest,
     /// First characters of its Ids; zeros if unknown.
     pub key_prefix: [u8; 3],
+    /// U of the last capture in which the org's count agreed.
+    pub agreed: Stamp,
+    /// Live rows of the org that are left out, since they were erased.
+    pub left_out: u64,
+    /// Live records that the org did not show any more.
+    pub out_of_sight: u64,
 }
+
+/// Version 1 of an object entry ends behind the key prefix.
+const OBJECT_VERSION: u8 = 2;
 
 impl ObjectEntry {
     /// The bytes of the entry.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![OBJECT_VERSION];
         put_varint(&mut out, u64::from(self.schema));
         put_varint(&mut out, self.snapshot);
         put_varint(&mut out, self.live);
@@ -158,13 +167,20 @@ impl ObjectEntry {
         out.extend_from_slice(&self.content.0);
         out.extend_from_slice(&self.stamps.0);
         out.extend_from_slice(&self.key_prefix);
+        put_signed(&mut out, self.agreed.millis());
+        put_varint(&mut out, self.left_out);
+        put_varint(&mut out, self.out_of_sight);
         out
     }
 
     /// Reads what [`ObjectEntry::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut r = open(bytes, "object entry")?;
-        let entry = Self {
+        let mut r = Reader::new(bytes, "object entry");
+        let version = r.u8()?;
+        if !(1..=OBJECT_VERSION).contains(&version) {
+            return Err(r.bad("unknown version"));
+        }
+        let mut entry = Self {
             schema: number(&mut r)?,
             snapshot: r.varint()?,
             live: r.varint()?,
@@ -172,7 +188,14 @@ impl ObjectEntry {
             content: Digest(r.array()?),
             stamps: Digest(r.array()?),
             key_prefix: r.array()?,
+            agreed: Stamp::NONE,
+            left_out: 0,
+            out_of_sight: 0,
         };
+        if version > 1 {
+            entry.agreed = Stamp::from_millis(r.signed()?);
+            (entry.left_out, entry.out_of_sight) = (r.varint()?, r.varint()?);
+        }
         r.end()?;
         Ok(entry)
     }

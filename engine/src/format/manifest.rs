@@ -30,7 +30,7 @@ pub struct Manifest {
 }
 
 /// What was captured of one sObject.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Captured {
     /// API name.
     pub name: String,
@@ -54,14 +54,74 @@ pub struct Captured {
     pub live: u64,
     /// What the org itself counted, if it was asked.
     pub counted: Option<u64>,
+    /// Live rows of the org that are left out, since they were erased.
+    pub left_out: u64,
+    /// Live records that the org does not show any more, without saying that they are gone: kept as last seen.
+    pub out_of_sight: u64,
+    /// U of the last capture in which the org's count agreed.
+    pub agreed: Stamp,
     /// Over contents of live records.
     pub content: Digest,
     /// Over stamps of live records.
     pub stamps_digest: Digest,
 }
 
-const VERSION: u8 = 1;
+/// Version 1 has no `left_out`, `out_of_sight` and `agreed`.
+const VERSION: u8 = 2;
 const SOBJECTS_MAX: usize = 100_000;
+
+/// How what is held stands to what the org counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It was not read.
+    Skipped,
+    /// The counts agree.
+    Complete,
+    /// The org counts so many more.
+    Short(u64),
+    /// The org counts so many fewer.
+    Over(u64),
+    /// The counts agree but for records that the org does not show any more.
+    OutOfSight(u64),
+    /// The org was not asked in this run.
+    NotCounted,
+}
+
+impl std::fmt::Display for Standing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Skipped => out.write_str("not read"),
+            Self::Complete => out.write_str("complete"),
+            Self::Short(n) => write!(out, "short {n}"),
+            Self::Over(n) => write!(out, "over {n}"),
+            Self::OutOfSight(n) => write!(out, "out of sight {n}"),
+            Self::NotCounted => out.write_str("not counted"),
+        }
+    }
+}
+
+impl Default for Captured {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            skipped: None,
+            schema: 0,
+            read: 0,
+            created: 0,
+            edited: 0,
+            stamps: 0,
+            deleted: 0,
+            refused: 0,
+            live: 0,
+            counted: None,
+            left_out: 0,
+            out_of_sight: 0,
+            agreed: Stamp::NONE,
+            content: Digest::default(),
+            stamps_digest: Digest::default(),
+        }
+    }
+}
 
 impl Manifest {
     /// The bytes of the chunk.
@@ -81,14 +141,15 @@ impl Manifest {
     /// Reads what [`Manifest::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         let mut r = Reader::new(bytes, "manifest");
-        if r.u8()? != VERSION {
+        let version = r.u8()?;
+        if !(1..=VERSION).contains(&version) {
             return Err(r.bad("unknown version"));
         }
         let (org, name, number) = (r.record_id()?, SnapshotId(r.array()?), r.varint()?);
         let (from, until) = (Stamp::from_millis(r.signed()?), Stamp::from_millis(r.signed()?));
         let source = r.text()?.to_owned();
         let sobjects = (0..r.count(SOBJECTS_MAX)?)
-            .map(|_| Captured::read(&mut r))
+            .map(|_| Captured::read(&mut r, version))
             .collect::<Result<_>>()?;
         r.end()?;
         Ok(Self {
@@ -104,7 +165,25 @@ impl Manifest {
 }
 
 impl Captured {
-    fn put(&self, out: &mut Vec<u8>) {
+    /// How many live rows the org should count.
+    pub fn expected(&self) -> u64 {
+        (self.live + self.left_out).saturating_sub(self.out_of_sight)
+    }
+
+    /// How it stands to what the org counts.
+    pub fn standing(&self) -> Standing {
+        let expected = self.expected();
+        match self.counted {
+            _ if self.skipped.is_some() => Standing::Skipped,
+            Some(n) if n > expected => Standing::Short(n - expected),
+            Some(n) if n < expected => Standing::Over(expected - n),
+            _ if self.out_of_sight > 0 => Standing::OutOfSight(self.out_of_sight),
+            Some(_) => Standing::Complete,
+            None => Standing::NotCounted,
+        }
+    }
+
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
         put_bytes(out, self.name.as_bytes());
         put_bytes(out, self.skipped.as_deref().unwrap_or_default().as_bytes());
         put_varint(out, u64::from(self.schema));
@@ -121,12 +200,15 @@ impl Captured {
         put_varint(out, self.counted.map_or(0, |n| n + 1));
         out.extend_from_slice(&self.content.0);
         out.extend_from_slice(&self.stamps_digest.0);
+        put_varint(out, self.left_out);
+        put_varint(out, self.out_of_sight);
+        put_signed(out, self.agreed.millis());
     }
 
-    fn read(r: &mut Reader<'_>) -> Result<Self> {
+    pub(super) fn read(r: &mut Reader<'_>, version: u8) -> Result<Self> {
         let name = r.text()?.to_owned();
         let skipped = Some(r.text()?.to_owned()).filter(|s| !s.is_empty());
-        Ok(Self {
+        let mut captured = Self {
             name,
             skipped,
             schema: number(r)?,
@@ -140,6 +222,12 @@ impl Captured {
             counted: r.varint()?.checked_sub(1),
             content: Digest(r.array()?),
             stamps_digest: Digest(r.array()?),
-        })
+            ..Self::default()
+        };
+        if version > 1 {
+            (captured.left_out, captured.out_of_sight) = (r.varint()?, r.varint()?);
+            captured.agreed = Stamp::from_millis(r.signed()?);
+        }
+        Ok(captured)
     }
 }

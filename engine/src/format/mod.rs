@@ -8,6 +8,7 @@ pub mod codec;
 pub mod derive;
 pub mod describe;
 pub mod digest;
+pub mod draft;
 pub mod entry;
 pub mod kind;
 pub mod loss;

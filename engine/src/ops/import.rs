@@ -19,7 +19,8 @@ use crate::format::page::VersionKind;
 use crate::format::record::{Mode, json_keys};
 use crate::format::schema::Schema;
 use crate::ops::ingest::{Ingest, Rules, Target};
-use crate::ops::publish::{Done, Draft, Numbered, next_number, numbered, open_holes, publish};
+use crate::ops::org::Spent;
+use crate::ops::publish::{Done, Draft, NewSchema, Numbered, next_number, numbered, open_holes, publish};
 use crate::ops::report::{Report, SObjectReport};
 use crate::vault::open::Vault;
 use crate::vault::writer::Writer;
@@ -64,7 +65,7 @@ pub fn import(
     for file in files {
         match import.one(&file) {
             Ok(done) => {
-                progress(&SObjectReport::of(&done.captured, done.erased));
+                progress(&SObjectReport::of(&done.captured));
                 sobjects.push(done);
             }
             Err(error) => {
@@ -79,6 +80,7 @@ pub fn import(
         number,
         after,
         name,
+        held: None,
         from: as_of,
         until: as_of,
         source: "import".to_owned(),
@@ -87,9 +89,9 @@ pub fn import(
     let (info, bytes) = publish(vault, import.writer, &draft)?;
     Ok(Report::of(
         &info,
-        draft.sobjects.iter().map(|d| (&d.captured, d.erased)),
+        draft.sobjects.iter().map(|d| &d.captured),
         bytes,
-        0,
+        Spent::default(),
     ))
 }
 
@@ -177,16 +179,15 @@ impl Import<'_> {
             once: true,
             memory: MEMORY,
         };
-        let mut ingest = Ingest::new(target, rules, &mut self.writer)?;
-        let prefix = feed(path, &mut ingest)?;
-        bury(path, self.delta, &mut ingest)?;
-        let (runs, captured, erased) = ingest.finish()?;
+        let (mut ingest, writer) = (Ingest::new(target, rules)?, &mut self.writer);
+        let prefix = feed(path, &mut ingest, writer)?;
+        bury(path, self.delta, &mut ingest, writer)?;
+        let (runs, captured) = ingest.finish(writer)?;
         let given = describe.and_then(|(d, _)| d.key_prefix?.as_bytes().try_into().ok());
-        let schema = fresh.then_some((schema, text));
+        let schema = fresh.then_some(NewSchema::Here(schema, text));
         Ok(Done {
             captured,
             failed: false,
-            erased,
             runs,
             schema,
             read_from: Stamp::NONE,
@@ -197,18 +198,19 @@ impl Import<'_> {
 }
 
 /// After all rows of a file: the records that are gone, because it is told so or because they did not come.
-fn bury(path: &Path, delta: bool, ingest: &mut Ingest<'_, '_>) -> Result<()> {
+fn bury<'v>(path: &Path, delta: bool, ingest: &mut Ingest<'v>, writer: &mut Writer<'v>) -> Result<()> {
     if delta {
-        ingest.check_once()?;
-        return ingest.bury(deleted(&path.with_extension("deleted"))?, VersionKind::Deleted);
+        ingest.check_once(writer)?;
+        let ids = deleted(&path.with_extension("deleted"))?;
+        return ingest.bury(writer, ids, VersionKind::Deleted);
     }
-    let mut missing = ingest.missing()?;
+    let mut missing = ingest.missing(writer)?;
     loop {
         let ids = missing.next_few(IDS_AT_ONCE)?;
         if ids.is_empty() {
             return Ok(());
         }
-        ingest.bury(ids, VersionKind::Vanished)?;
+        ingest.bury(writer, ids, VersionKind::Vanished)?;
     }
 }
 
@@ -288,9 +290,9 @@ fn columns(path: &Path) -> Result<Vec<String>> {
 }
 
 /// Feeds a file; returns the first characters of its Ids if all CSV rows share them, for sObjects without describe.
-fn feed(path: &Path, ingest: &mut Ingest<'_, '_>) -> Result<Option<[u8; 3]>> {
+fn feed<'v>(path: &Path, ingest: &mut Ingest<'v>, writer: &mut Writer<'v>) -> Result<Option<[u8; 3]>> {
     match path.extension().and_then(|e| e.to_str()) {
-        Some("ndjson") => lines(path, |number, text| ingest.json(number, text))?,
+        Some("ndjson") => lines(path, |number, text| ingest.json(writer, number, text))?,
         Some("csv") => {
             let mut reader = csv::Reader::from_reader(open(path)?);
             let headers = reader.headers().map_err(csv_error)?.clone();
@@ -298,7 +300,7 @@ fn feed(path: &Path, ingest: &mut Ingest<'_, '_>) -> Result<Option<[u8; 3]>> {
             let mut record = csv::StringRecord::new();
             while reader.read_record(&mut record).map_err(csv_error)? {
                 let line = record.position().map_or(0, csv::Position::line);
-                ingest.csv(line, &record)?;
+                ingest.csv(writer, line, &record)?;
             }
         }
         _ => {}

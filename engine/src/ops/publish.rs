@@ -8,17 +8,18 @@ use std::sync::Arc;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{ChunkId, OrgId, SnapshotId};
 use crate::base::stamp::Stamp;
+use crate::format::draft::DoneSlot;
 use crate::format::entry::{
-    self, ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, of_sobject, prefix,
+    self, DraftEntry, ObjectEntry, RunEntry, SchemaEntry, SnapshotEntry, named, of_sobject, prefix,
 };
 use crate::format::loss::HoleEntry;
 use crate::format::manifest::{Captured, Manifest};
 use crate::format::schema::Schema;
 use crate::format::seal::ChunkKind;
-use crate::vault::catalog::SnapshotInfo;
+use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::commit::Edit;
 use crate::vault::open::Vault;
-use crate::vault::run::RunPages;
+use crate::vault::run::NewRun;
 use crate::vault::writer::Writer;
 
 /// A snapshot about to be.
@@ -31,6 +32,8 @@ pub struct Draft {
     pub after: Option<SnapshotId>,
     /// Its random name.
     pub name: SnapshotId,
+    /// The fence of the draft that it goes on from, if there is one in the catalog.
+    pub held: Option<u64>,
     /// U.
     pub from: Stamp,
     /// E.
@@ -47,18 +50,93 @@ pub struct Done {
     pub captured: Captured,
     /// Whether it should have been read and could not be.
     pub failed: bool,
-    /// Live records left out, since they were erased.
-    pub erased: u64,
     /// Its new runs.
-    pub runs: Vec<RunPages>,
-    /// A schema that is new, with the describe it came from.
-    pub schema: Option<(Arc<Schema>, Option<Vec<u8>>)>,
+    pub runs: Vec<NewRun>,
+    /// A schema that is new.
+    pub schema: Option<NewSchema>,
     /// Where the next increment begins.
     pub read_from: Stamp,
     /// First characters of its Ids.
     pub key_prefix: [u8; 3],
     /// The holes that were open when all of it was read: from this snapshot on they are filled.
     pub filled: Vec<ChunkId>,
+}
+
+/// A schema to be named in a catalog.
+pub enum NewSchema {
+    /// It goes with the commit that names it, and so does the describe it came from.
+    Here(Arc<Schema>, Option<Vec<u8>>),
+    /// It is written.
+    Written(SchemaEntry),
+}
+
+impl NewSchema {
+    fn enter(&self, edit: &mut Edit<'_>) -> Result<SchemaEntry> {
+        match self {
+            Self::Here(schema, describe) => {
+                let schema = edit.put(ChunkKind::Schema, &schema.encode())?;
+                let put = |text: &Vec<u8>| edit.put(ChunkKind::Describe, text);
+                let describe = describe.as_ref().map(put).transpose()?;
+                Ok(SchemaEntry { schema, describe })
+            }
+            Self::Written(entry) => Ok(entry.clone()),
+        }
+    }
+}
+
+impl Done {
+    /// One that was not read, and why.
+    pub fn skipped(name: &str, why: String) -> Self {
+        let captured = Captured {
+            name: name.to_owned(),
+            skipped: Some(why),
+            ..Captured::default()
+        };
+        Self {
+            captured,
+            failed: false,
+            runs: Vec::new(),
+            schema: None,
+            read_from: Stamp::NONE,
+            key_prefix: [0; 3],
+            filled: Vec::new(),
+        }
+    }
+
+    /// Writes what is not written, with a commit.
+    pub fn enter(&self, edit: &mut Edit<'_>) -> Result<DoneSlot> {
+        let mut runs = Vec::new();
+        for run in &self.runs {
+            runs.extend(run.enter(edit, &self.captured.name)?);
+        }
+        Ok(DoneSlot {
+            captured: self.captured.clone(),
+            failed: self.failed,
+            runs,
+            schema: self
+                .schema
+                .as_ref()
+                .map(|schema| schema.enter(edit))
+                .transpose()?,
+            read_from: self.read_from,
+            key_prefix: self.key_prefix,
+            filled: self.filled.clone(),
+        })
+    }
+}
+
+impl From<DoneSlot> for Done {
+    fn from(slot: DoneSlot) -> Self {
+        Self {
+            captured: slot.captured,
+            failed: slot.failed,
+            runs: slot.runs.into_iter().map(NewRun::Written).collect(),
+            schema: slot.schema.map(NewSchema::Written),
+            read_from: slot.read_from,
+            key_prefix: slot.key_prefix,
+            filled: slot.filled,
+        }
+    }
 }
 
 impl Draft {
@@ -141,6 +219,7 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
                 );
                 return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
             }
+            fence_is(&edit.before, draft.org, draft.name, draft.held)?;
             writer.stands(&edit.before)?;
             enter(edit, draft, vault.clock.now())?;
             entered = true;
@@ -164,7 +243,23 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
     }
 }
 
-/// Writes the entries of a snapshot.
+/// Fails unless a capture's draft has this fence in the catalog, or is not there.
+pub fn fence_is(catalog: &Catalog, org: OrgId, name: SnapshotId, held: Option<u64>) -> Result<()> {
+    let key = named(prefix::DRAFT, &name.0);
+    let entry = catalog.node(org).and_then(|node| node.get(&key));
+    let fence = entry
+        .map(DraftEntry::decode)
+        .transpose()?
+        .map(|entry| entry.fence);
+    if fence == held {
+        return Ok(());
+    }
+    let message = format!("the capture of org {org} was taken over by another process, or given up");
+    Err(Error::new(Kind::Busy, message)
+        .hint("what was saved goes on there; run it again if that stopped too"))
+}
+
+/// Writes the entries of a snapshot, which ends all drafts of the org: they began after the one before it.
 fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
     for done in draft
         .sobjects
@@ -173,6 +268,14 @@ fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
     {
         enter_sobject(edit, draft, done)?;
     }
+    let drafts: Vec<_> = edit
+        .node(Some(draft.org))
+        .scan(&[prefix::DRAFT])
+        .map(|(key, _)| key.to_vec())
+        .collect();
+    drafts
+        .iter()
+        .for_each(|key| edit.node(Some(draft.org)).remove(key));
     let sobjects = draft.sobjects.iter().map(|done| done.captured.clone()).collect();
     let Draft {
         org,
@@ -208,21 +311,17 @@ fn enter(edit: &mut Edit<'_>, draft: &Draft, taken: Stamp) -> Result<()> {
 
 fn enter_sobject(edit: &mut Edit<'_>, draft: &Draft, done: &Done) -> Result<()> {
     let (org, captured, number) = (Some(draft.org), &done.captured, draft.number);
-    if let Some((schema, describe)) = &done.schema {
-        let schema = edit.put(ChunkKind::Schema, &schema.encode())?;
-        let describe = describe
-            .as_ref()
-            .map(|text| edit.put(ChunkKind::Describe, text))
-            .transpose()?;
+    let done = done.enter(edit)?;
+    if let Some(entry) = &done.schema {
         let key = of_sobject(prefix::SCHEMA, &captured.name, &[u64::from(captured.schema)]);
-        edit.node(org).put(key, SchemaEntry { schema, describe }.encode());
+        edit.node(org).put(key, entry.encode());
     }
-    for (ordinal, run) in (0..).zip(done.runs.iter().filter(|run| !run.is_empty())) {
-        let head = run.enter(edit, &captured.name)?;
+    for (ordinal, (rows, head)) in (0..).zip(done.runs) {
+        let (low, high) = (number, number);
         let entry = RunEntry {
-            low: number,
-            high: number,
-            rows: run.rows,
+            low,
+            high,
+            rows,
             head,
         };
         let key = of_sobject(prefix::RUN, &captured.name, &[number, number, ordinal]);
@@ -247,6 +346,9 @@ fn enter_sobject(edit: &mut Edit<'_>, draft: &Draft, done: &Done) -> Result<()> 
         content: captured.content,
         stamps: captured.stamps_digest,
         key_prefix: done.key_prefix,
+        agreed: captured.agreed,
+        left_out: captured.left_out,
+        out_of_sight: captured.out_of_sight,
     };
     edit.node(org)
         .put(named(prefix::OBJECT, captured.name.as_bytes()), entry.encode());

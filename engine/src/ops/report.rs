@@ -6,6 +6,7 @@
 use serde::Serialize;
 
 use crate::format::manifest::Captured;
+use crate::ops::org::Spent;
 use crate::vault::catalog::SnapshotInfo;
 
 /// What one capture did.
@@ -27,8 +28,10 @@ pub struct Report {
     pub failed: Vec<String>,
     /// Bytes of data packs written; metadata comes on top.
     pub bytes_added: u64,
-    /// Requests made.
+    /// Requests made, those of attempts before this one too.
     pub calls: u64,
+    /// All that was spent of the org's allowance.
+    pub spent: Spent,
 }
 
 /// What was captured of one sObject.
@@ -54,38 +57,41 @@ pub struct SObjectReport {
     pub live: u64,
     /// What the org counted.
     pub counted: Option<u64>,
-    /// Live records that came and were left out, since they were erased.
+    /// Live rows of the org that are left out, since they were erased.
     pub erased: u64,
+    /// Live records that the org does not show any more, without saying that they are gone.
+    pub out_of_sight: u64,
+    /// When the org's count last agreed; none: never.
+    pub agreed: Option<String>,
+    /// How it stands to what the org counts: `complete`, `short 2`, `over 1`, `out of sight 5`, `not counted`,
+    /// `not read`.
+    pub standing: String,
 }
 
 impl SObjectReport {
-    /// From what the manifest keeps, and the records left out.
-    pub fn of(c: &Captured, erased: u64) -> Self {
-        let Captured {
-            read,
-            created,
-            edited,
-            stamps,
-            deleted,
-            refused,
-            live,
-            counted,
-            ..
-        } = *c;
-        let (name, skipped) = (c.name.clone(), c.skipped.clone());
+    /// From what the manifest keeps.
+    pub fn of(c: &Captured) -> Self {
         Self {
-            name,
-            skipped,
-            read,
-            created,
-            edited,
-            stamps,
-            deleted,
-            refused,
-            live,
-            counted,
-            erased,
+            name: c.name.clone(),
+            skipped: c.skipped.clone(),
+            read: c.read,
+            created: c.created,
+            edited: c.edited,
+            stamps: c.stamps,
+            deleted: c.deleted,
+            refused: c.refused,
+            live: c.live,
+            counted: c.counted,
+            erased: c.left_out,
+            out_of_sight: c.out_of_sight,
+            agreed: c.agreed.is_some().then(|| c.agreed.to_string()),
+            standing: c.standing().to_string(),
         }
+    }
+
+    /// Whether nothing is known to be missing.
+    pub fn complete(&self) -> bool {
+        ["complete", "not counted", "not read"].contains(&self.standing.as_str())
     }
 }
 
@@ -93,9 +99,9 @@ impl Report {
     /// From the snapshot and what it captured.
     pub fn of<'c>(
         info: &SnapshotInfo,
-        captured: impl Iterator<Item = (&'c Captured, u64)>,
+        captured: impl Iterator<Item = &'c Captured>,
         bytes_added: u64,
-        calls: u64,
+        spent: Spent,
     ) -> Self {
         Self {
             org: info.org.to_string(),
@@ -103,19 +109,16 @@ impl Report {
             name: info.name.to_string(),
             from: info.from.to_string(),
             until: info.until.to_string(),
-            sobjects: captured.map(|(c, erased)| SObjectReport::of(c, erased)).collect(),
+            sobjects: captured.map(SObjectReport::of).collect(),
             failed: Vec::new(),
             bytes_added,
-            calls,
+            calls: spent.calls,
+            spent,
         }
     }
 
-    /// Whether everything that should be read was, and the org's counts agree, erased records aside.
+    /// Whether everything that should be read was, and nothing is known to be missing.
     pub fn complete(&self) -> bool {
-        self.failed.is_empty()
-            && self
-                .sobjects
-                .iter()
-                .all(|s| s.counted.is_none_or(|n| n == s.live + s.erased))
+        self.failed.is_empty() && self.sobjects.iter().all(SObjectReport::complete)
     }
 }

@@ -23,7 +23,7 @@ use crate::vault::open::Vault;
 
 pub use find::{Finder, versions};
 pub use state::StateCursor;
-pub use write::{PageChunk, ReadyPage, RunPages};
+pub use write::{NewRun, PageChunk, ReadyPage, RunPages};
 
 /// The values of one version: a row of a decoded page.
 #[derive(Clone)]

@@ -32,6 +32,8 @@ pub struct Writer<'v> {
     /// Chunks written lately, and those before them; a chunk that is forgotten is written again.
     known: [HashMap<ChunkId, Location>; 2],
     packs: Vec<(PackId, PackRole)>,
+    /// How many of these a root names.
+    named: usize,
     reused: BTreeSet<PackId>,
     store: Storer,
     bytes: u64,
@@ -56,6 +58,7 @@ impl<'v> Writer<'v> {
             metadata: None,
             known: Default::default(),
             packs: Vec::new(),
+            named: 0,
             reused: BTreeSet::new(),
             store,
             bytes: 0,
@@ -164,9 +167,36 @@ impl<'v> Writer<'v> {
         self.store.wait(&self.vault.backend)
     }
 
-    /// The packs written, the packs of others that were relied on, and the bytes written.
+    /// The packs written that no root names yet, the packs of others that were relied on, and the bytes written.
     pub fn written(&self) -> (&[(PackId, PackRole)], &BTreeSet<PackId>, u64) {
-        (&self.packs, &self.reused, self.bytes)
+        (&self.packs[self.named..], &self.reused, self.bytes)
+    }
+
+    /// All packs that what was written lies in.
+    pub fn packs(&self) -> impl Iterator<Item = PackId> {
+        self.packs
+            .iter()
+            .map(|(pack, _)| *pack)
+            .chain(self.reused.iter().copied())
+    }
+
+    /// From now on a root names what was written so far.
+    pub fn named(&mut self) {
+        self.named = self.packs.len();
+    }
+
+    /// Relies on packs that a draft names.
+    pub fn rely_on(&mut self, packs: impl IntoIterator<Item = PackId>) {
+        self.reused.extend(packs);
+    }
+
+    /// Takes over what another writer wrote.
+    pub fn absorb(&mut self, mut other: Self) -> Result<()> {
+        other.sync()?;
+        self.bytes += other.bytes;
+        self.packs.append(&mut other.packs);
+        self.reused.append(&mut other.reused);
+        Ok(())
     }
 
     /// The records of an org that were erased when it began: they are not to be written.
@@ -199,7 +229,7 @@ impl<'v> Writer<'v> {
         }
         // A pack is deleted only after a root that condemns it, and forgotten by a later one: what is there now,
         // and not condemned in `before`, is there when the swap succeeds.
-        for (pack, _) in &self.packs {
+        for (pack, _) in &self.packs[self.named..] {
             match self.vault.backend.size(&pack_name(pack)) {
                 Err(e) if e.kind() == Kind::NotFound => {
                     return Err(busy(
@@ -213,10 +243,10 @@ impl<'v> Writer<'v> {
         Ok(())
     }
 
-    /// Deletes what was written: no root has named it.
+    /// Deletes what was written and no root has named.
     pub fn discard(mut self) {
         drop(self.sync());
-        self.packs
+        self.packs[self.named..]
             .iter()
             .for_each(|(pack, _)| drop(self.vault.backend.delete(&pack_name(pack))));
     }

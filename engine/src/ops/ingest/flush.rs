@@ -10,15 +10,15 @@ use crate::format::page::{KeyRow, VersionKind};
 use crate::format::record::Row;
 use crate::ops::ingest::pages::{Context, Entry, Ready, cut, encode};
 use crate::ops::ingest::{Ingest, settle};
-use crate::vault::run::{Run, RunPages, StateCursor};
+use crate::vault::run::{RunPages, StateCursor};
 use crate::vault::writer::Writer;
 
-impl<'v> Ingest<'_, 'v> {
+impl<'v> Ingest<'v> {
     /// Writes the pages of the rows held; keeps an unfinished page back unless this is the `last` time.
-    pub(super) fn flush(&mut self, last: bool) -> Result<()> {
+    pub(super) fn flush(&mut self, writer: &mut Writer<'v>, last: bool) -> Result<()> {
         let mut order = self.order();
         self.newest_of_each(&mut order)?;
-        let changes = self.compare(&order)?;
+        let changes = self.compare(writer, &order)?;
         let target = &self.target;
         let context = Context {
             keys: &target.vault.keys,
@@ -45,12 +45,12 @@ impl<'v> Ingest<'_, 'v> {
         if self.rules.full {
             self.seen.add(order[..settled].iter().map(|(id, ..)| *id))?;
         }
-        self.place(ready)?;
+        self.place(writer, ready)?;
         self.keep_from(wait);
         if last {
             self.buried.clear();
-            if let [run] = &mut self.runs[..] {
-                run.finish(self.writer)?;
+            if let ([], [run]) = (&self.earlier[..], &mut self.runs[..]) {
+                run.finish(writer)?;
             }
         }
         Ok(())
@@ -100,20 +100,19 @@ impl<'v> Ingest<'_, 'v> {
     }
 
     /// What differs from the state before, in order of Ids.
-    fn compare(&mut self, order: &[(RecordId, Stamp, u32, u32)]) -> Result<Vec<Entry>> {
+    fn compare(
+        &mut self,
+        writer: &mut Writer<'v>,
+        order: &[(RecordId, Stamp, u32, u32)],
+    ) -> Result<Vec<Entry>> {
         let mut buried = self.buried.clone();
         buried.sort_unstable_by_key(|(id, _)| *id);
         let first = order.iter().map(|o| o.0).chain(buried.iter().map(|b| b.0)).min();
-        let vault = self.target.vault;
-        let mut runs = self
-            .target
-            .runs
-            .iter()
-            .map(|run| Run::open(vault, run))
-            .collect::<Result<Vec<_>>>()?;
+        let mut runs = self.runs_before()?;
         // What this snapshot has written already is what its later rows are compared with.
-        if first.is_some() && self.runs.iter().any(|run| run.last >= first) {
-            runs.extend(self.own_runs()?);
+        let behind = !self.earlier.is_empty() || self.runs.iter().any(|run| run.last >= first);
+        if first.is_some() && behind {
+            runs.extend(self.own_runs(writer)?);
         }
         let mut before = StateCursor::over(runs, self.target.snapshot);
         if let Some(first) = first {
@@ -257,7 +256,7 @@ impl<'v> Ingest<'_, 'v> {
     }
 
     /// Puts pages into packs and into a run: the last one if they follow on it, else a new one.
-    fn place(&mut self, ready: Vec<Ready>) -> Result<()> {
+    fn place(&mut self, writer: &mut Writer<'v>, ready: Vec<Ready>) -> Result<()> {
         let Some(first) = ready.first().map(|ready| ready.page.ids.0) else {
             return Ok(());
         };
@@ -265,9 +264,9 @@ impl<'v> Ingest<'_, 'v> {
         if !self.runs.last().is_some_and(follows) {
             self.runs.push(RunPages::default());
         }
-        let (count, vault) = (self.runs.len(), self.target.vault);
+        let (count, vault) = (self.earlier.len() + self.runs.len(), self.target.vault);
         let writer = match count {
-            1 => &mut *self.writer,
+            1 => writer,
             _ => self.scratch.get_or_insert_with(|| Writer::new(vault)),
         };
         let Some(run) = self.runs.last_mut() else {

@@ -4,7 +4,9 @@
 //! parts alone; only what changed is written. Input in order of Ids becomes one run; input that is not, and that
 //! passes the bound, becomes several, which are merged at the end. It never publishes: that is [`super::publish`].
 
+mod draft;
 mod flush;
+mod page;
 mod pages;
 mod seen;
 mod settle;
@@ -18,6 +20,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::{ChunkId, RecordId};
 use crate::base::stamp::Stamp;
 use crate::format::digest::Tally;
+use crate::format::draft::{SeenIds, StoredRun};
 use crate::format::entry::{ObjectEntry, RunEntry};
 use crate::format::loss::HoleEntry;
 use crate::format::manifest::Captured;
@@ -26,7 +29,7 @@ use crate::format::record::{Canon, Mode, Rows};
 use crate::format::schema::Schema;
 use crate::vault::erased::Erased;
 use crate::vault::open::Vault;
-use crate::vault::run::{RunPages, StateCursor};
+use crate::vault::run::{NewRun, RunPages, StateCursor};
 use crate::vault::writer::Writer;
 
 pub use seen::{Ids, Merged};
@@ -66,12 +69,18 @@ impl Target<'_> {
     }
 
     /// The counts and digests of the state before; where versions are lost, those of what can be read.
-    fn counts(&self) -> Result<Captured> {
+    fn counts(&self, full: bool) -> Result<Captured> {
         let mut counts = Captured {
             name: self.schema.sobject().to_owned(),
             schema: self.schema_number,
             ..Captured::default()
         };
+        if let Some(before) = &self.before {
+            counts.agreed = before.agreed;
+            if !full {
+                (counts.left_out, counts.out_of_sight) = (before.left_out, before.out_of_sight);
+            }
+        }
         if !self.holes.iter().any(|(_, hole)| hole.costs_versions()) {
             if let Some(before) = &self.before {
                 counts.live = before.live;
@@ -106,17 +115,20 @@ pub struct Rules {
 }
 
 /// Takes the rows of one sObject.
-pub struct Ingest<'a, 'v> {
+pub struct Ingest<'v> {
     target: Target<'v>,
     rules: Rules,
-    writer: &'a mut Writer<'v>,
     raw: Vec<u8>,
     ends: Vec<(usize, u64)>,
     direct: Option<(Canon, Rows)>,
     batches: Vec<Rows>,
     held: usize,
     seen: Ids,
+    /// Runs of an earlier attempt, which are written.
+    earlier: Vec<StoredRun>,
     runs: Vec<RunPages>,
+    /// What of the Ids that came is written already.
+    saved: SeenIds,
     /// Writes all runs but the first: they are read back and deleted.
     scratch: Option<Writer<'v>>,
     buried: Vec<(RecordId, VersionKind)>,
@@ -126,20 +138,21 @@ pub struct Ingest<'a, 'v> {
     left_out: BTreeSet<RecordId>,
 }
 
-impl<'a, 'v> Ingest<'a, 'v> {
+impl<'v> Ingest<'v> {
     /// Begins with nothing.
-    pub fn new(target: Target<'v>, rules: Rules, writer: &'a mut Writer<'v>) -> Result<Self> {
-        let captured = target.counts()?;
+    pub fn new(target: Target<'v>, rules: Rules) -> Result<Self> {
+        let captured = target.counts(rules.full)?;
         Ok(Self {
             target,
             rules,
-            writer,
             raw: Vec::new(),
             ends: Vec::new(),
             direct: None,
             batches: Vec::new(),
             held: 0,
             seen: Ids::default(),
+            earlier: Vec::new(),
+            saved: SeenIds::default(),
             runs: Vec::new(),
             scratch: None,
             buried: Vec::new(),
@@ -149,11 +162,11 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     /// Takes the JSON text of a row; `line` stands in errors.
-    pub fn json(&mut self, line: u64, text: &[u8]) -> Result<()> {
+    pub fn json(&mut self, writer: &mut Writer<'v>, line: u64, text: &[u8]) -> Result<()> {
         self.raw.extend_from_slice(text);
         self.ends.push((self.raw.len(), line));
         if self.raw.len() >= RAW_BYTES.min(self.rules.memory) {
-            self.digest()
+            self.digest(writer)
         } else {
             Ok(())
         }
@@ -168,7 +181,12 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     /// Takes a CSV row.
-    pub fn csv<'r>(&mut self, line: u64, values: impl IntoIterator<Item = &'r str>) -> Result<()> {
+    pub fn csv<'r>(
+        &mut self,
+        writer: &mut Writer<'v>,
+        line: u64,
+        values: impl IntoIterator<Item = &'r str>,
+    ) -> Result<()> {
         let Some((canon, rows)) = &mut self.direct else {
             return Err(Error::invalid("a CSV row without columns"));
         };
@@ -179,7 +197,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
             return Ok(());
         }
         let full = std::mem::take(rows);
-        self.hold(vec![full])
+        self.hold(writer, vec![full])
     }
 
     fn canon(&self) -> Canon {
@@ -191,7 +209,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     /// Canonicalises the raw text on all cores.
-    fn digest(&mut self) -> Result<()> {
+    fn digest(&mut self, writer: &mut Writer<'v>) -> Result<()> {
         self.target.vault.go_on()?;
         let pieces = rayon::current_num_threads() * 2;
         let per = self.ends.len().div_ceil(pieces).max(1);
@@ -212,10 +230,10 @@ impl<'a, 'v> Ingest<'a, 'v> {
         let batches = batches.collect::<Result<Vec<_>>>()?;
         self.raw.clear();
         self.ends.clear();
-        self.hold(batches)
+        self.hold(writer, batches)
     }
 
-    fn hold(&mut self, batches: Vec<Rows>) -> Result<()> {
+    fn hold(&mut self, writer: &mut Writer<'v>, batches: Vec<Rows>) -> Result<()> {
         for mut batch in batches {
             self.captured.read += batch.rows.len() as u64;
             self.leave_out(&mut batch);
@@ -226,7 +244,7 @@ impl<'a, 'v> Ingest<'a, 'v> {
         if self.held < self.rules.memory {
             return Ok(());
         }
-        self.flush(false)
+        self.flush(writer, false)
     }
 
     /// Drops the rows of records that were erased.
@@ -247,19 +265,24 @@ impl<'a, 'v> Ingest<'a, 'v> {
         });
     }
 
+    /// Whether a record was erased: its rows are left out.
+    pub fn is_erased(&self, id: RecordId) -> bool {
+        self.target.erased.has(&self.target.vault.keys, id)
+    }
+
     /// Takes what is still held back.
-    fn drain(&mut self) -> Result<()> {
-        self.digest()?;
+    fn drain(&mut self, writer: &mut Writer<'v>) -> Result<()> {
+        self.digest(writer)?;
         if let Some((_, rows)) = &mut self.direct {
             let rest = std::mem::take(rows);
-            self.hold(vec![rest])?;
+            self.hold(writer, vec![rest])?;
         }
-        self.flush(true)
+        self.flush(writer, true)
     }
 
     /// After all rows, where none may come twice.
-    pub fn check_once(&mut self) -> Result<()> {
-        self.drain()?;
+    pub fn check_once(&mut self, writer: &mut Writer<'v>) -> Result<()> {
+        self.drain(writer)?;
         let mut came = std::mem::take(&mut self.seen).merged()?;
         let mut next = came.next()?;
         while next.is_some() {
@@ -269,8 +292,8 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     /// After all rows: the Ids that were live before and did not come. Fails if an Id came twice and may not.
-    pub fn missing(&mut self) -> Result<Merged> {
-        self.drain()?;
+    pub fn missing(&mut self, writer: &mut Writer<'v>) -> Result<Merged> {
+        self.drain(writer)?;
         let mut came = std::mem::take(&mut self.seen).merged()?;
         let mut before = StateCursor::open(self.target.vault, &self.target.runs, self.target.snapshot)?;
         let (mut missing, mut next) = (Ids::default(), came.next()?);
@@ -301,28 +324,35 @@ impl<'a, 'v> Ingest<'a, 'v> {
     }
 
     /// Says that records are gone, and how.
-    pub fn bury(&mut self, ids: impl IntoIterator<Item = RecordId>, kind: VersionKind) -> Result<()> {
+    pub fn bury(
+        &mut self,
+        writer: &mut Writer<'v>,
+        ids: impl IntoIterator<Item = RecordId>,
+        kind: VersionKind,
+    ) -> Result<()> {
         let (erased, keys) = (&self.target.erased, &self.target.vault.keys);
         let ids = ids.into_iter().filter(|id| !erased.has(keys, *id));
         self.buried.extend(ids.map(|id| (id, kind)));
         if self.buried.len() * BURIED_BYTES < self.rules.memory {
             return Ok(());
         }
-        self.digest()?;
-        self.flush(true)
+        self.digest(writer)?;
+        self.flush(writer, true)
     }
 
-    /// Writes the rest and returns the runs, the counts, and how many live records were left out.
-    pub fn finish(mut self) -> Result<(Vec<RunPages>, Captured, u64)> {
+    /// Writes the rest and returns the runs and the counts.
+    pub fn finish(mut self, writer: &mut Writer<'v>) -> Result<(Vec<NewRun>, Captured)> {
         self.rules.once = false;
-        self.drain()?;
-        if self.runs.len() > 1 {
-            self.runs = vec![self.settle()?];
+        self.drain(writer)?;
+        if self.rules.full {
+            self.captured.left_out = self.left_out.len() as u64;
         }
-        Ok((
-            std::mem::take(&mut self.runs),
-            self.captured.clone(),
-            self.left_out.len() as u64,
-        ))
+        if self.earlier.len() + self.runs.len() > 1 {
+            let settled = NewRun::Pages(self.settle(writer)?);
+            return Ok((vec![settled], self.captured));
+        }
+        let earlier = self.earlier.into_iter().map(NewRun::Written);
+        let runs = earlier.chain(self.runs.into_iter().map(NewRun::Pages));
+        Ok((runs.collect(), self.captured))
     }
 }

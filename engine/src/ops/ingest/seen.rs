@@ -45,7 +45,23 @@ impl Ids {
         let number = id.to_number();
         put_varint128(&mut self.held, number - self.last);
         self.last = number;
-        if self.held.len() < HELD {
+        self.spill(HELD)
+    }
+
+    /// Adds the bytes of segments that end at `ends`, as [`Ids::read`] gave them.
+    pub fn load(&mut self, bytes: &[u8]) -> Result<()> {
+        self.held.extend_from_slice(bytes);
+        self.spill(HELD)
+    }
+
+    /// Says where the segments end that were loaded.
+    pub fn loaded(&mut self, ends: &[u64]) {
+        self.ends = ends.to_vec();
+    }
+
+    /// Moves what is held to the file if it is as much as `most`.
+    pub fn spill(&mut self, most: usize) -> Result<()> {
+        if self.held.len() < most.max(1) {
             return Ok(());
         }
         let file = match &mut self.file {
@@ -91,8 +107,13 @@ impl Ids {
         Ok(merged)
     }
 
+    /// Where the finished segments end, and how many bytes there are.
+    pub fn ends(&self) -> (&[u64], u64) {
+        (&self.ends, self.spilled + self.held.len() as u64)
+    }
+
     /// Reads what stands at `at`, as much as fits.
-    fn read(&mut self, at: u64, into: &mut [u8]) -> Result<()> {
+    pub fn read(&mut self, at: u64, into: &mut [u8]) -> Result<()> {
         let in_file = self.spilled.saturating_sub(at).min(into.len() as u64) as usize;
         let (from_file, from_memory) = into.split_at_mut(in_file);
         if let Some(file) = self.file.as_mut().filter(|_| in_file > 0) {

@@ -6,36 +6,47 @@
 
 use crate::base::error::Result;
 use crate::format::page::{KeyRow, VersionKind};
+use crate::format::run::RunHead;
+use crate::format::seal::ChunkKind;
 use crate::ops::ingest::Ingest;
 use crate::vault::merge::{Kept, Merge, retain};
 use crate::vault::run::{Run, RunPages, StateCursor};
+use crate::vault::writer::Writer;
 
-impl<'v> Ingest<'_, 'v> {
+impl<'v> Ingest<'v> {
+    /// The runs of the state before.
+    pub(super) fn runs_before(&self) -> Result<Vec<Run<'v>>> {
+        let vault = self.target.vault;
+        self.target.runs.iter().map(|run| Run::open(vault, run)).collect()
+    }
+
     /// The runs written so far, so that they can be read.
-    pub(super) fn own_runs(&mut self) -> Result<Vec<Run<'v>>> {
+    pub(super) fn own_runs(&mut self, writer: &mut Writer<'v>) -> Result<Vec<Run<'v>>> {
         let (vault, low, name) = (
             self.target.vault,
             self.target.snapshot,
             self.target.schema.sobject(),
         );
         let mut own = Vec::new();
-        for (i, run) in self.runs.iter_mut().enumerate() {
-            let writer = match (i, &mut self.scratch) {
-                (1.., Some(scratch)) => scratch,
-                _ => &mut *self.writer,
+        for (_, head) in &self.earlier {
+            let head = RunHead::decode(&vault.meta(ChunkKind::RunHead, head)?)?;
+            own.push(Run::of(vault, low, head));
+        }
+        for run in &mut self.runs {
+            let writer = match &mut self.scratch {
+                Some(scratch) if !own.is_empty() => scratch,
+                _ => &mut *writer,
             };
             own.push(Run::of(vault, low, run.head(writer, name)?));
         }
-        self.writer.sync()?;
-        self.scratch
-            .as_mut()
-            .map_or(Ok(()), crate::vault::writer::Writer::sync)?;
+        writer.sync()?;
+        self.scratch.as_mut().map_or(Ok(()), Writer::sync)?;
         Ok(own)
     }
 
     /// One run of all that was written.
-    pub(super) fn settle(&mut self) -> Result<RunPages> {
-        let runs = self.own_runs()?;
+    pub(super) fn settle(&mut self, writer: &mut Writer<'v>) -> Result<RunPages> {
+        let runs = self.own_runs(writer)?;
         let columns = self
             .target
             .schema
@@ -54,7 +65,7 @@ impl<'v> Ingest<'_, 'v> {
         let counts = &mut self.captured;
         (counts.created, counts.edited, counts.stamps, counts.deleted) = (0, 0, 0, 0);
         let target = &self.target;
-        let merged = merge.run(self.writer, &mut |versions| {
+        let merged = merge.run(writer, &mut |versions| {
             let mut last = retain(versions, &[], false);
             let Some(id) = last.first().map(|kept| kept.key.id) else {
                 return Ok(last);

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::base::error::{Error, Result};
 use crate::base::id::{ChunkId, RecordId};
 use crate::base::limits::RUN_PART_PAGES;
+use crate::format::draft::StoredRun;
 use crate::format::pack::Location;
 use crate::format::page::IdHash;
 use crate::format::place::{ChunkRef, MetaRef};
@@ -238,6 +239,25 @@ impl RunPages {
             rows: self.rows,
             parts,
         })
+    }
+}
+
+/// A run to be named in a catalog.
+pub enum NewRun {
+    /// Its directory goes with the commit that names it.
+    Pages(RunPages),
+    /// It is written.
+    Written(StoredRun),
+}
+
+impl NewRun {
+    /// Writes what is not written, with a commit; none for a run without pages.
+    pub fn enter(&self, edit: &mut Edit<'_>, sobject: &str) -> Result<Option<StoredRun>> {
+        match self {
+            Self::Pages(run) if run.is_empty() => Ok(None),
+            Self::Pages(run) => Ok(Some((run.rows, run.enter(edit, sobject)?))),
+            Self::Written(run) => Ok(Some(*run)),
+        }
     }
 }
 

@@ -1,0 +1,258 @@
+//! Backup: the state of an org, as it was in the interval [U, E], as a snapshot.
+//!
+//! Key decision: sObjects are read in groups, so that much is asked for at once; what was taken is a draft that any
+//! process can go on with; absence is never taken for a deletion before it was proved, and the org's own counts are
+//! held against what was taken. `docs/capture.md` says what it promises. It knows no API: rows come from a [`Source`].
+
+mod absent;
+mod count;
+mod draft;
+mod group;
+mod read;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{OrgId, SnapshotId};
+use crate::base::stamp::Stamp;
+use crate::ops::org::{Identity, SObjectInfo, Source, Spent};
+use crate::ops::publish::{Done, Draft, next_number, publish};
+use crate::ops::report::{Report, SObjectReport};
+use crate::vault::open::Vault;
+use crate::vault::writer::Writer;
+
+pub use draft::{Unfinished, unfinished};
+
+use draft::Under;
+
+/// How to back up.
+#[derive(Debug, Clone)]
+pub struct BackupOptions {
+    /// Only these sObjects.
+    pub only: Option<Vec<String>>,
+    /// None of these.
+    pub except: Vec<String>,
+    /// Read everything, not only what changed.
+    pub full: bool,
+    /// How far behind the last bound an increment begins, in milliseconds.
+    pub overlap_millis: i64,
+    /// Bytes of rows to hold before pages are written.
+    pub memory: usize,
+    /// Calls after which what was taken is saved, at the least.
+    pub save_every: u64,
+}
+
+impl Default for BackupOptions {
+    fn default() -> Self {
+        Self {
+            only: None,
+            except: Vec::new(),
+            full: false,
+            overlap_millis: 15 * 60_000,
+            memory: 48 << 20,
+            save_every: 8,
+        }
+    }
+}
+
+/// What is heard of a capture while it goes on.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// So many sObjects are to be read; so many of them were read by an attempt before this one.
+    Begun {
+        /// All of them.
+        sobjects: usize,
+        /// Those that are done already.
+        done: usize,
+    },
+    /// Rows of an sObject came, so many in all, of so many bytes.
+    Rows {
+        /// The sObject.
+        sobject: &'a str,
+        /// Rows of JSON, or pages of CSV, taken so far.
+        rows: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Rows that it had when it was read last.
+        before: u64,
+    },
+    /// An sObject is done.
+    Done(&'a SObjectReport),
+    /// What was taken so far is safe.
+    Saved,
+}
+
+/// Hears of a capture.
+pub type Hear<'a> = dyn FnMut(&Progress<'_>) + 'a;
+
+/// sObjects that are asked for at once: what one composite call holds (REST API guide, "Composite Resources").
+const GROUP: usize = 25;
+
+/// Captures a snapshot, or goes on with one that was begun.
+///
+/// # Errors
+/// Nothing is published then; what was taken before stands as a draft, and the next call goes on with it. An sObject
+/// that alone cannot be read is not an error: the report says why. `Busy`: another capture of the org was published
+/// meanwhile, or took this one over.
+pub fn backup(
+    vault: &Vault,
+    source: &mut dyn Source,
+    options: &BackupOptions,
+    hear: &mut Hear<'_>,
+) -> Result<Report> {
+    vault.refresh()?;
+    let identity = source.identity()?;
+    let mut capture = Capture::begin(vault, source, &identity, options)?;
+    let taken = capture.all(source, hear);
+    if let Err(error) = taken {
+        capture.writer.discard();
+        return Err(error);
+    }
+    capture.publish(source)
+}
+
+/// A capture under way.
+struct Capture<'v, 'o> {
+    vault: &'v Vault,
+    options: &'o BackupOptions,
+    org: OrgId,
+    /// The number and name of the snapshot to be, and the newest one before it.
+    number: u64,
+    name: SnapshotId,
+    after: Option<SnapshotId>,
+    /// U.
+    from: Stamp,
+    source_name: String,
+    writer: Writer<'v>,
+    done: Vec<Done>,
+    under: Under,
+}
+
+impl<'v, 'o> Capture<'v, 'o> {
+    fn begin(
+        vault: &'v Vault,
+        source: &mut dyn Source,
+        identity: &Identity,
+        options: &'o BackupOptions,
+    ) -> Result<Self> {
+        let (number, after) = next_number(vault, identity.org)?;
+        let mut under = Under::new(identity, options);
+        let mut writer = Writer::new(vault);
+        let mut done = Vec::new();
+        let begun = under.take_over(vault, &mut writer, (number, after), &mut done)?;
+        let (name, from) = match begun {
+            Some(begun) => begun,
+            None => (SnapshotId(vault.clock.random()?), source.now()?),
+        };
+        Ok(Self {
+            vault,
+            options,
+            org: identity.org,
+            number,
+            name,
+            after,
+            from,
+            source_name: format!("rest {}", identity.api_version),
+            writer,
+            done,
+            under,
+        })
+    }
+
+    /// Reads everything that is not done yet.
+    fn all(&mut self, source: &mut dyn Source, hear: &mut Hear<'_>) -> Result<()> {
+        let chosen = self.chosen(source.sobjects()?)?;
+        let is_done = |info: &SObjectInfo| self.done.iter().any(|done| done.captured.name == info.name);
+        let left: Vec<_> = chosen.iter().filter(|info| !is_done(info)).cloned().collect();
+        hear(&Progress::Begun {
+            sobjects: chosen.len(),
+            done: chosen.len() - left.len(),
+        });
+        let (readable, not): (Vec<_>, Vec<_>) = left.into_iter().partition(|info| info.unreadable.is_none());
+        for info in not {
+            let why = info.unreadable.unwrap_or_default();
+            self.add(Done::skipped(&info.name, why), hear);
+        }
+        self.unseen(&chosen, hear)?;
+        for group in readable.chunks(GROUP) {
+            self.group(source, group, hear)?;
+            self.save_if_due(source, &mut [], hear)?;
+        }
+        Ok(())
+    }
+
+    /// The sObjects asked for; one that does not exist is an error.
+    fn chosen(&self, all: Vec<SObjectInfo>) -> Result<Vec<SObjectInfo>> {
+        let except = |info: &SObjectInfo| self.options.except.contains(&info.name);
+        let Some(only) = &self.options.only else {
+            return Ok(all.into_iter().filter(|info| !except(info)).collect());
+        };
+        if let Some(unknown) = only
+            .iter()
+            .find(|name| all.iter().all(|info| info.name != **name))
+        {
+            return Err(
+                Error::new(Kind::NotFound, format!("the org has no sObject {unknown}"))
+                    .hint("correct the name, or give the user the right to see it"),
+            );
+        }
+        let chosen = |info: &SObjectInfo| only.contains(&info.name) && !except(info);
+        Ok(all.into_iter().filter(chosen).collect())
+    }
+
+    /// What was captured before and is not in the org's list: not a deletion, but to be told.
+    fn unseen(&mut self, chosen: &[SObjectInfo], hear: &mut Hear<'_>) -> Result<()> {
+        if self.options.only.is_some() {
+            return Ok(());
+        }
+        for (name, _) in self.vault.catalog().objects(self.org)? {
+            let known = chosen.iter().any(|info| info.name == name) || self.options.except.contains(&name);
+            if known || name.contains('.') || self.done.iter().any(|done| done.captured.name == name) {
+                continue;
+            }
+            let why = "The org does not show it any more: it was deleted, or is hidden from this user. Its records \
+                       are kept as they were last seen. Give the user the right to read it, or exclude it by name.";
+            let mut unseen = Done::skipped(&name, why.to_owned());
+            unseen.failed = true;
+            self.add(unseen, hear);
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, done: Done, hear: &mut Hear<'_>) {
+        hear(&Progress::Done(&SObjectReport::of(&done.captured)));
+        self.done.push(done);
+    }
+
+    fn publish(mut self, source: &mut dyn Source) -> Result<Report> {
+        let until = source.now()?;
+        let spent = self.under.spent(source);
+        self.done.sort_by(|a, b| a.captured.name.cmp(&b.captured.name));
+        let draft = Draft {
+            org: self.org,
+            number: self.number,
+            after: self.after,
+            name: self.name,
+            held: self.under.held(),
+            from: self.from,
+            until,
+            source: self.source_name,
+            sobjects: self.done,
+        };
+        let (info, bytes) = publish(self.vault, self.writer, &draft)?;
+        let captured = draft.sobjects.iter().map(|done| &done.captured);
+        let report = Report::of(&info, captured, bytes, spent);
+        Ok(Report {
+            failed: draft.failed().collect(),
+            ..report
+        })
+    }
+}
+
+/// Adds what was spent.
+fn sum(a: Spent, b: Spent) -> Spent {
+    Spent {
+        calls: a.calls + b.calls,
+        jobs: a.jobs + b.jobs,
+        result_bytes: a.result_bytes + b.result_bytes,
+        files: a.files + b.files,
+    }
+}

@@ -1,0 +1,84 @@
+//! Rows that come as a page of CSV, as the Bulk API gives them.
+//!
+//! Key decision: a page is cut into pieces at line ends outside of quotes, and all cores parse and canonicalise them;
+//! columns go by the page's own header, in any order. A page is refused whole if it does not read as CSV. It does not
+//! know the files of an import, whose rows come one by one.
+
+use rayon::prelude::*;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::format::record::Rows;
+use crate::ops::ingest::Ingest;
+use crate::vault::writer::Writer;
+
+/// Pieces are not smaller than this.
+const PIECE_MIN: usize = 64 << 10;
+
+impl<'v> Ingest<'v> {
+    /// Takes a page: a line of names, then whole rows.
+    ///
+    /// # Errors
+    /// `Io` for a page that is no CSV or has other columns than the schema: the answer is broken, not the record.
+    pub fn csv_page(&mut self, writer: &mut Writer<'v>, page: &[u8]) -> Result<()> {
+        self.target.vault.go_on()?;
+        let broken = |e: Error| Error::new(Kind::Io, format!("a page of CSV: {}", e.message()));
+        let mut reader = csv::ReaderBuilder::new().from_reader(page);
+        let names = reader.headers().map_err(|e| broken(csv_error(&e)))?.clone();
+        let body = reader.position().byte() as usize;
+        let pieces = pieces(
+            page.get(body..).unwrap_or_default(),
+            rayon::current_num_threads() * 2,
+        );
+        let batches = pieces.into_par_iter().map(|piece| {
+            let (mut canon, mut rows) = (self.canon(), Rows::default());
+            canon.columns(&names.iter().collect::<Vec<_>>())?;
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(piece);
+            let mut record = csv::StringRecord::new();
+            while reader.read_record(&mut record).map_err(|e| csv_error(&e))? {
+                canon.csv(&record, &mut rows)?;
+            }
+            Ok(rows)
+        });
+        let batches = batches.collect::<Result<Vec<_>>>().map_err(broken)?;
+        self.hold(writer, batches)
+    }
+}
+
+fn csv_error(error: &csv::Error) -> Error {
+    Error::invalid(error.to_string())
+}
+
+/// Cuts CSV rows into about `count` pieces, each of whole rows.
+fn pieces(rows: &[u8], count: usize) -> Vec<&[u8]> {
+    let target = (rows.len() / count.max(1)).max(PIECE_MIN);
+    let (mut all, mut start, mut quoted) = (Vec::new(), 0, false);
+    for at in memchr::memchr2_iter(b'"', b'\n', rows) {
+        if rows[at] == b'"' {
+            quoted = !quoted;
+        } else if !quoted && at + 1 - start >= target {
+            all.push(&rows[start..=at]);
+            start = at + 1;
+        }
+    }
+    if start < rows.len() {
+        all.push(&rows[start..]);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_whole_rows() {
+        let row = |n: usize| format!("\"{n}\",\"a \"\"quoted\"\"\nline,{}\"\n", "x".repeat(n % 90));
+        let text: String = (0..9000).map(row).collect();
+        let pieces = pieces(text.as_bytes(), 8);
+        assert!(pieces.len() > 4 && pieces.concat() == text.as_bytes());
+        for piece in pieces {
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(piece);
+            assert!(reader.records().all(|row| row.is_ok_and(|row| row.len() == 2)));
+        }
+    }
+}
