@@ -82,7 +82,7 @@ proptest! {
                 Step::Delete(n) => model.delete(n),
                 Step::Purge(n) => model.purge(n),
                 Step::Backup { full } => {
-                    let options = BackupOptions { full, overlap_millis: 0, memory: 2000, only: None };
+                    let options = BackupOptions { full, overlap_millis: 0, memory: 2000, ..BackupOptions::default() };
                     let report = backup(&vault, &mut model, &options, &mut |_| ()).unwrap();
                     prop_assert!(report.complete());
                     truths.push(model.truth());

@@ -128,6 +128,7 @@ impl Under {
             memory,
             overlap_millis: 3000,
             only: None,
+            ..BackupOptions::default()
         };
         let mut source = Shuffled {
             turn: self.turn,

@@ -128,6 +128,7 @@ fn packs_stay_if_the_root_may_name_them() {
         overlap_millis: 0,
         memory: 1 << 20,
         only: None,
+        ..BackupOptions::default()
     };
     // Called when an sObject is read: the swap and the look at what became of it are still to come.
     let arm = |calls| store.armed.store(calls, Ordering::SeqCst);

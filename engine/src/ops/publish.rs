@@ -105,6 +105,8 @@ impl Done {
 
     /// Writes what is not written, with a commit.
     pub fn enter(&self, edit: &mut Edit<'_>) -> Result<DoneSlot> {
+        let schema = self.schema.as_ref().map(|schema| schema.enter(edit));
+        let schema = schema.transpose()?;
         let mut runs = Vec::new();
         for run in &self.runs {
             runs.extend(run.enter(edit, &self.captured.name)?);
@@ -113,11 +115,7 @@ impl Done {
             captured: self.captured.clone(),
             failed: self.failed,
             runs,
-            schema: self
-                .schema
-                .as_ref()
-                .map(|schema| schema.enter(edit))
-                .transpose()?,
+            schema,
             read_from: self.read_from,
             key_prefix: self.key_prefix,
             filled: self.filled.clone(),

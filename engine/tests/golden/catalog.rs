@@ -136,12 +136,15 @@ fn entries_of_a_catalog() {
         content: Digest([1; 32]),
         stamps: Digest([2; 32]),
         key_prefix: *b"a01",
+        agreed: snapshot.from,
+        left_out: 1,
+        out_of_sight: 300,
     };
     same(
         "object entry",
         &object.encode(),
-        80,
-        "949cac81106ec0d5a8c43f32f1d662c7",
+        89,
+        "016acdd82bf927f1e30a67169caabaaf",
     );
     assert_eq!(ObjectEntry::decode(&object.encode()).unwrap(), object);
     let run = RunEntry {
@@ -284,6 +287,9 @@ fn a_manifest() {
         refused: 6,
         live: 700,
         counted: Some(0),
+        left_out: 7,
+        out_of_sight: 300,
+        agreed: at("2026-01-02T00:00:00.000Z"),
         content: Digest([1; 32]),
         stamps_digest: Digest([2; 32]),
     };
@@ -304,8 +310,8 @@ fn a_manifest() {
     same(
         "manifest",
         &manifest.encode(),
-        249,
-        "1b54421cabb2ed0880bd1f916aae76f2",
+        270,
+        "87cce1047f8107058ec639082365ee38",
     );
     assert_eq!(Manifest::decode(&manifest.encode()).unwrap(), manifest);
 }

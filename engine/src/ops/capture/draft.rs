@@ -249,6 +249,7 @@ impl<'v> Capture<'v, '_> {
             slots.extend(take.slot(&mut self.writer)?.map(Slot::UnderWay));
         }
         self.writer.sync()?;
+        let name = self.name()?;
         let (vault, writer, done, under) = (self.vault, &self.writer, &self.done, &self.under);
         let head = DraftHead {
             saved: vault.clock.now(),
@@ -256,14 +257,14 @@ impl<'v> Capture<'v, '_> {
             ..under.head.clone()
         };
         let (key, fence) = (
-            named(prefix::DRAFT, &self.name.0),
+            named(prefix::DRAFT, &name.0),
             under.held.map_or(1, |held| held + 1),
         );
         let packs = writer.written().0.to_vec();
         let mut stored = Vec::new();
         vault.commit(&packs, &mut |edit| {
             let newest = edit.before.snapshots(under.org)?.last().map(|s| s.name);
-            fence_is(&edit.before, under.org, self.name, under.held)?;
+            fence_is(&edit.before, under.org, name, under.held)?;
             if newest != under.head.after {
                 return Err(superseded(under.org));
             }

@@ -116,7 +116,7 @@ struct Capture<'v, 'o> {
     org: OrgId,
     /// The number and name of the snapshot to be, and the newest one before it.
     number: u64,
-    name: SnapshotId,
+    name: Option<SnapshotId>,
     after: Option<SnapshotId>,
     /// U.
     from: Stamp,
@@ -139,8 +139,8 @@ impl<'v, 'o> Capture<'v, 'o> {
         let mut done = Vec::new();
         let begun = under.take_over(vault, &mut writer, (number, after), &mut done)?;
         let (name, from) = match begun {
-            Some(begun) => begun,
-            None => (SnapshotId(vault.clock.random()?), source.now()?),
+            Some((name, from)) => (Some(name), from),
+            None => (None, source.now()?),
         };
         Ok(Self {
             vault,
@@ -167,16 +167,15 @@ impl<'v, 'o> Capture<'v, 'o> {
             done: chosen.len() - left.len(),
         });
         let (readable, not): (Vec<_>, Vec<_>) = left.into_iter().partition(|info| info.unreadable.is_none());
-        for info in not {
-            let why = info.unreadable.unwrap_or_default();
-            self.add(Done::skipped(&info.name, why), hear);
-        }
-        self.unseen(&chosen, hear)?;
         for group in readable.chunks(GROUP) {
             self.group(source, group, hear)?;
             self.save_if_due(source, &mut [], hear)?;
         }
-        Ok(())
+        for info in not {
+            let why = info.unreadable.unwrap_or_default();
+            self.add(Done::skipped(&info.name, why), hear);
+        }
+        self.unseen(&chosen, hear)
     }
 
     /// The sObjects asked for; one that does not exist is an error.
@@ -222,15 +221,25 @@ impl<'v, 'o> Capture<'v, 'o> {
         self.done.push(done);
     }
 
+    /// The name of the snapshot to be, drawn when it is needed first.
+    fn name(&mut self) -> Result<SnapshotId> {
+        let name = match self.name {
+            Some(name) => name,
+            None => SnapshotId(self.vault.clock.random()?),
+        };
+        self.name = Some(name);
+        Ok(name)
+    }
+
     fn publish(mut self, source: &mut dyn Source) -> Result<Report> {
+        let name = self.name()?;
         let until = source.now()?;
         let spent = self.under.spent(source);
-        self.done.sort_by(|a, b| a.captured.name.cmp(&b.captured.name));
         let draft = Draft {
             org: self.org,
             number: self.number,
             after: self.after,
-            name: self.name,
+            name,
             held: self.under.held(),
             from: self.from,
             until,

@@ -159,6 +159,10 @@ fn enter(
             edit.node(Some(org)).put(key, ErasureEntry { at }.encode());
         }
     }
+    // A capture that is not finished may hold the record: it begins anew.
+    let drafts = edit.node(Some(org)).scan(&[prefix::DRAFT]);
+    let drafts: Vec<_> = drafts.map(|(key, _)| key.to_vec()).collect();
+    drafts.iter().for_each(|key| edit.node(Some(org)).remove(key));
     for (of, key, value) in blanked(&edit.before, org, ids)? {
         edit.node(of).put(key, value);
     }
