@@ -4,12 +4,14 @@
 //! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
 //! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
 //! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
-//! `rest`, `query`, `collections`, `soap` (one file an API family) -> `org` (the face).
+//! `rest`, `composite`, `query`, `bulk`, `collections`, `soap` (one file an API family) -> `org` (the face).
 //!
 //! It knows no bytes of the vault, decides nothing about records, and never prints.
 
 mod auth;
+mod bulk;
 mod collections;
+mod composite;
 mod error;
 mod limits;
 mod org;
@@ -20,6 +22,7 @@ mod soap;
 mod transport;
 
 pub use auth::{Environment, Grant};
+pub use bulk::BulkPolicy;
 pub use limits::Usage;
 pub use org::{Connect, SalesforceOrg};
 pub use rest::Allowance;

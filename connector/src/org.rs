@@ -12,16 +12,19 @@ use halite_engine::base::clock::Clock;
 use halite_engine::base::error::{Error, Result};
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
-use halite_engine::ops::org::{EachRow, Identity, Outcome, Read, SObjectInfo, Source, Target};
+use halite_engine::ops::org::{
+    DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent, Target,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::{Environment, Grant, KeepGrant, SignedIn};
+use crate::bulk::{Bulk, BulkPolicy};
 use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{collections, query, soap};
+use crate::{collections, composite, query, soap};
 
 /// How to connect to an org.
 ///
@@ -43,6 +46,8 @@ pub struct Connect {
     cancel: Arc<AtomicBool>,
     patience: Patience,
     clock: Clock,
+    bulk: BulkPolicy,
+    ceiling: u8,
 }
 
 impl Connect {
@@ -55,6 +60,8 @@ impl Connect {
             cancel: Arc::default(),
             patience: Patience::default(),
             clock: Clock::system(),
+            bulk: BulkPolicy::default(),
+            ceiling: 100,
         }
     }
 
@@ -95,6 +102,21 @@ impl Connect {
         self
     }
 
+    /// Whether Bulk jobs are used.
+    #[must_use]
+    pub fn bulk(mut self, policy: BulkPolicy) -> Self {
+        self.bulk = policy;
+        self
+    }
+
+    /// The share of the org's daily allowance, in percent, beyond which nothing more is read; 100 is none. Writes are
+    /// not bound by it.
+    #[must_use]
+    pub fn ceiling(mut self, percent: u8) -> Self {
+        self.ceiling = percent;
+        self
+    }
+
     /// Signs in and picks the API version.
     ///
     /// # Errors
@@ -111,12 +133,15 @@ impl Connect {
         let mut wire = Wire::new(Transport::new(self.cancel, local)?, self.patience, self.clock);
         let session = SignedIn::open(&self.environment, grant, self.keep, &mut wire)?;
         let mut caller = Caller { wire, session };
+        caller.wire.limits_mut().set_ceiling(self.ceiling);
         let rest = Rest::open(&mut caller)?;
         tracing::info!(version = %rest.version, "connected");
         Ok(SalesforceOrg {
             caller,
             rest,
             identity: None,
+            bulk: Bulk::new(self.bulk),
+            now: None,
         })
     }
 }
@@ -134,6 +159,9 @@ pub struct SalesforceOrg {
     caller: Caller<SignedIn>,
     rest: Rest,
     identity: Option<Identity>,
+    bulk: Bulk,
+    /// The org's clock when it was asked last.
+    now: Option<Stamp>,
 }
 
 impl fmt::Debug for SalesforceOrg {
@@ -219,11 +247,13 @@ impl Source for SalesforceOrg {
 
     /// By SOAP, to the millisecond; by a reply's date, to the second and rounded down, where SOAP is refused.
     fn now(&mut self) -> Result<Stamp> {
-        match soap::server_time(&mut self.caller, &self.rest) {
-            Ok(stamp) => Ok(stamp),
-            Err(fault) if fault.is_answer() => Ok(self.rest.date(&mut self.caller)?),
-            Err(fault) => Err(fault.into()),
-        }
+        let now = match soap::server_time(&mut self.caller, &self.rest) {
+            Ok(stamp) => stamp,
+            Err(fault) if fault.is_answer() => self.rest.date(&mut self.caller)?,
+            Err(fault) => return Err(fault.into()),
+        };
+        self.now = Some(now);
+        Ok(now)
     }
 
     fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
@@ -250,6 +280,54 @@ impl Source for SalesforceOrg {
 
     fn calls(&self) -> u64 {
         self.caller.wire.limits().calls()
+    }
+
+    fn spent(&self) -> Spent {
+        self.caller.wire.limits().spent()
+    }
+
+    fn describes(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, Vec<u8>>) -> Result<()> {
+        composite::describes(&mut self.caller, &self.rest, sobjects, each)
+    }
+
+    fn counts(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, u64>) -> Result<()> {
+        composite::counts(&mut self.caller, &self.rest, sobjects, each)
+    }
+
+    fn read_all(&mut self, reads: &[Read<'_>], sink: &mut dyn Sink) -> Result<()> {
+        query::many::read_all(&mut self.caller, &self.rest, &mut self.bulk, reads, sink)
+    }
+
+    fn deleted(
+        &mut self,
+        asked: &[(&str, Stamp)],
+        each: &mut EachAnswer<'_, Option<DeletedLog>>,
+    ) -> Result<()> {
+        let now = match self.now {
+            Some(now) => now,
+            None => self.now()?,
+        };
+        composite::deleted(&mut self.caller, &self.rest, now, asked, each)
+    }
+
+    /// By the running user's own rights, asked each time (Object Reference, "UserPermissionAccess").
+    fn sees_all(&mut self, sobject: &str) -> Result<bool> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "PascalCase")]
+        struct Rights {
+            #[serde(default)]
+            permissions_view_all_data: bool,
+            #[serde(default)]
+            permissions_query_all_files: bool,
+        }
+        let files = ["ContentDocument", "ContentDocumentLink", "ContentVersion"].contains(&sobject);
+        let fields = if files {
+            "PermissionsViewAllData, PermissionsQueryAllFiles"
+        } else {
+            "PermissionsViewAllData"
+        };
+        let rights: Option<Rights> = self.row(&format!("SELECT {fields} FROM UserPermissionAccess"))?;
+        Ok(rights.is_some_and(|r| r.permissions_view_all_data && (!files || r.permissions_query_all_files)))
     }
 }
 

@@ -11,12 +11,15 @@ use halite_engine::ops::org::SObjectInfo;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::error::Fault;
+use crate::error::{Fault, is_of_run};
 use crate::retry::{Caller, Session, header};
 use crate::transport::{Call, Reply};
 
 /// The versions this build was written for; a later one may word its answers differently.
 const VERSIONS: std::ops::RangeInclusive<u32> = 45..=67;
+
+/// Names in one question for record counts: of 40 characters they fit into a URI.
+const NAMES_MAX: usize = 150;
 
 /// One allowance of the org (REST API guide, "Limits").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +104,35 @@ impl Rest {
             Ok(all.into_iter().map(named).collect())
         };
         Ok(caller.read(&Call::get(self.path("/limits")), &parse)?)
+    }
+
+    /// About how many rows these sObjects have (REST API guide, "Record Count"); those that the org has no count of are
+    /// left out, and so is everything where it does not tell.
+    pub fn record_counts<S: Session>(
+        &self,
+        caller: &mut Caller<S>,
+        names: &[&str],
+    ) -> Result<Vec<(String, u64)>> {
+        #[derive(Deserialize)]
+        struct Counted {
+            name: String,
+            count: u64,
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Counts {
+            s_objects: Vec<Counted>,
+        }
+        let mut all = Vec::new();
+        for some in names.chunks(NAMES_MAX) {
+            let path = self.path(&format!("/limits/recordCount?sObjects={}", some.join(",")));
+            match caller.read(&Call::get(path), &json::<Counts>) {
+                Ok(counts) => all.extend(counts.s_objects.into_iter().map(|c| (c.name, c.count))),
+                Err(fault) if is_of_run(&fault) => return Err(fault.into()),
+                Err(fault) => tracing::debug!(%fault, "no record counts"),
+            }
+        }
+        Ok(all)
     }
 
     /// Every sObject that the user can see (REST API guide, "Describe Global").

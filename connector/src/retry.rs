@@ -14,7 +14,7 @@ use reqwest::header::HeaderMap;
 
 use crate::error::{Fault, Verdict};
 use crate::limits::Limits;
-use crate::transport::{Call, Host, OnStop, Reply, Secret, Transport};
+use crate::transport::{Call, Host, OnStop, Reply, Secret, Started, Transport};
 
 /// How long one call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +86,11 @@ impl Wire {
     /// What is known of calls so far.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// The same, to be told of what is spent.
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
     }
 
     /// Waits about as long as before try number `tries` of a call.
@@ -180,11 +185,28 @@ pub struct Caller<S> {
 }
 
 impl<S: Session> Caller<S> {
+    /// Begins to read, so that the reply comes while something else is done. It is tried once.
+    pub fn start(&mut self, call: &Call) -> Result<Started, Fault> {
+        self.wire.limits.within_ceiling()?;
+        self.wire.limits.count();
+        self.wire
+            .transport
+            .start(self.session.host(), call, self.session.token())
+    }
+
+    /// The reply of what was begun.
+    pub fn finish(&mut self, started: Started) -> Result<Reply, Fault> {
+        let reply = self.wire.transport.finish(started)?;
+        self.wire.limits.note(&reply.headers);
+        Ok(reply)
+    }
+
     /// Reads: asks until there is a whole reply that `parse` accepts.
     ///
     /// # Errors
     /// The last fault, with method, path, tries and time.
     pub fn read<T>(&mut self, call: &Call, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
+        self.wire.limits.within_ceiling()?;
         let mut trial = self.wire.trial();
         let mut renewed = false;
         loop {

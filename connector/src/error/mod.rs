@@ -89,6 +89,30 @@ impl Fault {
         .into()
     }
 
+    /// Rows that do not add up to what the org itself says of them.
+    pub fn incomplete(message: String) -> Self {
+        let error = ApiError {
+            code: INCOMPLETE.to_owned(),
+            message,
+            fields: None,
+        };
+        Cause::Answer {
+            status: 200,
+            errors: vec![error],
+        }
+        .into()
+    }
+
+    /// Says what it was about, before what was asked.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.context = match self.context.as_str() {
+            "" => what.to_string(),
+            asked => format!("{what}: {asked}"),
+        };
+        self
+    }
+
     /// Says what was asked: method, path, tries, time.
     #[must_use]
     pub fn within(mut self, context: impl Into<String>) -> Self {
@@ -99,6 +123,15 @@ impl Fault {
     /// Whether the org named this code.
     pub fn has(&self, code: &str) -> bool {
         matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(|e| e.code == code))
+    }
+
+    /// What the caller can do.
+    pub fn kind(&self) -> Kind {
+        match &self.cause {
+            Cause::Stop(error) => error.kind(),
+            Cause::Broken { .. } => Kind::Io,
+            Cause::Answer { status, errors } => judge(*status, first(errors)).0,
+        }
     }
 
     /// Whether the org answered at all.
@@ -127,6 +160,14 @@ impl Fault {
             Cause::Stop(_) => true,
         }
     }
+}
+
+/// Our own word for an answer that contradicts itself.
+const INCOMPLETE: &str = "INCOMPLETE_RESULT";
+
+/// Whether a fault ends the whole run and not the reading of one sObject.
+pub fn is_of_run(fault: &Fault) -> bool {
+    !fault.is_answer() || matches!(fault.kind(), Kind::Auth | Kind::Quota | Kind::Interrupted)
 }
 
 /// Codes that are given before anything is done, whatever the status around them.
@@ -170,6 +211,7 @@ pub fn judge(status: u16, error: Option<&ApiError>) -> (Kind, Verdict) {
             return (Kind::Denied, Verdict::Stop);
         }
         _ if code.starts_with("INSUFFICIENT_ACCESS") => return (Kind::Denied, Verdict::Stop),
+        INCOMPLETE => return (Kind::Io, Verdict::Stop),
         "NOT_FOUND" | "ENTITY_IS_DELETED" => return (Kind::NotFound, Verdict::Stop),
         _ => {}
     }

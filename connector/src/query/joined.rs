@@ -15,6 +15,7 @@ use super::page::Page;
 use super::row::Row;
 use super::soql::{IDS_MAX, Order, Select, among, between};
 use super::{pages, reached};
+use crate::error::Fault;
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
 
@@ -40,7 +41,7 @@ pub fn read<S: Session>(
     slices: &[Vec<&str>],
     stamp: Option<&str>,
     each: &mut EachRow<'_>,
-) -> Result<()> {
+) -> Result<(), Fault> {
     let join = Join {
         rest,
         select,

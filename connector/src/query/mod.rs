@@ -6,7 +6,9 @@
 //! "QueryAll"). Which rows and fields to read is not decided here.
 
 mod joined;
+pub mod many;
 mod page;
+mod position;
 pub mod row;
 mod soql;
 
@@ -23,7 +25,10 @@ use crate::retry::{Caller, Session};
 use crate::transport::Call;
 use page::Page;
 use row::Row;
-use soql::{After, IDS_MAX, Order, Select};
+use soql::{After, IDS_MAX};
+
+pub use position::Position;
+pub use soql::{Order, Select};
 
 /// The fields that can tell when a row was touched, the best first.
 const STAMPS: [&str; 3] = ["SystemModstamp", "LastModifiedDate", "CreatedDate"];
@@ -43,6 +48,16 @@ pub fn read<S: Session>(
     read: Read<'_>,
     each: &mut EachRow<'_>,
 ) -> Result<()> {
+    Ok(read_rows(caller, rest, read, each)?)
+}
+
+/// The same, and the org's own answer where it refuses.
+fn read_rows<S: Session>(
+    caller: &mut Caller<S>,
+    rest: &Rest,
+    read: Read<'_>,
+    each: &mut EachRow<'_>,
+) -> Result<(), Fault> {
     let by = stamp_field(read.describe);
     let id_order = if filterable(read.describe, "Id") {
         Order::Id
@@ -79,7 +94,7 @@ fn one<S: Session>(
     filter: Option<String>,
     order: Order<'_>,
     each: &mut EachRow<'_>,
-) -> Result<()> {
+) -> Result<(), Fault> {
     let select = Select {
         sobject: &read.describe.name,
         fields: read.fields.to_vec(),
@@ -115,30 +130,40 @@ fn filterable(describe: &Describe, name: &str) -> bool {
     describe.field(name).is_some_and(|field| field.filterable)
 }
 
-/// Every page of `select`, deleted and archived rows too, begun again after the last row where the cursor dies.
+/// Every page of `select`, deleted and archived rows too.
 fn pages<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
     select: &Select<'_>,
     each: &mut EachPage<'_, S>,
-) -> Result<()> {
-    let (mut after, mut stalls) = (None, 0);
+) -> Result<(), Fault> {
+    pages_from(caller, rest, select, (None, None), each)
+}
+
+/// The same from the row after `after`, or from a first page that has come already; begun again after the last row
+/// where the cursor dies.
+fn pages_from<S: Session>(
+    caller: &mut Caller<S>,
+    rest: &Rest,
+    select: &Select<'_>,
+    (mut after, mut first): (Option<After>, Option<Page>),
+    each: &mut EachPage<'_, S>,
+) -> Result<(), Fault> {
+    let mut stalls = 0;
     loop {
         let mut last: Option<Vec<u8>> = None;
-        let ended = cursor(
-            caller,
-            rest,
-            &select.text(after)?,
-            "/queryAll",
-            &mut |caller, page| {
-                each(caller, page)?;
-                last = page.last().map(<[u8]>::to_vec).or_else(|| last.take());
-                Ok(())
-            },
-        );
+        let mut each_page = |caller: &mut Caller<S>, page: &Page| {
+            each(caller, page)?;
+            last = page.last().map(<[u8]>::to_vec).or_else(|| last.take());
+            Ok(())
+        };
+        let ended = match first.take() {
+            Some(page) => follow(caller, page, &mut each_page),
+            None => cursor(caller, rest, &select.text(after)?, "/queryAll", &mut each_page),
+        };
         let Err(fault) = ended else { return Ok(()) };
         if !fault.has("INVALID_QUERY_LOCATOR") {
-            return Err(Error::from(fault).within(format!("reading {}", select.sobject)));
+            return Err(fault.about(format!("reading {}", select.sobject)));
         }
         let reached = last
             .as_deref()
@@ -146,9 +171,7 @@ fn pages<S: Session>(
             .or(after);
         stalls = if reached == after { stalls + 1 } else { 0 };
         if stalls > STALLS_MAX {
-            return Err(
-                Error::from(fault).within(format!("reading {} from the same row again", select.sobject))
-            );
+            return Err(fault.about(format!("reading {} from the same row again", select.sobject)));
         }
         tracing::warn!(sobject = select.sobject, after = ?reached.map(|a| a.id), "the cursor died; going on");
         after = reached;
@@ -166,7 +189,7 @@ fn reached(row: &[u8], order: Order<'_>) -> Option<After> {
     Some(After { id: row.id()?, stamp })
 }
 
-/// The pages of one cursor, and the check of their rows against the org's count.
+/// The pages of one cursor.
 fn cursor<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
@@ -174,26 +197,56 @@ fn cursor<S: Session>(
     resource: &str,
     each: &mut EachPage<'_, S>,
 ) -> Result<(), Fault> {
-    let parse = |reply: crate::transport::Reply| Page::parse(reply.body);
-    let mut page = caller.read(&Call::get(soql::path(&rest.path(resource), text)), &parse)?;
+    let call = Call::get(soql::path(&rest.path(resource), text));
+    let page = caller.read(&call, &|reply| Page::parse(reply.body))?;
+    follow(caller, page, each)
+}
+
+/// A page and all that follow, and the check of their rows against the org's count.
+fn follow<S: Session>(
+    caller: &mut Caller<S>,
+    mut page: Page,
+    each: &mut EachPage<'_, S>,
+) -> Result<(), Fault> {
     let (total, mut got) = (page.total, 0);
     loop {
         got += page.len() as u64;
         each(caller, &page)?;
         let Some(next) = page.next.take() else { break };
-        page = caller.read(&Call::get(next), &parse)?;
+        page = caller.read(&Call::get(next), &|reply| Page::parse(reply.body))?;
     }
     if got != total {
-        let why = format!("the org counts {total} rows and gave {got}");
-        return Err(Error::new(Kind::Io, why).hint("run it again").into());
+        return Err(Fault::incomplete(format!(
+            "the org counts {total} rows and gave {got}"
+        )));
     }
     Ok(())
 }
 
+/// sObjects of which the org hides archived rows from `query`, though they are live (Object Reference, "Archived
+/// Activities").
+const ARCHIVED: [&str; 2] = ["Event", "Task"];
+
+/// The path that counts the live rows of an sObject.
+pub fn count_path(rest: &Rest, sobject: &str) -> Result<String> {
+    let (resource, filter) = live(sobject);
+    let filter = filter.map(|f| format!(" WHERE {f}")).unwrap_or_default();
+    let text = format!("SELECT COUNT() FROM {}{filter}", api_name(sobject)?);
+    Ok(soql::path(&rest.path(resource), &text))
+}
+
+/// The resource and condition that give the live rows of an sObject.
+fn live(sobject: &str) -> (&'static str, Option<&'static str>) {
+    if ARCHIVED.contains(&sobject) {
+        ("/queryAll", Some("IsDeleted = false"))
+    } else {
+        ("/query", None)
+    }
+}
+
 /// How many live rows the org counts.
 pub fn count<S: Session>(caller: &mut Caller<S>, rest: &Rest, sobject: &str) -> Result<u64> {
-    let text = format!("SELECT COUNT() FROM {}", api_name(sobject)?);
-    let call = Call::get(soql::path(&rest.path("/query"), &text));
+    let call = Call::get(count_path(rest, sobject)?);
     let page = caller.read(&call, &|reply| Page::parse(reply.body));
     Ok(page
         .map_err(|fault| Error::from(fault).within(format!("counting {sobject}")))?
@@ -215,10 +268,11 @@ pub fn ids<S: Session>(
         #[serde(rename = "Id")]
         id: &'a str,
     }
+    let (resource, filter) = live(sobject);
     let select = Select {
         sobject,
         fields: vec!["Id"],
-        filter: None,
+        filter: filter.map(str::to_owned),
         order: Order::Id,
     };
     let (mut last, mut stalls): (Option<RecordId>, u32) = (None, 0);
@@ -228,7 +282,7 @@ pub fn ids<S: Session>(
             id,
             stamp: Stamp::NONE,
         }))?;
-        let ended = cursor(caller, rest, &text, "/query", &mut |_, page| {
+        let ended = cursor(caller, rest, &text, resource, &mut |_, page| {
             page.rows().try_for_each(|row| {
                 let id = serde_json::from_slice::<IdOnly<'_>>(row)
                     .ok()

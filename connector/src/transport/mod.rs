@@ -16,6 +16,7 @@ use halite_engine::base::error::{Error, Kind, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Request};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 pub use host::{Host, path_only};
@@ -75,6 +76,14 @@ impl Call {
         }
     }
 
+    /// A DELETE.
+    pub fn delete(path: impl Into<String>) -> Self {
+        Self {
+            method: Method::DELETE,
+            ..Self::get(path)
+        }
+    }
+
     /// A POST.
     pub fn post(path: impl Into<String>, body: Body) -> Self {
         Self {
@@ -108,6 +117,9 @@ pub enum OnStop {
     /// Its reply is awaited: a write, whose outcome must be known.
     Await,
 }
+
+/// A reading whose reply has not been waited for.
+pub struct Started(JoinHandle<Result<Reply, Fault>>);
 
 /// The HTTP client with a runtime of its own and the caller's wish to stop.
 pub struct Transport {
@@ -163,6 +175,31 @@ impl Transport {
                 tokio::select! { reply = exchange => reply, () = self.cancelled() => Err(interrupted().into()) }
             } else {
                 exchange.await
+            }
+        })
+    }
+
+    /// Sends a reading and does not wait for its reply.
+    pub fn start(&self, host: &Host, call: &Call, bearer: &Secret) -> Result<Started, Fault> {
+        self.check()?;
+        let request = self.request(host, call, Some(bearer))?;
+        let client = self.client.clone();
+        Ok(Started(
+            self.handle()
+                .spawn(async move { exchange(&client, request).await }),
+        ))
+    }
+
+    /// Waits for the reply.
+    pub fn finish(&self, started: Started) -> Result<Reply, Fault> {
+        let Started(mut task) = started;
+        self.block_on(async {
+            tokio::select! {
+                reply = &mut task => reply.unwrap_or_else(|_| Err(Fault::broken("the request was given up", true))),
+                () = self.cancelled() => {
+                    task.abort();
+                    Err(interrupted().into())
+                }
             }
         })
     }
@@ -277,7 +314,9 @@ async fn exchange(client: &Client, request: Request) -> Result<Reply, Fault> {
     if status >= 400 {
         return Err(Fault::answer(status, &body));
     }
-    if let Some(why) = unusable(&headers, &body, wants_xml) {
+    if status != 204
+        && let Some(why) = unusable(&headers, &body, wants_xml)
+    {
         return Err(Fault::broken(format!("{status} with {why}"), true));
     }
     Ok(Reply { headers, body })
