@@ -156,9 +156,18 @@ pub struct Backup {
     /// Only these sObjects; the others are carried forward
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub only: Option<Vec<String>>,
+    /// None of these sObjects
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub except: Option<Vec<String>>,
     /// Read everything anew
     #[arg(long)]
     pub full: bool,
+    /// Percent of the org's daily allowance of calls, used by everybody, beyond which nothing more is read; 100 is none
+    #[arg(long, default_value_t = 50, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub ceiling: u8,
+    /// Use no Bulk jobs
+    #[arg(long)]
+    pub rest_only: bool,
 }
 
 #[derive(Debug, Flags)]

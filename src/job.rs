@@ -229,10 +229,20 @@ impl Job {
 
     /// Signs in to the org of a connection; a grant that the org rotates is kept before it is used.
     pub fn sign_in(&self, vault: &Arc<Vault>, name: &str) -> Result<SalesforceOrg> {
+        self.sign_in_with(vault, name, |connect| connect)
+    }
+
+    /// The same, with more said about how.
+    pub fn sign_in_with(
+        &self,
+        vault: &Arc<Vault>,
+        name: &str,
+        how: impl FnOnce(Connect) -> Connect,
+    ) -> Result<SalesforceOrg> {
         let kept = connection(vault, name)?;
         let (keeper, name) = (Arc::clone(vault), name.to_owned());
         let (environment, org, org_name) = (kept.environment.clone(), kept.org, kept.org_name);
-        Connect::new(kept.environment)
+        how(Connect::new(kept.environment))
             .grant(kept.grant)
             .cancel(Arc::clone(&self.cancel))
             .on_new_grant(move |grant| {

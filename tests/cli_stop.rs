@@ -81,7 +81,7 @@ fn an_org_that_refuses_leaves_no_snapshot_and_is_named_in_one_line() {
     let place = Place::with_a_backup();
     let refusals = [
         (
-            "/query",
+            "/composite",
             Fault::Error {
                 status: 403,
                 code: "REQUEST_LIMIT_EXCEEDED",
@@ -144,7 +144,7 @@ fn an_org_that_stumbles_is_read_all_the_same() {
         Fault::Empty(200),
         Fault::Drop,
     ] {
-        place.org.fault("/queryAll", 1, fault.clone());
+        place.org.fault("/composite", 1, fault.clone());
         let output = place.run(&["backup", "acme", "--full"]);
         assert_eq!(output.status.code(), Some(0), "{fault:?}: {}", error(&output));
     }
@@ -159,16 +159,17 @@ fn an_org_that_stumbles_is_read_all_the_same() {
 #[test]
 fn an_sobject_that_cannot_be_read_makes_the_backup_partial() {
     let place = Place::with_a_backup();
-    let refused = Fault::Error {
-        status: 400,
-        code: "INVALID_TYPE",
-        message: "sObject type 'Contact' is not supported.",
-    };
-    place.org.fault("Contact/describe", 10, refused);
+    let user = place.org.api_user();
+    place.org.permit(&user, |p| p.object("Contact").read = false);
     let output = place.run(&["backup", "acme"]);
     assert_eq!(output.status.code(), Some(3), "{}", error(&output));
     assert!(String::from_utf8_lossy(&output.stdout).contains("Contact: could not be read"));
     assert_eq!(place.snapshots(), 2);
+    // What is out of sight is not deleted.
+    let diff = place.run(&["diff", "1", "latest", "--json", "--sobject", "Contact"]);
+    assert_eq!((diff.status.code(), diff.stdout.len()), (Some(0), 0));
+    let output = place.run(&["backup", "acme", "--except", "Contact"]);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
 }
 
 #[cfg(unix)]

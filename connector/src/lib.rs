@@ -4,7 +4,8 @@
 //! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
 //! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
 //! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
-//! `rest`, `composite`, `query`, `bulk`, `collections`, `soap` (one file an API family) -> `org` (the face).
+//! `rest`, `composite`, `query`, `bulk`, `collections`, `soap` (one file an API family) -> `many`
+//! (which of them a reading goes by) -> `org` (the face).
 //!
 //! It knows no bytes of the vault, decides nothing about records, and never prints.
 
@@ -14,6 +15,7 @@ mod collections;
 mod composite;
 mod error;
 mod limits;
+mod many;
 mod org;
 mod query;
 mod rest;

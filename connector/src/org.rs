@@ -24,7 +24,7 @@ use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{collections, composite, query, soap};
+use crate::{collections, composite, many, query, soap};
 
 /// How to connect to an org.
 ///
@@ -295,7 +295,7 @@ impl Source for SalesforceOrg {
     }
 
     fn read_all(&mut self, reads: &[Read<'_>], sink: &mut dyn Sink) -> Result<()> {
-        query::many::read_all(&mut self.caller, &self.rest, &mut self.bulk, reads, sink)
+        many::read_all(&mut self.caller, &self.rest, &mut self.bulk, reads, sink)
     }
 
     fn deleted(

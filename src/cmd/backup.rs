@@ -3,31 +3,106 @@
 //! Key decision: what could not be read is said by name, and the command then ends with 3, not 0.
 //! It does not decide what is read: the engine does, by what it has.
 
-use halite_engine::Result;
-use halite_engine::ops::capture::{self, BackupOptions};
+use halite_connector::BulkPolicy;
+use halite_engine::ops::capture::{self, BackupOptions, Progress, unfinished};
 use halite_engine::ops::report::Report;
+use halite_engine::{Kind, Result};
 
 use crate::args::Backup;
-use crate::job::Job;
+use crate::job::{Job, connection};
 use crate::out::{End, Out, bytes, count};
 
-/// Captures a snapshot.
+/// Captures a snapshot, or goes on with one that was begun.
 pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     let vault = job.vault()?;
-    let mut org = job.sign_in(&vault, &flags.name)?;
+    let org = connection(&vault, &flags.name)?.org;
+    if let Some(left) = unfinished(&vault, org)?.last() {
+        job.out.line(format_args!(
+            "a capture of {} was saved {}: {} done, {} under way; it goes on if it asked for the same",
+            left.from,
+            left.saved,
+            count(left.done as u64, "sObject"),
+            left.under_way
+        ))?;
+    }
+    let policy = if flags.rest_only {
+        BulkPolicy::Never
+    } else {
+        BulkPolicy::Auto
+    };
+    let mut source = job.sign_in_with(&vault, &flags.name, |connect| {
+        connect.ceiling(flags.ceiling).bulk(policy)
+    })?;
     let options = BackupOptions {
         only: flags.only.clone(),
+        except: flags.except.clone().unwrap_or_default(),
         full: flags.full,
         ..BackupOptions::default()
     };
     let bar = job.out.progress();
-    let done = capture::backup(&vault, &mut org, &options, &mut |sobject| {
-        bar.set_message(format!("{} ({} read)", sobject.name, sobject.read));
+    let mut told = Told::default();
+    let done = capture::backup(&vault, &mut source, &options, &mut |progress| {
+        if let Some(text) = told.hear(progress) {
+            tracing::info!("{text}");
+            bar.set_message(text);
+        }
     });
     bar.finish_and_clear();
-    let done = done?;
+    let done = match done {
+        // The ceiling or the day's allowance: what was read is safe.
+        Err(error) if error.kind() == Kind::Quota && !unfinished(&vault, org)?.is_empty() => {
+            job.out.line(format_args!("not done yet: {error}"))?;
+            return Ok(End::Partly);
+        }
+        done => done?,
+    };
     report(job.out, &done)?;
     Ok(if done.complete() { End::Done } else { End::Partly })
+}
+
+/// What was heard of a capture so far.
+#[derive(Default)]
+struct Told {
+    sobjects: usize,
+    done: usize,
+}
+
+impl Told {
+    /// A line for people: which sObject, how much of it, and what is left.
+    fn hear(&mut self, progress: &Progress<'_>) -> Option<String> {
+        match progress {
+            Progress::Begun { sobjects, done } => {
+                (self.sobjects, self.done) = (*sobjects, *done);
+                Some(format!("{} to read", count((sobjects - done) as u64, "sObject")))
+            }
+            Progress::Rows {
+                sobject,
+                rows,
+                bytes: size,
+                before,
+            } => {
+                let of = if *before > 0 {
+                    format!(", {before} the last time")
+                } else {
+                    String::new()
+                };
+                let (done, all) = (self.done, self.sobjects);
+                Some(format!(
+                    "{done} of {all} done; {sobject}: {rows} taken{of}, {}",
+                    bytes(*size)
+                ))
+            }
+            Progress::Done(sobject) => {
+                self.done += 1;
+                let (done, all) = (self.done, self.sobjects.max(self.done));
+                Some(format!(
+                    "{done} of {all} done; {}: {}",
+                    sobject.name, sobject.standing
+                ))
+            }
+            Progress::Saved => None,
+        }
+    }
 }
 
 /// Says what a capture did: a line an sObject that changed, a line a refusal, and a sum.
@@ -55,10 +130,11 @@ pub fn report(out: Out, report: &Report) -> Result<()> {
                 count(s.erased, "row")
             ))?;
         }
-        if let Some(counted) = s.counted.filter(|n| *n != s.live + s.erased) {
+        if !s.complete() {
+            let (name, live, standing) = (&s.name, s.live, &s.standing);
+            let counted = s.counted.map_or("not".to_owned(), |n| n.to_string());
             out.line(format_args!(
-                "  {}: {} live here, {counted} counted by the org",
-                s.name, s.live
+                "  {name}: {standing}; {live} live here, {counted} counted by the org"
             ))?;
         }
     }

@@ -9,7 +9,7 @@ use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use halite_engine::ops::capture::{self, BackupOptions};
+use halite_engine::ops::capture::{self, BackupOptions, Progress};
 use halite_engine::ops::erase::erased_among;
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
@@ -57,8 +57,10 @@ fn plan(job: &Job, flags: &RestorePlan) -> Result<End> {
     };
     let mut org = job.sign_in(&vault, &flags.name)?;
     let bar = job.out.progress();
-    let done = capture::backup(&vault, &mut org, &BackupOptions::default(), &mut |sobject| {
-        bar.set_message(format!("reading the org as it is: {}", sobject.name));
+    let done = capture::backup(&vault, &mut org, &BackupOptions::default(), &mut |progress| {
+        if let Progress::Done(sobject) = progress {
+            bar.set_message(format!("reading the org as it is: {}", sobject.name));
+        }
     });
     bar.finish_and_clear();
     let now = vault.find_snapshot(kept.org, &done?.name)?;

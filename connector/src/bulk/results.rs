@@ -2,7 +2,7 @@
 //!
 //! Key decision: pages are asked for by rows and sized by the bytes that rows turned out to have, so that two of them
 //! fit the memory. Each page's rows are counted, quotes minded, against the org's figure, and all of them against the
-//! job's; a page is handed on as the text that came (Bulk API 2.0 guide, "Get Results for a Query Job").
+//! job's (Bulk API 2.0 guide, "Get Results for a Query Job"). It does not parse: a page is handed on as it came.
 
 use halite_engine::base::error::{Error, Result};
 use serde::Deserialize;

@@ -6,11 +6,10 @@
 //! "QueryAll"). Which rows and fields to read is not decided here.
 
 mod joined;
-pub mod many;
 mod page;
 mod position;
 pub mod row;
-mod soql;
+pub mod soql;
 
 use halite_engine::base::error::{Error, Kind, Result};
 use halite_engine::base::id::RecordId;
@@ -23,12 +22,12 @@ use crate::error::Fault;
 use crate::rest::{Rest, api_name};
 use crate::retry::{Caller, Session};
 use crate::transport::Call;
-use page::Page;
 use row::Row;
-use soql::{After, IDS_MAX};
+use soql::IDS_MAX;
 
+pub use page::Page;
 pub use position::Position;
-pub use soql::{Order, Select};
+pub use soql::{After, Order, Select};
 
 /// The fields that can tell when a row was touched, the best first.
 const STAMPS: [&str; 3] = ["SystemModstamp", "LastModifiedDate", "CreatedDate"];
@@ -52,7 +51,7 @@ pub fn read<S: Session>(
 }
 
 /// The same, and the org's own answer where it refuses.
-fn read_rows<S: Session>(
+pub fn read_rows<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
     read: Read<'_>,
@@ -122,11 +121,11 @@ fn one<S: Session>(
 }
 
 /// The stamp that rows can be asked by: the first that the sObject has and lets stand in WHERE.
-fn stamp_field(describe: &Describe) -> Option<&'static str> {
+pub fn stamp_field(describe: &Describe) -> Option<&'static str> {
     STAMPS.into_iter().find(|name| filterable(describe, name))
 }
 
-fn filterable(describe: &Describe, name: &str) -> bool {
+pub fn filterable(describe: &Describe, name: &str) -> bool {
     describe.field(name).is_some_and(|field| field.filterable)
 }
 
@@ -142,7 +141,7 @@ fn pages<S: Session>(
 
 /// The same from the row after `after`, or from a first page that has come already; begun again after the last row
 /// where the cursor dies.
-fn pages_from<S: Session>(
+pub fn pages_from<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
     select: &Select<'_>,
@@ -179,7 +178,7 @@ fn pages_from<S: Session>(
 }
 
 /// Where the last row stands, as far as the order can be resumed from it.
-fn reached(row: &[u8], order: Order<'_>) -> Option<After> {
+pub fn reached(row: &[u8], order: Order<'_>) -> Option<After> {
     let row = Row::parse(row).ok()?;
     let stamp = match order {
         Order::None => return None,

@@ -2,7 +2,7 @@
 //!
 //! Key decision: a fixed order of few questions, each for the whole group: describes, logs of deletions, rows; then
 //! what is missing is proved sObject by sObject, and counts are compared. What failed because the schema moved under
-//! it is tried once more with a new describe. How absence is proved and counts are settled stands beside.
+//! it is tried once more with a new describe. It neither proves absence nor settles counts: those stand beside.
 
 use std::sync::Arc;
 

@@ -2,20 +2,19 @@
 //!
 //! Key decision: look first, then choose. The first page of a query comes with four others in one call and says how
 //! many rows there are; few go on as they began, many become a Bulk job. What is read whole is asked for its size
-//! before. Jobs are made first, so that the org works on them while the rest is read. It decides nothing about rows.
+//! before. Jobs are made first, so that the org works on them while the rest is read. It does not look into rows.
 
 use std::collections::BTreeSet;
 
 use halite_engine::base::error::Result;
 use halite_engine::ops::org::{Read, Scope, Sink};
 
-use super::page::Page;
-use super::position::Position;
-use super::soql::{self, After, Order, Select};
-use super::{filterable, pages_from, reached, read_rows, stamp_field};
 use crate::bulk::{self, Bulk, Job};
 use crate::composite::{QUERIES, bodies, of_one};
 use crate::error::{Fault, is_of_run};
+use crate::query::{
+    After, Order, Page, Position, Select, filterable, pages_from, reached, read_rows, soql, stamp_field,
+};
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
 
