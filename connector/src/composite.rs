@@ -26,6 +26,9 @@ pub const QUERIES: usize = 5;
 const LOOK_BACK: i64 = (15 * 24 - 1) * 3_600_000;
 const MINUTE: i64 = 60_000;
 
+/// What is done with the body of sub-request number n; the caller is lent for further calls.
+type EachBody<'a, S> = dyn FnMut(&mut Caller<S>, usize, Result<Vec<u8>, Fault>) -> Result<()> + 'a;
+
 /// Asks for all of these paths, at most `most` in a call, and gives the bodies in order.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub fn bodies<S: Session>(
     rest: &Rest,
     paths: &[String],
     most: usize,
-    each: &mut dyn FnMut(&mut Caller<S>, usize, Result<Vec<u8>, Fault>) -> Result<()>,
+    each: &mut EachBody<'_, S>,
 ) -> Result<()> {
     let mut at = 0;
     for some in paths.chunks(most) {

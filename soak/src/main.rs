@@ -6,6 +6,7 @@
 
 mod actors;
 mod book;
+mod capture;
 mod collect;
 mod dice;
 mod disk;
@@ -37,10 +38,24 @@ struct Arguments {
 enum What {
     /// Actors on one simulated store that fails and lies; then each call of each operation made to fail
     Engine(Seeds),
+    /// Orgs that are written to while they are read, over HTTP; then the real command killed while it reads
+    Capture(Captures),
     /// The real command, killed at random instants
     Kill(Kills),
     /// Disks of growing sizes, full at each write
     Disk,
+}
+
+#[derive(Args)]
+struct Captures {
+    #[command(flatten)]
+    seeds: Seeds,
+    /// How often the command is killed in the middle of a capture and run again
+    #[arg(long, default_value_t = 0)]
+    kills: u64,
+    /// The command; by default the one built beside this program
+    #[arg(long)]
+    halite: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -85,6 +100,11 @@ fn main() -> ExitCode {
         What::Engine(seeds) => {
             report.seeds(seeds.first, seeds.seeds, seeds.verbose, engine::run);
             (seeds.first..seeds.first + seeds.sweeps).for_each(|seed| sweep::run(seed, &report));
+        }
+        What::Capture(Captures { seeds, kills, halite }) => {
+            report.seeds(seeds.first, seeds.seeds, seeds.verbose, capture::run);
+            let halite = halite.unwrap_or_else(beside);
+            capture::kill::run(&halite, kills, seeds.first, &report);
         }
         What::Disk => disk::run(&report),
         What::Kill(kills) => {

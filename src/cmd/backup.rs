@@ -142,6 +142,12 @@ pub fn report(out: Out, report: &Report) -> Result<()> {
         let why = s.skipped.as_deref().unwrap_or_default();
         out.line(format_args!("  {}: could not be read: {why}", s.name))?;
     }
+    if !report.sees_all {
+        out.line(
+            "  the user does not see every row: give \"View All Data\" (Setup, Permission Sets, System Permissions); \
+             until then nothing that is missing is taken for deleted, and what changed is read again",
+        )?;
+    }
     let read: u64 = report.sobjects.iter().map(|s| s.read).sum();
     let skipped = report.sobjects.iter().filter(|s| s.skipped.is_some()).count() as u64;
     out.line(format_args!(

@@ -28,12 +28,15 @@ struct Page {
     next: Option<String>,
 }
 
+/// What is done with a page, and with the position behind it.
+pub type EachPage<'a> = dyn FnMut(&[u8], Option<Position>) -> Result<()> + 'a;
+
 /// Gives every page with the position behind it; none behind the last.
 pub fn read<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
     mut job: Job,
-    each: &mut dyn FnMut(&[u8], Option<Position>) -> Result<()>,
+    each: &mut EachPage<'_>,
 ) -> Result<(), Fault> {
     let total = complete(caller, rest, &job.id)?;
     let mut most = ROWS_FIRST;

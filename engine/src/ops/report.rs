@@ -26,6 +26,8 @@ pub struct Report {
     pub sobjects: Vec<SObjectReport>,
     /// sObjects that should have been read and could not be; their reasons stand above.
     pub failed: Vec<String>,
+    /// Whether the running user saw every row: else rows that are hidden from him are in no count.
+    pub sees_all: bool,
     /// Bytes of data packs written; metadata comes on top.
     pub bytes_added: u64,
     /// Requests made, those of attempts before this one too.
@@ -111,6 +113,7 @@ impl Report {
             until: info.until.to_string(),
             sobjects: captured.map(SObjectReport::of).collect(),
             failed: Vec::new(),
+            sees_all: true,
             bytes_added,
             calls: spent.calls,
             spent,
@@ -119,6 +122,6 @@ impl Report {
 
     /// Whether everything that should be read was, and nothing is known to be missing.
     pub fn complete(&self) -> bool {
-        self.failed.is_empty() && self.sobjects.iter().all(SObjectReport::complete)
+        self.sees_all && self.failed.is_empty() && self.sobjects.iter().all(SObjectReport::complete)
     }
 }

@@ -217,7 +217,7 @@ impl<'v> Capture<'v, '_> {
             captured,
             failed: false,
             runs,
-            schema: ask.fresh.then(|| NewSchema::Here(ask.schema, Some(ask.text))),
+            schema: ask.fresh.then_some(NewSchema::Here(ask.schema, Some(ask.text))),
             read_from: bound,
             key_prefix: prefix
                 .and_then(|p| p.as_bytes().try_into().ok())

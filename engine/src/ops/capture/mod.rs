@@ -124,6 +124,8 @@ struct Capture<'v, 'o> {
     writer: Writer<'v>,
     done: Vec<Done>,
     under: Under,
+    /// Whether the user saw every row when this began.
+    sight: bool,
 }
 
 impl<'v, 'o> Capture<'v, 'o> {
@@ -142,9 +144,11 @@ impl<'v, 'o> Capture<'v, 'o> {
             Some((name, from)) => (Some(name), from),
             None => (None, source.now()?),
         };
+        let sight = sees_all(source)?;
         Ok(Self {
             vault,
             options,
+            sight,
             org: identity.org,
             number,
             name,
@@ -184,9 +188,10 @@ impl<'v, 'o> Capture<'v, 'o> {
         let Some(only) = &self.options.only else {
             return Ok(all.into_iter().filter(|info| !except(info)).collect());
         };
+        let known = self.vault.catalog().objects(self.org)?;
         if let Some(unknown) = only
             .iter()
-            .find(|name| all.iter().all(|info| info.name != **name))
+            .find(|name| all.iter().all(|info| info.name != **name) && !known.contains_key(*name))
         {
             return Err(
                 Error::new(Kind::NotFound, format!("the org has no sObject {unknown}"))
@@ -199,10 +204,11 @@ impl<'v, 'o> Capture<'v, 'o> {
 
     /// What was captured before and is not in the org's list: not a deletion, but to be told.
     fn unseen(&mut self, chosen: &[SObjectInfo], hear: &mut Hear<'_>) -> Result<()> {
-        if self.options.only.is_some() {
-            return Ok(());
-        }
+        let only = self.options.only.as_ref();
         for (name, _) in self.vault.catalog().objects(self.org)? {
+            if only.is_some_and(|only| !only.contains(&name)) {
+                continue;
+            }
             let known = chosen.iter().any(|info| info.name == name) || self.options.except.contains(&name);
             if known || name.contains('.') || self.done.iter().any(|done| done.captured.name == name) {
                 continue;
@@ -233,6 +239,10 @@ impl<'v, 'o> Capture<'v, 'o> {
 
     fn publish(mut self, source: &mut dyn Source) -> Result<Report> {
         let name = self.name()?;
+        let sight = self.sight && sees_all(source)?;
+        if !sight {
+            self.stay_behind()?;
+        }
         let until = source.now()?;
         let spent = self.under.spent(source);
         let draft = Draft {
@@ -251,8 +261,27 @@ impl<'v, 'o> Capture<'v, 'o> {
         let report = Report::of(&info, captured, bytes, spent);
         Ok(Report {
             failed: draft.failed().collect(),
+            sees_all: sight,
             ..report
         })
+    }
+
+    /// What a user changed who is not seen is not read: the next capture begins again where this one did.
+    fn stay_behind(&mut self) -> Result<()> {
+        let before = self.vault.catalog().objects(self.org)?;
+        for done in &mut self.done {
+            let bound = before.get(&done.captured.name).map(|entry| entry.read_from);
+            done.read_from = bound.unwrap_or(Stamp::NONE);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the running user sees every row of the org's own data.
+fn sees_all(source: &mut dyn Source) -> Result<bool> {
+    match source.sees_all("Account") {
+        Err(error) if read::about_one(&error) => Ok(false),
+        answer => answer,
     }
 }
 
