@@ -227,12 +227,22 @@ impl Job {
         vault.find_snapshot(org, at.unwrap_or("latest"))
     }
 
-    /// Signs in to the org of a connection; a grant that the org rotates is kept before it is used.
+    /// Signs in to the org of a connection, to write to it: no ceiling ends what a restore has begun.
     pub fn sign_in(&self, vault: &Arc<Vault>, name: &str) -> Result<SalesforceOrg> {
+        self.sign_in_with(vault, name, |connect| connect.ceiling(100))
+    }
+
+    /// The same, with more said about how; a grant that the org rotates is kept before it is used.
+    pub fn sign_in_with(
+        &self,
+        vault: &Arc<Vault>,
+        name: &str,
+        how: impl FnOnce(Connect) -> Connect,
+    ) -> Result<SalesforceOrg> {
         let kept = connection(vault, name)?;
         let (keeper, name) = (Arc::clone(vault), name.to_owned());
         let (environment, org, org_name) = (kept.environment.clone(), kept.org, kept.org_name);
-        Connect::new(kept.environment)
+        how(Connect::new(kept.environment))
             .grant(kept.grant)
             .cancel(Arc::clone(&self.cancel))
             .on_new_grant(move |grant| {

@@ -4,14 +4,20 @@
 //! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
 //! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
 //! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
-//! `rest`, `query`, `collections`, `soap` (one file an API family) -> `org` (the face).
+//! `rest`, `composite`, `query`, `asks`, `deleted`, `many`, `collections`, `soap` (one file an API family) ->
+//! `org` (the face). Who asks for much at once gets it in few calls: [`Source`](halite_engine::ops::org::Source)'s
+//! `describes`, `counts`, `deleted` and `read_all`.
 //!
 //! It knows no bytes of the vault, decides nothing about records, and never prints.
 
+mod asks;
 mod auth;
 mod collections;
+mod composite;
+mod deleted;
 mod error;
 mod limits;
+mod many;
 mod org;
 mod query;
 mod rest;

@@ -1,9 +1,11 @@
-//! The org's allowance of API calls, as far as replies tell it, and our own count of requests.
+//! What is spent of the org's allowance, what it says that is left, and the ceiling that reading keeps to.
 //!
 //! Key decision: the header is an estimate, since it is not monotone (recorded: 28, 28, 29, 26 within a second),
-//! so the last value is kept as it came and nothing is derived from two of them. It stops nothing by itself:
-//! the org refuses when the allowance is used up.
+//! so the last value is kept as it came and nothing is derived from two of them; our own count is looked at beside
+//! it. The ceiling stops reading alone, never a write: what a restore has begun must not end half-way for it.
 
+use halite_engine::base::error::{Error, Kind, Result};
+use halite_engine::ops::org::Spent;
 use reqwest::header::HeaderMap;
 
 /// Calls of the last 24 hours, all clients of the org together (REST API guide, "Sforce-Limit-Info").
@@ -35,16 +37,33 @@ impl Usage {
 }
 
 /// What is known of calls so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits {
-    calls: u64,
+    spent: Spent,
     usage: Option<Usage>,
+    /// Percent of the day's allowance; 100 is no ceiling.
+    ceiling: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            spent: Spent::default(),
+            usage: None,
+            ceiling: 100,
+        }
+    }
 }
 
 impl Limits {
+    /// Sets the share of the day's allowance, in percent, beyond which nothing more is read.
+    pub fn set_ceiling(&mut self, percent: u8) {
+        self.ceiling = percent.min(100);
+    }
+
     /// Counts one request, whatever becomes of it.
     pub fn count(&mut self) {
-        self.calls += 1;
+        self.spent.calls += 1;
     }
 
     /// Takes note of a reply's headers.
@@ -55,9 +74,31 @@ impl Limits {
         }
     }
 
-    /// Requests made, retries included.
-    pub fn calls(&self) -> u64 {
-        self.calls
+    /// Whether there is room for one more reading, by what everybody used or by what we did.
+    ///
+    /// # Errors
+    /// `Quota` at the ceiling.
+    pub fn may_read(&self) -> Result<()> {
+        let Some(Usage { used, allowed }) = self.usage.filter(|_| self.ceiling < 100) else {
+            return Ok(());
+        };
+        let ceiling = allowed.saturating_mul(u64::from(self.ceiling)) / 100;
+        if used.max(self.spent.calls) < ceiling {
+            return Ok(());
+        }
+        let ours = self.spent.calls;
+        let message = format!(
+            "the ceiling is reached: {used} of the org's {allowed} calls a day are used, {ours} of them by this run, \
+             and reading ends at {} % ({ceiling})",
+            self.ceiling
+        );
+        Err(Error::new(Kind::Quota, message)
+            .hint("the next run goes on where this one ended; wait until calls have grown back, or raise the ceiling"))
+    }
+
+    /// What was spent so far.
+    pub fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// The org's last word on its allowance.

@@ -4,6 +4,7 @@
 //! clock, its version and who is signed in are asked, never assumed. It holds no logic of an API of its own:
 //! every method hands on to the file of its family.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +13,9 @@ use halite_engine::base::clock::Clock;
 use halite_engine::base::error::{Error, Result};
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
-use halite_engine::ops::org::{EachRow, Identity, Outcome, Read, SObjectInfo, Source, Target};
+use halite_engine::ops::org::{
+    DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent, Target,
+};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -21,7 +24,7 @@ use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{collections, query, soap};
+use crate::{asks, collections, deleted, many, query, soap};
 
 /// How to connect to an org.
 ///
@@ -43,6 +46,7 @@ pub struct Connect {
     cancel: Arc<AtomicBool>,
     patience: Patience,
     clock: Clock,
+    ceiling: u8,
 }
 
 impl Connect {
@@ -55,6 +59,7 @@ impl Connect {
             cancel: Arc::default(),
             patience: Patience::default(),
             clock: Clock::system(),
+            ceiling: 50,
         }
     }
 
@@ -95,6 +100,16 @@ impl Connect {
         self
     }
 
+    /// The share of the org's daily allowance of calls, in percent, beyond which nothing more is read: 50, if nothing is
+    /// said, and 100 is none. The rest is left to others. Then readings are `Quota` errors. It is held against what the
+    /// org says is used by everybody, and against our own count. Writes are not bound by it; who writes should not let
+    /// the reads in between be bound either.
+    #[must_use]
+    pub fn ceiling(mut self, percent: u8) -> Self {
+        self.ceiling = percent;
+        self
+    }
+
     /// Signs in and picks the API version.
     ///
     /// # Errors
@@ -111,12 +126,15 @@ impl Connect {
         let mut wire = Wire::new(Transport::new(self.cancel, local)?, self.patience, self.clock);
         let session = SignedIn::open(&self.environment, grant, self.keep, &mut wire)?;
         let mut caller = Caller { wire, session };
+        caller.wire.limits_mut().set_ceiling(self.ceiling);
         let rest = Rest::open(&mut caller)?;
         tracing::info!(version = %rest.version, "connected");
         Ok(SalesforceOrg {
             caller,
             rest,
             identity: None,
+            now: None,
+            unlogged: BTreeSet::new(),
         })
     }
 }
@@ -134,6 +152,10 @@ pub struct SalesforceOrg {
     caller: Caller<SignedIn>,
     rest: Rest,
     identity: Option<Identity>,
+    /// The org's clock when it was last asked.
+    now: Option<Stamp>,
+    /// sObjects that the org keeps no log of deletions of.
+    unlogged: BTreeSet<String>,
 }
 
 impl fmt::Debug for SalesforceOrg {
@@ -219,15 +241,23 @@ impl Source for SalesforceOrg {
 
     /// By SOAP, to the millisecond; by a reply's date, to the second and rounded down, where SOAP is refused.
     fn now(&mut self) -> Result<Stamp> {
-        match soap::server_time(&mut self.caller, &self.rest) {
-            Ok(stamp) => Ok(stamp),
-            Err(fault) if fault.is_answer() => Ok(self.rest.date(&mut self.caller)?),
-            Err(fault) => Err(fault.into()),
-        }
+        let now = match soap::server_time(&mut self.caller, &self.rest) {
+            Ok(stamp) => stamp,
+            Err(fault) if fault.is_answer() => self.rest.date(&mut self.caller)?,
+            Err(fault) => return Err(fault.into()),
+        };
+        self.now = Some(now);
+        Ok(now)
     }
 
     fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
-        self.rest.sobjects(&mut self.caller)
+        let listed = self.rest.sobjects(&mut self.caller)?;
+        self.unlogged = listed
+            .iter()
+            .filter(|l| !l.replicateable)
+            .map(|l| l.info.name.clone())
+            .collect();
+        Ok(listed.into_iter().map(|listed| listed.info).collect())
     }
 
     fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
@@ -237,7 +267,7 @@ impl Source for SalesforceOrg {
     fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
         let span = tracing::info_span!("read", sobject = %read.describe.name, fields = read.fields.len());
         let _entered = span.enter();
-        query::read(&mut self.caller, &self.rest, read, each)
+        Ok(query::read(&mut self.caller, &self.rest, read, each)?)
     }
 
     fn count(&mut self, sobject: &str) -> Result<u64> {
@@ -249,7 +279,50 @@ impl Source for SalesforceOrg {
     }
 
     fn calls(&self) -> u64 {
-        self.caller.wire.limits().calls()
+        self.spent().calls
+    }
+
+    fn spent(&self) -> Spent {
+        self.caller.wire.limits().spent()
+    }
+
+    fn describes(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, Vec<u8>>) -> Result<()> {
+        asks::describes(&mut self.caller, &self.rest, sobjects, each)
+    }
+
+    fn counts(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, u64>) -> Result<()> {
+        asks::counts(&mut self.caller, &self.rest, sobjects, each)
+    }
+
+    fn read_all(&mut self, reads: &[Read<'_>], sink: &mut dyn Sink) -> Result<()> {
+        Ok(many::read_all(&mut self.caller, &self.rest, reads, sink)?)
+    }
+
+    /// Up to the org's clock as [`Source::now`] gave it last.
+    fn deleted(
+        &mut self,
+        asked: &[(&str, Stamp)],
+        each: &mut EachAnswer<'_, Option<DeletedLog>>,
+    ) -> Result<()> {
+        let now = match self.now {
+            Some(now) => now,
+            None => self.now()?,
+        };
+        let (places, kept): (Vec<usize>, Vec<(&str, Stamp)>) = asked
+            .iter()
+            .enumerate()
+            .filter(|(_, (name, _))| !self.unlogged.contains(*name))
+            .map(|(at, asked)| (at, *asked))
+            .unzip();
+        for at in (0..asked.len()).filter(|at| places.binary_search(at).is_err()) {
+            each(at, Ok(None))?;
+        }
+        let each = &mut |n: usize, log| each(places[n], log);
+        deleted::deleted(&mut self.caller, &self.rest, now, &kept, each)
+    }
+
+    fn sees_all(&mut self, sobject: &str) -> Result<bool> {
+        asks::sees_all(&mut self.caller, &self.rest, sobject)
     }
 }
 

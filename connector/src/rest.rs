@@ -29,6 +29,15 @@ pub struct Allowance {
     pub remaining: u64,
 }
 
+/// What the list of all sObjects says of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What the engine wants to know.
+    pub info: SObjectInfo,
+    /// Whether the org keeps a log of its deletions.
+    pub replicateable: bool,
+}
+
 /// Who is signed in, as far as the org tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Who {
@@ -104,24 +113,26 @@ impl Rest {
     }
 
     /// Every sObject that the user can see (REST API guide, "Describe Global").
-    pub fn sobjects<S: Session>(&self, caller: &mut Caller<S>) -> Result<Vec<SObjectInfo>> {
+    pub fn sobjects<S: Session>(&self, caller: &mut Caller<S>) -> Result<Vec<Listed>> {
         #[derive(Deserialize)]
-        struct Listed {
+        struct Entry {
             name: String,
             #[serde(default)]
             queryable: bool,
+            #[serde(default)]
+            replicateable: Option<bool>,
         }
         #[derive(Deserialize)]
         struct Global {
-            sobjects: Vec<Listed>,
+            sobjects: Vec<Entry>,
         }
         let global: Global = caller.read(&Call::get(self.path("/sobjects")), &json)?;
-        let info = |listed: Listed| {
-            let unreadable = unreadable(&listed.name, listed.queryable).map(str::to_owned);
-            SObjectInfo {
-                name: listed.name,
-                unreadable,
-            }
+        let info = |entry: Entry| Listed {
+            info: SObjectInfo {
+                unreadable: unreadable(&entry.name, entry.queryable).map(str::to_owned),
+                name: entry.name,
+            },
+            replicateable: entry.replicateable.unwrap_or(true),
         };
         Ok(global.sobjects.into_iter().map(info).collect())
     }

@@ -88,6 +88,11 @@ impl Wire {
         &self.limits
     }
 
+    /// The same, to be told of what is spent.
+    pub fn limits_mut(&mut self) -> &mut Limits {
+        &mut self.limits
+    }
+
     /// Waits about as long as before try number `tries` of a call.
     pub fn pause(&self, tries: u32) -> Result<()> {
         let doubled = self
@@ -185,6 +190,7 @@ impl<S: Session> Caller<S> {
     /// # Errors
     /// The last fault, with method, path, tries and time.
     pub fn read<T>(&mut self, call: &Call, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
+        self.wire.limits.may_read()?;
         let mut trial = self.wire.trial();
         let mut renewed = false;
         loop {
@@ -251,7 +257,7 @@ impl<S: Session> Caller<S> {
 }
 
 fn parsed<T>(reply: Reply, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
-    parse(reply).map_err(|why| Fault::broken(why, true))
+    parse(reply).map_err(Fault::unreadable)
 }
 
 /// The value of a header that is text.

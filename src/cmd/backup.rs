@@ -14,7 +14,7 @@ use crate::out::{End, Out, bytes, count};
 /// Captures a snapshot.
 pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     let vault = job.vault()?;
-    let mut org = job.sign_in(&vault, &flags.name)?;
+    let mut org = job.sign_in_with(&vault, &flags.name, |connect| connect)?;
     let options = BackupOptions {
         only: flags.only.clone(),
         full: flags.full,

@@ -58,9 +58,13 @@ pub enum Cause {
         why: String,
         /// Whether the org may have received the request.
         sent: bool,
+        /// Whether a whole reply came, which does not read.
+        whole: bool,
     },
-    /// Not the org's doing: cancelled, or beyond a bound of ours.
+    /// Not the org's doing: cancelled, or beyond a bound of ours. It ends everything.
     Stop(Error),
+    /// What came does not add up, or is more than is taken. It is about what was asked alone.
+    Doubt(Error),
 }
 
 /// A request that failed, with what was asked and how often.
@@ -76,8 +80,24 @@ impl Fault {
         Cause::Broken {
             why: why.into(),
             sent,
+            whole: false,
         }
         .into()
+    }
+
+    /// A whole reply that does not read.
+    pub fn unreadable(why: impl Into<String>) -> Self {
+        Cause::Broken {
+            why: why.into(),
+            sent: true,
+            whole: true,
+        }
+        .into()
+    }
+
+    /// An answer that contradicts itself, or that is more than is taken: an error of what was asked alone.
+    pub fn doubt(kind: Kind, why: impl Into<String>) -> Self {
+        Cause::Doubt(Error::new(kind, why.into()).hint("run it again")).into()
     }
 
     /// An answer with an error status.
@@ -101,6 +121,57 @@ impl Fault {
         matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(|e| e.code == code))
     }
 
+    /// Says what it was about, before what was asked.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.context = match self.context.as_str() {
+            "" => what.to_string(),
+            asked => format!("{what}: {asked}"),
+        };
+        self
+    }
+
+    /// What the caller can do.
+    pub fn kind(&self) -> Kind {
+        match &self.cause {
+            Cause::Stop(error) | Cause::Doubt(error) => error.kind(),
+            Cause::Broken { .. } => Kind::Io,
+            Cause::Answer { status, errors } => judge(*status, first(errors)).0,
+        }
+    }
+
+    /// Whether it ends a run of many readings, and not one of them alone: there is no org to talk to, no session, no
+    /// allowance, or somebody asked to stop. Refusals that the API words are about what was asked, and so is a whole
+    /// reply that does not read however often it is sent.
+    pub fn is_of_run(&self) -> bool {
+        match &self.cause {
+            Cause::Stop(_) => true,
+            Cause::Doubt(_) => false,
+            Cause::Broken { whole, .. } => !whole,
+            Cause::Answer { status, errors } => {
+                let error = first(errors);
+                let (kind, verdict) = judge(*status, error);
+                match error.map(|e| e.code.as_str()) {
+                    Some("API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "UNSUPPORTED_API_VERSION") => {
+                        true
+                    }
+                    Some(_) => matches!(kind, Kind::Auth | Kind::Quota | Kind::Busy),
+                    None => kind == Kind::Auth || verdict == Verdict::Wait,
+                }
+            }
+        }
+    }
+
+    /// Whether the org finds a query too long or too large to be looked at.
+    pub fn is_too_wide(&self) -> bool {
+        const CODES: [&str; 3] = ["QUERY_TOO_COMPLICATED", "QUERY_TOO_LONG", "URI_TOO_LONG"];
+        let status = match &self.cause {
+            Cause::Answer { status, .. } => *status,
+            _ => 0,
+        };
+        [413, 414, 431].contains(&status) || CODES.iter().any(|code| self.has(code))
+    }
+
     /// Whether the org answered at all.
     pub fn is_answer(&self) -> bool {
         matches!(self.cause, Cause::Answer { .. })
@@ -111,7 +182,7 @@ impl Fault {
         match &self.cause {
             Cause::Answer { status, errors } => judge(*status, first(errors)).1,
             Cause::Broken { .. } => Verdict::Wait,
-            Cause::Stop(_) => Verdict::Stop,
+            Cause::Stop(_) | Cause::Doubt(_) => Verdict::Stop,
         }
     }
 
@@ -124,7 +195,7 @@ impl Fault {
                 Some(_) | None => (400..500).contains(status) && ![406, 408].contains(status),
             },
             Cause::Broken { sent, .. } => !sent,
-            Cause::Stop(_) => true,
+            Cause::Stop(_) | Cause::Doubt(_) => true,
         }
     }
 }
@@ -164,7 +235,9 @@ pub fn judge(status: u16, error: Option<&ApiError>) -> (Kind, Verdict) {
         | "invalid_client_credentials"
         | "inactive_user"
         | "inactive_org" => return (Kind::Auth, Verdict::Stop),
-        "QUERY_TIMEOUT" | "SERVER_UNAVAILABLE" => return (Kind::Io, Verdict::Wait),
+        "SERVER_UNAVAILABLE" => return (Kind::Io, Verdict::Wait),
+        // Asked in the same way it would run for two minutes again: who asks must ask for less.
+        "QUERY_TIMEOUT" => return (Kind::Io, Verdict::Stop),
         "UNSUPPORTED_API_VERSION" => return (Kind::Unsupported, Verdict::Stop),
         "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "TXN_SECURITY_METERING_ERROR" => {
             return (Kind::Denied, Verdict::Stop);
@@ -245,6 +318,8 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let (kind, hint) = match fault.cause {
             Cause::Stop(error) => return error,
+            Cause::Doubt(error) if fault.context.is_empty() => return error,
+            Cause::Doubt(error) => return error.within(fault.context),
             Cause::Broken { .. } => (
                 Kind::Io,
                 "check the network and the org's status, then run it again",
@@ -291,7 +366,7 @@ impl fmt::Display for Fault {
                 }
             }
             Cause::Broken { why, .. } => out.write_str(&one_line(why)),
-            Cause::Stop(error) => fmt::Display::fmt(error, out),
+            Cause::Stop(error) | Cause::Doubt(error) => fmt::Display::fmt(error, out),
         }
     }
 }

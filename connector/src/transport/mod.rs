@@ -54,7 +54,7 @@ pub enum Body {
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, POST, PATCH.
+    /// GET, POST, PATCH, DELETE.
     pub method: Method,
     /// Path and query on the host.
     pub path: String,
@@ -295,10 +295,8 @@ async fn take_body(reply: &mut reqwest::Response) -> Result<Vec<u8>, Fault> {
         })?;
         let Some(piece) = piece else { return Ok(body) };
         if body.len() + piece.len() > BODY_MAX {
-            return Err(Fault::broken(
-                format!("a reply of more than {} MiB", BODY_MAX >> 20),
-                true,
-            ));
+            let why = format!("a reply of more than {} MiB", BODY_MAX >> 20);
+            return Err(Fault::doubt(Kind::Io, why));
         }
         body.extend_from_slice(&piece);
     }
