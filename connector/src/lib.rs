@@ -4,7 +4,7 @@
 //! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
 //! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
 //! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
-//! `rest`, `composite`, `query`, `asks`, `deleted`, `many`, `collections`, `soap` (one file an API family) ->
+//! `rest`, `composite`, `query`, `asks`, `deleted`, `bulk`, `many`, `collections`, `soap` (one file an API family) ->
 //! `org` (the face). Who asks for much at once gets it in few calls: [`Source`](halite_engine::ops::org::Source)'s
 //! `describes`, `counts`, `deleted` and `read_all`.
 //!
@@ -12,6 +12,7 @@
 
 mod asks;
 mod auth;
+mod bulk;
 mod collections;
 mod composite;
 mod deleted;
@@ -26,6 +27,7 @@ mod soap;
 mod transport;
 
 pub use auth::{Environment, Grant};
+pub use bulk::Bulk;
 pub use limits::Usage;
 pub use org::{Connect, SalesforceOrg};
 pub use rest::Allowance;

@@ -66,6 +66,16 @@ impl Limits {
         self.spent.calls += 1;
     }
 
+    /// Counts a Bulk job that was made.
+    pub fn count_job(&mut self) {
+        self.spent.jobs += 1;
+    }
+
+    /// Counts bytes of Bulk results that came.
+    pub fn count_results(&mut self, bytes: usize) {
+        self.spent.result_bytes += bytes as u64;
+    }
+
     /// Takes note of a reply's headers.
     pub fn note(&mut self, headers: &HeaderMap) {
         let header = headers.get("sforce-limit-info").and_then(|v| v.to_str().ok());

@@ -20,11 +20,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::{Environment, Grant, KeepGrant, SignedIn};
+use crate::bulk::{Bulk, Known};
 use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{asks, collections, deleted, many, query, soap};
+use crate::{asks, bulk, collections, deleted, many, query, soap};
 
 /// How to connect to an org.
 ///
@@ -47,6 +48,8 @@ pub struct Connect {
     patience: Patience,
     clock: Clock,
     ceiling: u8,
+    bulk: Bulk,
+    bulk_from: u64,
 }
 
 impl Connect {
@@ -60,6 +63,8 @@ impl Connect {
             patience: Patience::default(),
             clock: Clock::system(),
             ceiling: 50,
+            bulk: Bulk::default(),
+            bulk_from: bulk::FROM,
         }
     }
 
@@ -100,6 +105,20 @@ impl Connect {
         self
     }
 
+    /// Whether Bulk jobs are used.
+    #[must_use]
+    pub fn bulk(mut self, bulk: Bulk) -> Self {
+        self.bulk = bulk;
+        self
+    }
+
+    /// More rows than this, 20,000 if nothing is said, are read by a Bulk job.
+    #[must_use]
+    pub fn bulk_from(mut self, rows: u64) -> Self {
+        self.bulk_from = rows;
+        self
+    }
+
     /// The share of the org's daily allowance of calls, in percent, beyond which nothing more is read: 50, if nothing is
     /// said, and 100 is none. The rest is left to others. Then readings are `Quota` errors. It is held against what the
     /// org says is used by everybody, and against our own count. Writes are not bound by it; who writes should not let
@@ -134,6 +153,7 @@ impl Connect {
             rest,
             identity: None,
             now: None,
+            known: Known::new(self.bulk, self.bulk_from),
             unlogged: BTreeSet::new(),
         })
     }
@@ -152,6 +172,8 @@ pub struct SalesforceOrg {
     caller: Caller<SignedIn>,
     rest: Rest,
     identity: Option<Identity>,
+    /// What was learned of its Bulk API.
+    known: Known,
     /// The org's clock when it was last asked.
     now: Option<Stamp>,
     /// sObjects that the org keeps no log of deletions of.
@@ -241,6 +263,7 @@ impl Source for SalesforceOrg {
 
     /// By SOAP, to the millisecond; by a reply's date, to the second and rounded down, where SOAP is refused.
     fn now(&mut self) -> Result<Stamp> {
+        self.known.tidy(&mut self.caller, &self.rest);
         let now = match soap::server_time(&mut self.caller, &self.rest) {
             Ok(stamp) => stamp,
             Err(fault) if fault.is_answer() => self.rest.date(&mut self.caller)?,
@@ -295,7 +318,13 @@ impl Source for SalesforceOrg {
     }
 
     fn read_all(&mut self, reads: &[Read<'_>], sink: &mut dyn Sink) -> Result<()> {
-        Ok(many::read_all(&mut self.caller, &self.rest, reads, sink)?)
+        Ok(many::read_all(
+            &mut self.caller,
+            &self.rest,
+            &mut self.known,
+            reads,
+            sink,
+        )?)
     }
 
     /// Up to the org's clock as [`Source::now`] gave it last.

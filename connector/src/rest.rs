@@ -18,6 +18,9 @@ use crate::transport::{Call, Reply};
 /// The versions this build was written for; a later one may word its answers differently.
 const VERSIONS: std::ops::RangeInclusive<u32> = 45..=67;
 
+/// Names in one question for record counts: of 40 characters each they fit a URI.
+const NAMES_MAX: usize = 200;
+
 /// One allowance of the org (REST API guide, "Limits").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowance {
@@ -110,6 +113,35 @@ impl Rest {
             Ok(all.into_iter().map(named).collect())
         };
         Ok(caller.read(&Call::get(self.path("/limits")), &parse)?)
+    }
+
+    /// About how many live rows each of these sObjects has, by the org's own estimate (REST API guide, "Record
+    /// Count"). It tells nothing of those without rows; where it is refused, it tells nothing at all.
+    pub fn record_counts<S: Session>(
+        &self,
+        caller: &mut Caller<S>,
+        sobjects: &[&str],
+        each: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), Fault> {
+        #[derive(Deserialize)]
+        struct Counted {
+            name: String,
+            count: u64,
+        }
+        #[derive(Deserialize)]
+        struct Counts {
+            #[serde(rename = "sObjects")]
+            sobjects: Vec<Counted>,
+        }
+        for some in sobjects.chunks(NAMES_MAX) {
+            let path = self.path(&format!("/limits/recordCount?sObjects={}", some.join(",")));
+            match caller.read(&Call::get(path), &json::<Counts>) {
+                Ok(counts) => counts.sobjects.iter().for_each(|c| each(&c.name, c.count)),
+                Err(fault) if fault.is_of_run() => return Err(fault),
+                Err(fault) => tracing::info!(%fault, "the org does not estimate its rows"),
+            }
+        }
+        Ok(())
     }
 
     /// Every sObject that the user can see (REST API guide, "Describe Global").

@@ -14,7 +14,7 @@ use reqwest::header::HeaderMap;
 
 use crate::error::{Fault, Verdict};
 use crate::limits::Limits;
-use crate::transport::{Call, Host, OnStop, Reply, Secret, Transport};
+use crate::transport::{Call, Host, OnStop, Reply, Secret, Started, Transport};
 
 /// How long one call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,12 @@ pub enum Written<T> {
     Lost(String),
 }
 
+/// A reading under way.
+pub struct Begun {
+    call: Call,
+    started: Started,
+}
+
 /// One call being tried.
 struct Trial {
     start: Instant,
@@ -91,6 +97,11 @@ impl Wire {
     /// The same, to be told of what is spent.
     pub fn limits_mut(&mut self) -> &mut Limits {
         &mut self.limits
+    }
+
+    /// Waits before a job is looked at again, for the time given or, with little patience, for less.
+    pub fn look_again_after(&self, time: Duration) -> Result<()> {
+        self.transport.wait(time.min(self.patience.longest_wait))
     }
 
     /// Waits about as long as before try number `tries` of a call.
@@ -213,6 +224,46 @@ impl<S: Session> Caller<S> {
                 Verdict::Wait if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
                 _ => return Err(self.wire.told(call, &trial, fault)),
             }
+        }
+    }
+
+    /// Begins to read, so that the reply comes while something else is done.
+    ///
+    /// # Errors
+    /// As before any reading; what becomes of the call itself shows when it is finished.
+    pub fn begin(&mut self, call: Call) -> Result<Begun, Fault> {
+        self.wire.limits.may_read()?;
+        self.wire.limits.count();
+        let (host, token) = (self.session.host(), self.session.token());
+        let started = self.wire.transport.start(host, &call, token)?;
+        Ok(Begun { call, started })
+    }
+
+    /// The headers of what was begun; none where it is no success.
+    pub fn head(&self, begun: &mut Begun) -> Option<HeaderMap> {
+        self.wire.transport.head(&mut begun.started)
+    }
+
+    /// What was begun, asked again as any reading where it came to nothing.
+    ///
+    /// # Errors
+    /// As [`Caller::read`].
+    pub fn finish<T>(
+        &mut self,
+        begun: Begun,
+        parse: &dyn Fn(Reply) -> Result<T, String>,
+    ) -> Result<T, Fault> {
+        let reply = self.wire.transport.finish(begun.started);
+        if let Ok(reply) = &reply {
+            self.wire.limits.note(&reply.headers);
+        }
+        match reply.and_then(|reply| parsed(reply, parse)) {
+            Err(fault) if fault.verdict() == Verdict::Stop => Err(fault.within(begun.call.name())),
+            Err(fault) => {
+                tracing::debug!(call = %begun.call.name(), %fault, "asking again");
+                self.read(&begun.call, parse)
+            }
+            value => value,
         }
     }
 

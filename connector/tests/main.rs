@@ -11,6 +11,7 @@ mod answers;
 mod auth;
 mod reading;
 mod recorded;
+mod results;
 mod server;
 mod simulated;
 mod writing;

@@ -155,7 +155,10 @@ impl Fault {
                     Some("API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "UNSUPPORTED_API_VERSION") => {
                         true
                     }
-                    Some(_) => matches!(kind, Kind::Auth | Kind::Quota | Kind::Busy),
+                    Some(_) => {
+                        matches!(kind, Kind::Auth | Kind::Quota)
+                            || kind == Kind::Busy && verdict == Verdict::Wait
+                    }
                     None => kind == Kind::Auth || verdict == Verdict::Wait,
                 }
             }
@@ -170,6 +173,22 @@ impl Fault {
             _ => 0,
         };
         [413, 414, 431].contains(&status) || CODES.iter().any(|code| self.has(code))
+    }
+
+    /// Whether it is about what came, and not about what was asked.
+    pub fn is_doubt(&self) -> bool {
+        matches!(self.cause, Cause::Doubt(_))
+    }
+
+    /// Whether the org answered with this status.
+    pub fn is_status(&self, wanted: u16) -> bool {
+        matches!(self.cause, Cause::Answer { status, .. } if status == wanted)
+    }
+
+    /// Whether a message of the org holds this text, in whatever case.
+    pub fn says(&self, text: &str) -> bool {
+        let holds = |e: &ApiError| e.message.to_ascii_lowercase().contains(text);
+        matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(holds))
     }
 
     /// Whether the org answered at all.

@@ -4,6 +4,7 @@
 //! HTML, a redirect), so that whoever parses one can rely on a whole body. Redirects are never followed: a token
 //! goes to the host it was given for and nowhere else. It does not repeat anything, and it knows no API.
 
+mod ahead;
 mod host;
 mod secret;
 
@@ -16,8 +17,10 @@ use halite_engine::base::error::{Error, Kind, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Request};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::sync::oneshot::Sender;
 use zeroize::Zeroizing;
 
+pub use ahead::Started;
 pub use host::{Host, path_only};
 pub use secret::Secret;
 
@@ -25,6 +28,8 @@ use crate::error::Fault;
 
 /// Largest body that is taken, after decompression: 128 MiB, far above a page of 2,000 rows.
 const BODY_MAX: usize = 128 << 20;
+/// A success without a body.
+const NO_CONTENT: u16 = 204;
 /// To connect.
 const CONNECT: Duration = Duration::from_secs(30);
 /// Between two pieces of a reply; the API itself gives up a call after 10 minutes.
@@ -72,6 +77,14 @@ impl Call {
             path: path.into(),
             body: Body::None,
             headers: &[],
+        }
+    }
+
+    /// A call without a body.
+    pub fn bare(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            ..Self::get(path)
         }
     }
 
@@ -157,7 +170,7 @@ impl Transport {
     ) -> Result<Reply, Fault> {
         self.check()?;
         let request = self.request(host, call, bearer)?;
-        let exchange = exchange(&self.client, request);
+        let exchange = exchange(&self.client, request, None);
         self.block_on(async {
             if on_stop == OnStop::GiveUp {
                 tokio::select! { reply = exchange => reply, () = self.cancelled() => Err(interrupted().into()) }
@@ -197,6 +210,7 @@ impl Transport {
         }
         let token = bearer.map_or("", Secret::expose);
         request = match &call.body {
+            Body::None if call.headers.iter().any(|(name, _)| ACCEPT == *name) => request,
             Body::None => request.header(ACCEPT, "application/json"),
             Body::Json(text) => json(request).body(text.clone()),
             Body::Form(text) => request
@@ -263,13 +277,22 @@ fn interrupted() -> Error {
     )
 }
 
-async fn exchange(client: &Client, request: Request) -> Result<Reply, Fault> {
+/// One request and its reply; `head` hears of the headers of a success before the body has come.
+async fn exchange(
+    client: &Client,
+    request: Request,
+    head: Option<Sender<HeaderMap>>,
+) -> Result<Reply, Fault> {
     let wants_xml = request.headers().get(ACCEPT).is_some_and(|v| v == "text/xml");
     let mut reply = client.execute(request).await.map_err(|e| {
         let sent = !e.is_connect();
         Fault::broken(format!("no reply: {}", reason(e)), sent)
     })?;
     let (status, headers) = (reply.status().as_u16(), std::mem::take(reply.headers_mut()));
+    if let Some(head) = head.filter(|_| status < 300) {
+        // Nobody listens any more: no matter.
+        let _ = head.send(headers.clone());
+    }
     let body = take_body(&mut reply).await?;
     if (300..400).contains(&status) {
         return Err(redirected(&headers).into());
@@ -277,7 +300,9 @@ async fn exchange(client: &Client, request: Request) -> Result<Reply, Fault> {
     if status >= 400 {
         return Err(Fault::answer(status, &body));
     }
-    if let Some(why) = unusable(&headers, &body, wants_xml) {
+    if status != NO_CONTENT
+        && let Some(why) = unusable(&headers, &body, wants_xml)
+    {
         return Err(Fault::broken(format!("{status} with {why}"), true));
     }
     Ok(Reply { headers, body })

@@ -3,6 +3,7 @@
 //! Key decision: whatever happens on the way, the rows are those of the plain reading, and nothing is said to be over
 //! that is not. Not here: Bulk jobs.
 
+use halite_connector::Bulk;
 use halite_engine::base::error::Kind;
 use halite_engine::ops::org::{Scope, Source};
 use halite_simulator::{Fault, Org, Script};
@@ -187,7 +188,7 @@ fn every_fault_on_the_way_ends_in_the_right_rows() {
 fn a_query_that_runs_too_long_is_asked_for_in_pieces() {
     let place = Place::with_contacts(500);
     let whole = plainly(&place, "Contact", Scope::All);
-    let mut org = place.open();
+    let mut org = place.open_with(|connect| connect.bulk(Bulk::Never));
     let asks = [Ask::whole(&mut org, "Contact"), Ask::whole(&mut org, "Lead")];
     place.org.script(Script {
         contains: "/queryAll".into(),

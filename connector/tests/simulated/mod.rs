@@ -5,6 +5,8 @@
 //! Not here: replies that no org sends, which `answers` and `reading` make by hand.
 
 mod asks;
+mod budget;
+mod bulk;
 mod many;
 
 use std::collections::BTreeMap;
