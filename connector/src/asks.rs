@@ -9,6 +9,8 @@ use serde::Deserialize;
 
 use crate::composite::{MOST, QUERIES, bodies};
 use crate::error::Fault;
+use crate::kinds::Need;
+use crate::parents::{self, wants_filter};
 use crate::query;
 use crate::rest::{Rest, api_name};
 use crate::retry::{Caller, Session};
@@ -47,7 +49,7 @@ pub fn describes<S: Session>(
     })?)
 }
 
-/// Counts of live rows; five in a call.
+/// Counts of live rows; five in a call, by their parents where the org wants that.
 pub fn counts<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
@@ -61,12 +63,16 @@ pub fn counts<S: Session>(
     }
     let path = |name: &&str| query::count_path(rest, name);
     let paths = sobjects.iter().map(path).collect::<Result<Vec<_>>>()?;
-    Ok(bodies(caller, rest, &paths, QUERIES, &mut |_, at, body| {
-        let count = body.and_then(|body| {
-            let counted: Counted = serde_json::from_slice(&body)
-                .map_err(|e| Fault::unreadable(format!("a count that does not parse: {e}")))?;
-            Ok(counted.total_size)
-        });
+    Ok(bodies(caller, rest, &paths, QUERIES, &mut |caller, at, body| {
+        let need = Need::of(sobjects[at]);
+        let count = match (body, need) {
+            (Err(fault), Some(need)) if wants_filter(&fault) => parents::count(caller, rest, need),
+            (body, _) => body.and_then(|body| {
+                let counted: Counted = serde_json::from_slice(&body)
+                    .map_err(|e| Fault::unreadable(format!("a count that does not parse: {e}")))?;
+                Ok(counted.total_size)
+            }),
+        };
         let about = |e: Error| e.within(format!("counting {}", sobjects[at]));
         Ok(each(at, of_one(count)?.map_err(about))?)
     })?)

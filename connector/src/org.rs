@@ -21,11 +21,12 @@ use serde::de::DeserializeOwned;
 
 use crate::auth::{Environment, Grant, KeepGrant, SignedIn};
 use crate::bulk::{Bulk, Known};
+use crate::forecast::{Forecast, Planned};
 use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{asks, bulk, collections, deleted, many, query, soap};
+use crate::{asks, bulk, collections, deleted, forecast, many, query, soap};
 
 /// How to connect to an org.
 ///
@@ -200,6 +201,29 @@ impl SalesforceOrg {
     /// As any request.
     pub fn allowances(&mut self) -> Result<Vec<Allowance>> {
         self.rest.limits(&mut self.caller)
+    }
+
+    /// What a backup of these sObjects would spend, by the org's own estimate of their rows: what to tell before it
+    /// begins. It costs a call for each 200 sObjects that are read whole.
+    ///
+    /// ```no_run
+    /// # fn told(org: &mut halite_connector::SalesforceOrg) -> halite_engine::Result<()> {
+    /// use halite_connector::Planned;
+    /// let planned = [Planned { sobject: "Account", whole: true }, Planned { sobject: "Contact", whole: false }];
+    /// println!("about {} calls", org.forecast(&planned)?.calls);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As any request; an org that does not estimate its rows is taken for an empty one.
+    pub fn forecast(&mut self, planned: &[Planned<'_>]) -> Result<Forecast> {
+        Ok(forecast::forecast(
+            &mut self.caller,
+            &self.rest,
+            &self.known,
+            planned,
+        )?)
     }
 
     /// The first row of a query that the user may lack the right for; none where the org refuses it.

@@ -1,8 +1,9 @@
 //! The small REST resources: versions, limits, the list of sObjects, describes, and who is signed in.
 //!
 //! Key decision: one API version is pinned for each connection, the highest offered that this build was written
-//! for, since a newer one adds fields and so looks like a change of schema. Which sObjects cannot be read is
-//! decided here, with a reason for people. It reads no rows: that is `query`.
+//! for, since a newer one adds fields and so looks like a change of schema. It reads no rows: that is `query`.
+
+use std::collections::BTreeSet;
 
 use halite_engine::base::error::{Error, Kind, Result};
 use halite_engine::base::id::RecordId;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::Fault;
+use crate::kinds::unreadable;
 use crate::retry::{Caller, Session, header};
 use crate::transport::{Call, Reply};
 
@@ -19,7 +21,7 @@ use crate::transport::{Call, Reply};
 const VERSIONS: std::ops::RangeInclusive<u32> = 45..=67;
 
 /// Names in one question for record counts: of 40 characters each they fit a URI.
-const NAMES_MAX: usize = 200;
+pub const NAMES_MAX: usize = 200;
 
 /// One allowance of the org (REST API guide, "Limits").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,9 +161,10 @@ impl Rest {
             sobjects: Vec<Entry>,
         }
         let global: Global = caller.read(&Call::get(self.path("/sobjects")), &json)?;
+        let names: BTreeSet<String> = global.sobjects.iter().map(|entry| entry.name.clone()).collect();
         let info = |entry: Entry| Listed {
             info: SObjectInfo {
-                unreadable: unreadable(&entry.name, entry.queryable).map(str::to_owned),
+                unreadable: unreadable(&entry.name, entry.queryable, &|name| names.contains(name)),
                 name: entry.name,
             },
             replicateable: entry.replicateable.unwrap_or(true),
@@ -288,123 +291,3 @@ fn http_date(text: &str) -> Option<Stamp> {
     (words.next() == Some("GMT")).then_some(())?;
     Stamp::parse(format!("{year}-{month:02}-{day:0>2}T{time}Z").as_bytes())
 }
-
-/// Why rows of an sObject cannot be read, by its name and flag.
-pub fn unreadable(name: &str, queryable: bool) -> Option<&'static str> {
-    let kind = BY_SUFFIX
-        .iter()
-        .find(|(suffix, _)| name.ends_with(suffix))
-        .map(|(_, why)| *why);
-    let listed = |list: &[&str], why| list.contains(&name).then_some(why);
-    kind.or_else(|| {
-        listed(
-            VIEWS,
-            "It is a view without rows of its own that a query can reach.",
-        )
-    })
-    .or_else(|| {
-        listed(
-            FILTERED,
-            "The org answers queries on it only with a filter on certain fields.",
-        )
-    })
-    .or((!queryable).then_some("The org does not let this user query it."))
-}
-
-/// Kinds of sObject that a suffix tells (Object Reference, "Custom Objects", "Change Event Objects").
-const BY_SUFFIX: &[(&str, &str)] = &[
-    (
-        "ChangeEvent",
-        "It is a stream of change events, which the org does not keep as rows.",
-    ),
-    (
-        "EventStream",
-        "It is a stream of events, which the org does not keep as rows.",
-    ),
-    (
-        "__e",
-        "It is a platform event, which the org does not keep as rows.",
-    ),
-    (
-        "__b",
-        "It is a big object, whose rows can only be asked for by its index.",
-    ),
-    (
-        "__x",
-        "It is an external object, whose rows live in another system.",
-    ),
-    (
-        "__xo",
-        "It is a Salesforce-to-Salesforce proxy, whose rows live in another org.",
-    ),
-];
-
-/// Never queryable by themselves (Object Reference, each object's "Special Access Rules").
-const VIEWS: &[&str] = &[
-    "ActivityHistory",
-    "ActivityMetric",
-    "ActivityMetricRollup",
-    "AggregateResult",
-    "AttachedContentDocument",
-    "AttachedContentNote",
-    "CombinedAttachment",
-    "ContentBody",
-    "DataType",
-    "EmailStatus",
-    "FeedLike",
-    "FeedSignal",
-    "FeedTrackedChange",
-    "FolderedContentDocument",
-    "ListViewChartInstance",
-    "LookedUpFromActivity",
-    "Name",
-    "NoteAndAttachment",
-    "OpenActivity",
-    "OutgoingEmail",
-    "OutgoingEmailRelation",
-    "OwnedContentDocument",
-    "ProcessInstanceHistory",
-    "QuoteTemplateRichTextData",
-];
-
-/// Answer "Implementation restriction" without a filter (same source).
-const FILTERED: &[&str] = &[
-    "Announcement",
-    "ApexTypeImplementor",
-    "AppTabMember",
-    "CollaborationGroupRecord",
-    "ColorDefinition",
-    "ContentDocumentLink",
-    "ContentFolder",
-    "ContentFolderItem",
-    "ContentFolderLink",
-    "ContentFolderMember",
-    "DataStatistics",
-    "DatacloudAddress",
-    "DatacloudDandBCompany",
-    "EntityParticle",
-    "FieldDefinition",
-    "FieldHistoryArchive",
-    "FlexQueueItem",
-    "FlowTestView",
-    "FlowVariableView",
-    "FlowVersionView",
-    "IconDefinition",
-    "IdeaComment",
-    "NetworkUserHistoryRecent",
-    "OwnerChangeOptionInfo",
-    "PicklistValueInfo",
-    "PlatformAction",
-    "RecordActionHistory",
-    "RecordRecommendation",
-    "RelatedListColumnDefinition",
-    "RelatedListDefinition",
-    "RelationshipDomain",
-    "RelationshipInfo",
-    "SearchLayout",
-    "SiteDetail",
-    "UserEntityAccess",
-    "UserFieldAccess",
-    "UserRecordAccess",
-    "Vote",
-];

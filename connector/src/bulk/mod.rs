@@ -102,17 +102,20 @@ impl Known {
 
     /// Whether a job may be tried for this query.
     pub fn may(&self, select: &Select<'_>, describe: &Describe) -> bool {
-        let name = select.sobject;
         let plain = |field: &&str| {
             let kind = describe.field(field).map(|f| f.kind);
             !matches!(kind, Some(FieldKind::Base64 | FieldKind::Compound))
         };
+        self.takes(select.sobject) && select.fields.iter().all(plain)
+    }
+
+    /// Whether a job may be tried for an sObject, as far as its name and the run so far tell.
+    pub fn takes(&self, sobject: &str) -> bool {
         self.wish != Bulk::Never
             && self.off.is_none()
-            && !self.refused.contains(name)
-            && !UNSUPPORTED.contains(&name)
-            && !UNSUPPORTED_KINDS.iter().any(|end| name.ends_with(end))
-            && select.fields.iter().all(plain)
+            && !self.refused.contains(sobject)
+            && !UNSUPPORTED.contains(&sobject)
+            && !UNSUPPORTED_KINDS.iter().any(|end| sobject.ends_with(end))
     }
 
     /// Whether so many rows are worth a job.

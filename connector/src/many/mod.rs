@@ -6,22 +6,24 @@
 //! reading stands together, and the position behind each page is told. It does not look into rows.
 
 mod jobs;
+mod others;
 
 use std::collections::BTreeSet;
 
 use halite_engine::base::error::Result;
+use halite_engine::base::id::RecordId;
 use halite_engine::ops::org::{Read, Scope, Sink};
 
 use crate::asks::of_one;
 use crate::bulk::{Job, Known};
 use crate::composite::{QUERIES, bodies};
 use crate::error::Fault;
-use crate::query::{
-    self, Order, Page, Position, Select, Start, narrower, pages, reached, select, sliced, soql,
-};
+use crate::kinds::Need;
+use crate::query::{self, Order, Page, Position, Select, Start, narrower, pages, reached, select, soql};
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
 use jobs::{Lane, by_rest};
+use others::otherwise;
 
 /// A reading as a query.
 struct Query<'a> {
@@ -30,15 +32,18 @@ struct Query<'a> {
     select: Select<'a>,
     /// Where it goes on.
     start: Start,
+    /// The parent behind which it goes on, where rows are asked for by those.
+    parent: Option<RecordId>,
 }
 
 impl<'a> Query<'a> {
     /// The query of a reading, and the job of an earlier run that it goes on with.
     fn of(at: usize, read: &'a Read<'a>) -> Result<(Self, Option<Job>)> {
         let select = select(read)?;
-        let (mut start, mut job) = (Start::default(), None);
+        let (mut start, mut job, mut parent) = (Start::default(), None, None);
         match read.from.and_then(Position::decode) {
             Some(Position::Row(after)) if select.order != Order::None => start.after = Some(after),
+            Some(Position::Parent(id)) => parent = Need::of(select.sobject).map(|_| id),
             Some(Position::Job {
                 job: id,
                 locator,
@@ -51,6 +56,7 @@ impl<'a> Query<'a> {
             read,
             select,
             start,
+            parent,
         };
         Ok((query, job))
     }
@@ -62,7 +68,7 @@ impl<'a> Query<'a> {
 
     /// Whether a job may do it: one begins at the first row.
     fn may_be_job(&self, known: &Known) -> bool {
-        self.start.after.is_none() && known.may(&self.select, self.read.describe)
+        self.start.after.is_none() && self.parent.is_none() && known.may(&self.select, self.read.describe)
     }
 }
 
@@ -78,13 +84,15 @@ pub fn read_all<S: Session>(
     sink: &mut dyn Sink,
 ) -> Result<(), Fault> {
     known.tidy(caller, rest);
-    let (mut queries, mut lane, mut by_ids) = (Vec::new(), Lane::default(), Vec::new());
+    let (mut queries, mut lane) = (Vec::new(), Lane::default());
+    let (mut by_ids, mut alone) = (Vec::new(), Vec::new());
     for (at, read) in reads.iter().enumerate() {
         if let Scope::Ids(_) = read.scope {
             by_ids.push(at);
             continue;
         }
         match Query::of(at, read)? {
+            (query, _) if query.parent.is_some() => alone.push(query),
             (query, Some(job)) if query.may_be_job(known) => lane.take_up(query, job),
             (query, _) => queries.push(query),
         }
@@ -104,6 +112,7 @@ pub fn read_all<S: Session>(
         let end = query::read(caller, rest, reads[at], &mut |row| sink.json(at, row));
         sink.done(at, of_one(end)?)?;
     }
+    by_rest(caller, rest, alone, sink)?;
     loop {
         small.append(&mut lane.refused);
         let later = small.split_off(small.len().min(QUERIES));
@@ -179,9 +188,10 @@ fn group<'a, S: Session>(
                 query.select.limit = narrower(None).filter(|_| query.select.order != Order::None);
                 rows(caller, rest, &mut query, sink)
             }
-            Err(fault) if fault.is_too_wide() => in_slices(caller, rest, &query, sink),
-            Err(fault) if fault.is_of_run() => return Err(fault),
-            Err(fault) => Err(fault.about(format!("reading {}", query.select.sobject))),
+            Err(fault) => {
+                let fault = fault.about(format!("reading {}", query.select.sobject));
+                otherwise(caller, rest, &query, fault, sink)
+            }
         };
         Ok(sink.done(query.at, of_one(end)?)?)
     })?;
@@ -195,6 +205,9 @@ fn rows<S: Session>(
     query: &mut Query<'_>,
     sink: &mut dyn Sink,
 ) -> Result<(), Fault> {
+    if query.parent.is_some() {
+        return others::by_parents(caller, rest, query, sink);
+    }
     let (at, start) = (query.at, std::mem::take(&mut query.start));
     let order = query.select.order;
     let end = pages(caller, rest, &query.select, start, &mut |_, page| {
@@ -205,21 +218,7 @@ fn rows<S: Session>(
         }
     });
     match end {
-        Err(fault) if fault.is_too_wide() => in_slices(caller, rest, query, sink),
+        Err(fault) => otherwise(caller, rest, query, fault, sink),
         end => end,
     }
-}
-
-/// The rows of a query that the org finds too long, joined of several.
-fn in_slices<S: Session>(
-    caller: &mut Caller<S>,
-    rest: &Rest,
-    query: &Query<'_>,
-    sink: &mut dyn Sink,
-) -> Result<(), Fault> {
-    let (at, sobject) = (query.at, query.select.sobject);
-    tracing::info!(sobject, "too many fields for one query: in slices");
-    sliced(caller, rest, query.read, &query.select, &mut |row| {
-        sink.json(at, row)
-    })
 }

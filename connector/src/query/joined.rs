@@ -80,7 +80,7 @@ impl Join<'_> {
         let filters: Vec<String> = if whole {
             vec![between(*first, *last)]
         } else {
-            ids.chunks(IDS_MAX).map(among).collect()
+            ids.chunks(IDS_MAX).map(|some| among("Id", some)).collect()
         };
         let mut others = Vec::new();
         for slice in &self.slices[1..] {
@@ -133,7 +133,7 @@ impl Join<'_> {
         id: RecordId,
         each: &mut EachRow<'_>,
     ) -> Result<(), Fault> {
-        let filters = [among(&[id])];
+        let filters = [among("Id", &[id])];
         for _ in 0..TRIES {
             let mut parts = Vec::new();
             for slice in self.slices {

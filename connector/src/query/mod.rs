@@ -21,7 +21,7 @@ use crate::rest::Rest;
 use crate::retry::{Caller, Session};
 use soql::IDS_MAX;
 
-pub use live::{count, count_path, ids};
+pub use live::{count, count_path, id_of, ids};
 pub use page::Page;
 pub use pages::{Start, cursor, narrower, pages, reached};
 pub use position::Position;
@@ -45,7 +45,7 @@ pub fn read<S: Session>(
     };
     for some in ids.chunks(IDS_MAX) {
         let select = Select {
-            filter: Some(soql::among(some)),
+            filter: Some(soql::among("Id", some)),
             ..select(&read)?
         };
         sliced(caller, rest, &read, &select, each)?;

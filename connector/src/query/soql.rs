@@ -106,10 +106,13 @@ pub fn since(field: &str, stamp: Stamp) -> Result<String> {
     Ok(format!("{} >= {stamp}", api_name(field)?))
 }
 
-/// `Id IN (..)`.
-pub fn among(ids: &[RecordId]) -> String {
+/// `field = '..'`, or `field IN (..)` for several Ids.
+pub fn among(field: &str, ids: &[RecordId]) -> String {
+    if let [id] = ids {
+        return format!("{field} = '{id}'");
+    }
     let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
-    format!("Id IN ({})", quoted.join(","))
+    format!("{field} IN ({})", quoted.join(","))
 }
 
 /// `Id` from the first to the last, both included.

@@ -3,8 +3,10 @@
 //! Key decision: the org's own count is held against the connector's ledger.
 //! Not here: what single readings cost (`many`, `bulk`).
 
-use halite_connector::Bulk;
+use halite_connector::{Bulk, Planned};
 use halite_engine::base::error::Kind;
+use halite_engine::base::stamp::Stamp;
+use halite_engine::format::describe::Describe;
 use halite_engine::ops::org::{Source, Target};
 use halite_simulator::Org;
 
@@ -23,6 +25,54 @@ fn the_ledger_is_what_the_org_counted() {
     assert_eq!(spent.calls - before, place.all_calls());
     assert_eq!((spent.calls, spent.jobs, spent.files), (org.calls(), 2, 0));
     assert!(spent.result_bytes > 0);
+}
+
+#[test]
+fn a_forecast_is_about_what_is_spent() {
+    let place = Place::with_contacts(2_500);
+    place
+        .org
+        .configure(|s| (s.page_size, s.even_pages) = (2_000, true));
+    for (from, whole) in [(20_000, true), (1_000, true), (20_000, false)] {
+        let mut org = place.open_with(|connect| connect.bulk_from(from));
+        let sobjects = org.sobjects().unwrap();
+        let readable = sobjects.iter().filter(|info| info.unreadable.is_none());
+        let names: Vec<&str> = readable.map(|info| info.name.as_str()).collect();
+        let planned: Vec<Planned<'_>> = names.iter().map(|&sobject| Planned { sobject, whole }).collect();
+        let told = org.forecast(&planned).unwrap();
+
+        // What a capture does.
+        let before = org.spent().calls - 2;
+        org.identity().unwrap();
+        let now = org.now().unwrap();
+        let mut asks = Vec::new();
+        org.describes(&names, &mut |_, text| {
+            asks.push(Ask {
+                describe: Describe::parse(&text.unwrap()).unwrap(),
+                since: (!whole).then_some(now),
+                from: None,
+            });
+            Ok(())
+        })
+        .unwrap();
+        let logs: Vec<(&str, Stamp)> = names.iter().map(|name| (*name, now)).collect();
+        org.deleted(&logs, &mut |_, _| Ok(())).unwrap();
+        read_well(&mut org, &asks);
+        let counted = if whole {
+            names.len()
+        } else {
+            names.len().div_ceil(8)
+        };
+        org.counts(&names[..counted], &mut |_, _| Ok(())).unwrap();
+        org.now().unwrap();
+        let spent = org.spent();
+        let calls = spent.calls - before;
+        assert!(
+            told.calls >= calls && told.calls <= calls + calls / 2 + 5,
+            "{told:?}, {calls} calls"
+        );
+        assert_eq!((told.jobs, told.rows > 2_500), (spent.jobs, whole));
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod asks;
 mod budget;
 mod bulk;
+mod filtered;
 mod many;
 
 use std::collections::BTreeMap;
