@@ -38,17 +38,24 @@ pub fn bodies<S: Session>(
     each: &mut EachBody<'_, S>,
 ) -> Result<(), Fault> {
     for (first, some) in (0..).step_by(most).zip(paths.chunks(most)) {
-        let whole = match some {
-            [_] => None,
-            _ => together(caller, rest, some)?,
-        };
+        let (mut whole, mut doubted) = (None, false);
+        if some.len() > 1 {
+            match together(caller, rest, some) {
+                Ok(all) => whole = Some(all),
+                Err(fault) => doubted = !alone(fault)?,
+            }
+        }
         for (n, path) in some.iter().enumerate() {
             let body = match whole.as_ref().map(|whole| whole.part(n)) {
                 Some(Ok(body)) => Ok(body),
                 Some(Err(fault)) if fault.verdict() == Verdict::Stop => Err(fault),
                 _ => caller.read(&Call::get(path), &whole_json),
             };
-            each(caller, first + n, body)?;
+            match body {
+                // Neither together nor alone, however often: that is not about what was asked.
+                Err(fault) if doubted && fault.verdict() == Verdict::Wait => return Err(fault.of_run()),
+                body => each(caller, first + n, body)?,
+            }
         }
     }
     Ok(())
@@ -61,21 +68,21 @@ pub fn one<S: Session>(caller: &mut Caller<S>, rest: &Rest, path: &str) -> Resul
     whole.part(0)
 }
 
-/// One call; none where it is refused for what it is, so that its parts may serve.
-fn together<S: Session>(
-    caller: &mut Caller<S>,
-    rest: &Rest,
-    paths: &[String],
-) -> Result<Option<Whole>, Fault> {
-    match caller.read(&call(rest, paths), &|reply| Whole::parse(reply.body, paths.len())) {
-        Ok(whole) => Ok(Some(whole)),
-        Err(fault) if matches!(fault.kind(), Kind::Auth | Kind::Quota | Kind::Interrupted) => Err(fault),
-        Err(fault) if fault.is_answer() || !fault.is_of_run() => {
-            tracing::info!(%fault, "no composite call: one by one");
-            Ok(None)
-        }
-        Err(fault) => Err(fault),
+/// One call.
+fn together<S: Session>(caller: &mut Caller<S>, rest: &Rest, paths: &[String]) -> Result<Whole, Fault> {
+    let parse = |reply: Reply| Whole::parse(reply.body, paths.len());
+    caller.read(&call(rest, paths), &parse)
+}
+
+/// What its parts may do for a call that failed: whether it was refused for what it is, so that they will do, or
+/// whether that is to be seen.
+fn alone(fault: Fault) -> Result<bool, Fault> {
+    let over = matches!(fault.kind(), Kind::Auth | Kind::Quota | Kind::Interrupted);
+    if over || (fault.is_of_run() && !fault.is_answer()) {
+        return Err(fault);
     }
+    tracing::info!(%fault, "no composite call: one by one");
+    Ok(fault.verdict() == Verdict::Stop)
 }
 
 fn call(rest: &Rest, paths: &[String]) -> Call {

@@ -105,7 +105,7 @@ fn halves<S: Session>(
 ) -> Result<DeletedLog, Fault> {
     if until - from < 2 * SHORTEST {
         let why = "more was deleted within minutes than the org tells";
-        return Err(Fault::doubt(Kind::Unsupported, why));
+        return Err(Fault::doubt(Kind::Io, why));
     }
     let middle = from + (until - from) / 2 / MINUTE * MINUTE;
     let mut half = |window| match ask(caller, rest, sobject, window) {

@@ -43,10 +43,7 @@ pub fn each<S: Session>(
     each: &mut Each<'_, S>,
 ) -> Result<(), Fault> {
     let Some(parent) = need.parent else {
-        return Err(Fault::doubt(
-            Kind::Unsupported,
-            "it belongs to rows of many kinds",
-        ));
+        return Err(Fault::doubt(Kind::Invalid, "it belongs to rows of many kinds"));
     };
     let parents = Select {
         sobject: parent,

@@ -224,3 +224,39 @@ fn pages_are_sized_by_their_bytes() {
     let all: usize = came.csv.iter().map(|page| page.lines().count() - 1).sum();
     assert_eq!(all, 1000);
 }
+
+#[test]
+fn a_page_of_rows_that_is_too_large_is_asked_for_in_pieces() {
+    // Three rows of fifty megabytes are more than is taken; where few rows are asked for, pages end by bytes.
+    let note = "x".repeat(50 << 20);
+    let server = Server::start(move |asked| {
+        let row = |n: usize| format!(r#"{{"Id":"{}","Note":"{note}"}}"#, id(u32::try_from(n).unwrap()));
+        let next = |n: usize| format!("/services/data/v67.0/query/0r8-{n}");
+        match asked.path.split("/query/0r8-").nth(1) {
+            Some(n) => {
+                let n: usize = n.parse().unwrap();
+                page(3, &[row(n)], (n < 3).then(|| next(n + 1)).as_deref())
+            }
+            None if asked.path.contains("LIMIT 200") => page(3, &[row(1)], Some(&next(2))),
+            None => page(3, &[row(1), row(2), row(3)], None),
+        }
+    });
+    let text = br#"{"name":"Account","fields":[{"name":"Id","type":"id","filterable":true}]}"#;
+    let describe = Describe::parse(text).unwrap();
+    let read = Read {
+        describe: &describe,
+        fields: &["Id"],
+        scope: Scope::All,
+        from: None,
+    };
+    let mut came = Came::default();
+    server
+        .connect()
+        .bulk(Bulk::Never)
+        .open()
+        .unwrap()
+        .read_all(&[read], &mut came)
+        .unwrap();
+    came.end.unwrap().unwrap();
+    assert_eq!(came.json, 3);
+}

@@ -115,7 +115,7 @@ impl<S: Session> Results<'_, S> {
                     return Ok(Some(page));
                 }
                 // More bytes than are taken: fewer rows.
-                Err(fault) if fault.is_doubt() && self.most > ROWS_LEAST => {
+                Err(fault) if fault.is_too_large() && self.most > ROWS_LEAST => {
                     tracing::info!(rows = self.most, %fault, "fewer rows a page");
                     self.most = (self.most / 4).max(ROWS_LEAST);
                     self.coming.clear();

@@ -19,7 +19,7 @@ use crate::bulk::{Job, Known};
 use crate::composite::{QUERIES, bodies};
 use crate::error::Fault;
 use crate::kinds::Need;
-use crate::query::{self, Order, Page, Position, Select, Start, narrower, pages, reached, select, soql};
+use crate::query::{self, Order, Page, Position, Select, Start, less, pages, reached, select, soql};
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
 use jobs::{Lane, by_rest};
@@ -184,14 +184,16 @@ fn group<'a, S: Session>(
                 query.start.first = Some(page);
                 rows(caller, rest, &mut query, sink)
             }
-            Err(fault) if fault.has("QUERY_TIMEOUT") => {
-                query.select.limit = narrower(None).filter(|_| query.select.order != Order::None);
-                rows(caller, rest, &mut query, sink)
-            }
-            Err(fault) => {
-                let fault = fault.about(format!("reading {}", query.select.sobject));
-                otherwise(caller, rest, &query, fault, sink)
-            }
+            Err(fault) => match less(&fault, &query.select) {
+                None => {
+                    let fault = fault.about(format!("reading {}", query.select.sobject));
+                    otherwise(caller, rest, &query, fault, sink)
+                }
+                limit => {
+                    query.select.limit = limit;
+                    rows(caller, rest, &mut query, sink)
+                }
+            },
         };
         Ok(sink.done(query.at, of_one(end)?)?)
     })?;

@@ -2,7 +2,7 @@
 //!
 //! Key decision: a cursor of the org may die at any page and a query may take too long, so every reading is ordered by
 //! what it can be resumed from (the Id, or a stamp and the Id), goes on after the last row that was handed over, and
-//! asks for fewer rows at a time where the org ran out of time. The number of rows is held against the org's own
+//! asks for fewer rows at a time where the org ran out of time or a page is larger than is taken. The number of rows is held against the org's own
 //! figure: nothing is left out in silence (REST API guide, "Query", "QueryAll"). It does not choose rows or fields.
 
 use halite_engine::base::error::Kind;
@@ -68,14 +68,6 @@ pub fn pages<S: Session>(
         match ended {
             Ok(rows) if select.limit != Some(rows) || reached == after => return Ok(()),
             Ok(_) => {}
-            Err(fault) if fault.has("QUERY_TIMEOUT") && select.order != Order::None => {
-                select.limit = Some(narrower(select.limit).ok_or_else(|| about(fault, &select))?);
-                tracing::warn!(
-                    sobject = select.sobject,
-                    rows = select.limit,
-                    "too slow: fewer rows at a time"
-                );
-            }
             Err(fault) if fault.has("INVALID_QUERY_LOCATOR") => {
                 stalls = if reached == after { stalls + 1 } else { 0 };
                 if stalls > STALLS_MAX {
@@ -84,21 +76,30 @@ pub fn pages<S: Session>(
                 }
                 tracing::warn!(sobject = select.sobject, after = ?reached.map(|a| a.id), "the cursor died; going on");
             }
-            Err(fault) => return Err(about(fault, &select)),
+            Err(fault) => match less(&fault, &select) {
+                None => return Err(fault.about(format!("reading {}", select.sobject))),
+                limit => {
+                    tracing::warn!(sobject = select.sobject, rows = limit, %fault, "fewer rows at a time");
+                    select.limit = limit;
+                }
+            },
         }
         after = reached;
     }
 }
 
-/// The next smaller number of rows; none where it is small already.
-pub fn narrower(limit: Option<u64>) -> Option<u64> {
-    NARROWER
-        .into_iter()
-        .find(|next| limit.is_none_or(|limit| *next < limit))
-}
-
-fn about(fault: Fault, select: &Select<'_>) -> Fault {
-    fault.about(format!("reading {}", select.sobject))
+/// How many rows to ask for at a time after this fault; none where that does not help.
+pub fn less(fault: &Fault, select: &Select<'_>) -> Option<u64> {
+    let smaller = |next: &u64| select.limit.is_none_or(|limit| *next < limit);
+    if select.order == Order::None {
+        None
+    } else if fault.has("QUERY_TIMEOUT") {
+        NARROWER.into_iter().find(smaller)
+    } else if fault.is_too_large() {
+        NARROWER.last().copied().filter(smaller)
+    } else {
+        None
+    }
 }
 
 /// Where the last row stands, as far as the order can be resumed from it.

@@ -320,8 +320,7 @@ async fn take_body(reply: &mut reqwest::Response) -> Result<Vec<u8>, Fault> {
         })?;
         let Some(piece) = piece else { return Ok(body) };
         if body.len() + piece.len() > BODY_MAX {
-            let why = format!("a reply of more than {} MiB", BODY_MAX >> 20);
-            return Err(Fault::doubt(Kind::Io, why));
+            return Err(Fault::too_large(BODY_MAX >> 20));
         }
         body.extend_from_slice(&piece);
     }

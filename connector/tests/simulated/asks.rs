@@ -163,6 +163,7 @@ fn what_ends_a_run_ends_it() {
         (refusal(401, "INVALID_SESSION_ID", "gone"), Kind::Auth),
         (Fault::Drop, Kind::Io),
         (Fault::Html(503), Kind::Io),
+        (refusal(503, "SERVER_UNAVAILABLE", "down"), Kind::Io),
     ] {
         place.org.clear_faults();
         let mut org = place.open();

@@ -7,6 +7,7 @@
 mod asks;
 mod budget;
 mod bulk;
+mod chaos;
 mod filtered;
 mod many;
 
@@ -67,6 +68,10 @@ impl Place {
             .patience(quick())
     }
 
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
     /// An org that is signed in to, with all counters at zero.
     pub fn open(&self) -> SalesforceOrg {
         self.open_with(|connect| connect)
@@ -105,12 +110,17 @@ pub struct Ask {
 }
 
 impl Ask {
-    pub fn whole(org: &mut SalesforceOrg, sobject: &str) -> Self {
+    /// All rows, by a describe.
+    pub fn of(describe: &[u8]) -> Self {
         Self {
-            describe: Describe::parse(&org.describe(sobject).unwrap()).unwrap(),
+            describe: Describe::parse(describe).unwrap(),
             since: None,
             from: None,
         }
+    }
+
+    pub fn whole(org: &mut SalesforceOrg, sobject: &str) -> Self {
+        Self::of(&org.describe(sobject).unwrap())
     }
 
     /// The same, from a position on.
