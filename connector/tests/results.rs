@@ -144,7 +144,7 @@ fn a_page_goes_by_gzip_and_as_csv() {
 #[test]
 fn figures_that_lie_are_read_by_rest() {
     type Lie = (&'static str, fn(&str) -> Vec<u8>);
-    let lies: [Lie; 6] = [
+    let lies: [Lie; 7] = [
         // The page says more than it has, the job says more or less than its pages have.
         (r#","numberRecordsProcessed":2"#, |_| {
             results(&rows(&[1]), &[("Sforce-NumberOfRecords", "2")])
@@ -154,6 +154,16 @@ fn figures_that_lie_are_read_by_rest() {
         }),
         (r#","numberRecordsProcessed":1"#, |_| {
             results(&rows(&[1, 2]), &[("Sforce-NumberOfRecords", "2")])
+        }),
+        // Pages that lie to each other's favour: all of them together have what the job says.
+        (r#","numberRecordsProcessed":2"#, |path| {
+            match path.contains("locator=") {
+                true => results(&rows(&[2]), &[("Sforce-NumberOfRecords", "0")]),
+                false => results(
+                    &rows(&[1]),
+                    &[("Sforce-NumberOfRecords", "2"), ("Sforce-Locator", "MQ")],
+                ),
+            }
         }),
         // A page without rows that is not the last, none at all, and one that is no CSV.
         (r#","numberRecordsProcessed":2"#, |_| {
