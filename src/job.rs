@@ -227,12 +227,12 @@ impl Job {
         vault.find_snapshot(org, at.unwrap_or("latest"))
     }
 
-    /// Signs in to the org of a connection; a grant that the org rotates is kept before it is used.
+    /// Signs in to the org of a connection, to write to it: no ceiling ends what a restore has begun.
     pub fn sign_in(&self, vault: &Arc<Vault>, name: &str) -> Result<SalesforceOrg> {
-        self.sign_in_with(vault, name, |connect| connect)
+        self.sign_in_with(vault, name, |connect| connect.ceiling(100))
     }
 
-    /// The same, with more said about how.
+    /// The same, with more said about how; a grant that the org rotates is kept before it is used.
     pub fn sign_in_with(
         &self,
         vault: &Arc<Vault>,

@@ -4,19 +4,25 @@
 //! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
 //! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
 //! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
-//! `rest`, `composite`, `query`, `bulk`, `collections`, `soap` (one file an API family) -> `many`
-//! (which of them a reading goes by) -> `org` (the face).
+//! `kinds`, `rest`, `composite`, `query`, `parents`, `asks`, `deleted`, `bulk`, `many`, `forecast`, `collections`, `soap` (one file an API family) ->
+//! `org` (the face). Who asks for much at once gets it in few calls: [`Source`](halite_engine::ops::org::Source)'s
+//! `describes`, `counts`, `deleted` and `read_all`.
 //!
 //! It knows no bytes of the vault, decides nothing about records, and never prints.
 
+mod asks;
 mod auth;
 mod bulk;
 mod collections;
 mod composite;
+mod deleted;
 mod error;
+mod forecast;
+mod kinds;
 mod limits;
 mod many;
 mod org;
+mod parents;
 mod query;
 mod rest;
 mod retry;
@@ -24,7 +30,8 @@ mod soap;
 mod transport;
 
 pub use auth::{Environment, Grant};
-pub use bulk::BulkPolicy;
+pub use bulk::Bulk;
+pub use forecast::{Forecast, Planned};
 pub use limits::Usage;
 pub use org::{Connect, SalesforceOrg};
 pub use rest::Allowance;

@@ -1,8 +1,8 @@
-//! The org's allowance of API calls, as far as replies tell it, and our own count of requests.
+//! What is spent of the org's allowance, what it says that is left, and the ceiling that reading keeps to.
 //!
 //! Key decision: the header is an estimate, since it is not monotone (recorded: 28, 28, 29, 26 within a second),
-//! so the last value is kept as it came and nothing is derived from two of them. A ceiling stops reading, so
-//! that others, and restores, find something left; writes are never stopped by it.
+//! so the last value is kept as it came and nothing is derived from two of them; our own count is looked at beside
+//! it. The ceiling stops reading alone, never a write: what a restore has begun must not end half-way for it.
 
 use halite_engine::base::error::{Error, Kind, Result};
 use halite_engine::ops::org::Spent;
@@ -37,20 +37,43 @@ impl Usage {
 }
 
 /// What is known of calls so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Limits {
-    calls: u64,
-    jobs: u64,
-    result_bytes: u64,
+    spent: Spent,
     usage: Option<Usage>,
-    /// Percent of the day's allowance beyond which nothing more is read.
-    ceiling: Option<u8>,
+    /// Percent of the day's allowance; 100 is no ceiling.
+    ceiling: u8,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            spent: Spent::default(),
+            usage: None,
+            ceiling: 100,
+        }
+    }
 }
 
 impl Limits {
+    /// Sets the share of the day's allowance, in percent, beyond which nothing more is read.
+    pub fn set_ceiling(&mut self, percent: u8) {
+        self.ceiling = percent.min(100);
+    }
+
     /// Counts one request, whatever becomes of it.
     pub fn count(&mut self) {
-        self.calls += 1;
+        self.spent.calls += 1;
+    }
+
+    /// Counts a Bulk job that was made.
+    pub fn count_job(&mut self) {
+        self.spent.jobs += 1;
+    }
+
+    /// Counts bytes of Bulk results that came.
+    pub fn count_results(&mut self, bytes: usize) {
+        self.spent.result_bytes += bytes as u64;
     }
 
     /// Takes note of a reply's headers.
@@ -61,51 +84,31 @@ impl Limits {
         }
     }
 
-    /// Counts a Bulk job.
-    pub fn job(&mut self) {
-        self.jobs += 1;
-    }
-
-    /// Counts bytes of Bulk results.
-    pub fn results(&mut self, bytes: u64) {
-        self.result_bytes += bytes;
-    }
-
-    /// Sets the share of the day's allowance, in percent, beyond which nothing more is read.
-    pub fn set_ceiling(&mut self, percent: u8) {
-        self.ceiling = Some(percent).filter(|percent| *percent < 100);
-    }
-
-    /// Fails once the ceiling is reached, by what all clients of the org have used.
+    /// Whether there is room for one more reading, by what everybody used or by what we did.
     ///
     /// # Errors
-    /// `Quota`.
-    pub fn within_ceiling(&self) -> Result<()> {
-        let (Some(ceiling), Some(Usage { used, allowed })) = (self.ceiling, self.usage) else {
+    /// `Quota` at the ceiling.
+    pub fn may_read(&self) -> Result<()> {
+        let Some(Usage { used, allowed }) = self.usage.filter(|_| self.ceiling < 100) else {
             return Ok(());
         };
-        if used * 100 < allowed * u64::from(ceiling) {
+        let ceiling = allowed.saturating_mul(u64::from(self.ceiling)) / 100;
+        if used.max(self.spent.calls) < ceiling {
             return Ok(());
         }
-        let message =
-            format!("{used} of the org's {allowed} calls a day are used, and the ceiling is {ceiling} %");
+        let ours = self.spent.calls;
+        let message = format!(
+            "the ceiling is reached: {used} of the org's {allowed} calls a day are used, {ours} of them by this run, \
+             and reading ends at {} % ({ceiling})",
+            self.ceiling
+        );
         Err(Error::new(Kind::Quota, message)
-            .hint("what was read is saved: the next run goes on when the allowance has grown back; or raise the ceiling"))
+            .hint("the next run goes on where this one ended; wait until calls have grown back, or raise the ceiling"))
     }
 
-    /// What was spent.
+    /// What was spent so far.
     pub fn spent(&self) -> Spent {
-        Spent {
-            calls: self.calls,
-            jobs: self.jobs,
-            result_bytes: self.result_bytes,
-            files: 0,
-        }
-    }
-
-    /// Requests made, retries included.
-    pub fn calls(&self) -> u64 {
-        self.calls
+        self.spent
     }
 
     /// The org's last word on its allowance.

@@ -4,6 +4,7 @@
 //! clock, its version and who is signed in are asked, never assumed. It holds no logic of an API of its own:
 //! every method hands on to the file of its family.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,12 +20,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::auth::{Environment, Grant, KeepGrant, SignedIn};
-use crate::bulk::{Bulk, BulkPolicy};
+use crate::bulk::{Bulk, Known};
+use crate::forecast::{Forecast, Planned};
 use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{collections, composite, many, query, soap};
+use crate::{asks, bulk, collections, deleted, forecast, many, query, soap};
 
 /// How to connect to an org.
 ///
@@ -46,8 +48,9 @@ pub struct Connect {
     cancel: Arc<AtomicBool>,
     patience: Patience,
     clock: Clock,
-    bulk: BulkPolicy,
     ceiling: u8,
+    bulk: Bulk,
+    bulk_from: u64,
 }
 
 impl Connect {
@@ -60,8 +63,9 @@ impl Connect {
             cancel: Arc::default(),
             patience: Patience::default(),
             clock: Clock::system(),
-            bulk: BulkPolicy::default(),
-            ceiling: 100,
+            ceiling: 50,
+            bulk: Bulk::default(),
+            bulk_from: bulk::FROM,
         }
     }
 
@@ -104,13 +108,22 @@ impl Connect {
 
     /// Whether Bulk jobs are used.
     #[must_use]
-    pub fn bulk(mut self, policy: BulkPolicy) -> Self {
-        self.bulk = policy;
+    pub fn bulk(mut self, bulk: Bulk) -> Self {
+        self.bulk = bulk;
         self
     }
 
-    /// The share of the org's daily allowance, in percent, beyond which nothing more is read; 100 is none. Writes are
-    /// not bound by it.
+    /// More rows than this, 20,000 if nothing is said, are read by a Bulk job.
+    #[must_use]
+    pub fn bulk_from(mut self, rows: u64) -> Self {
+        self.bulk_from = rows;
+        self
+    }
+
+    /// The share of the org's daily allowance of calls, in percent, beyond which nothing more is read: 50, if nothing is
+    /// said, and 100 is none. The rest is left to others. Then readings are `Quota` errors. It is held against what the
+    /// org says is used by everybody, and against our own count. Writes are not bound by it; who writes should not let
+    /// the reads in between be bound either.
     #[must_use]
     pub fn ceiling(mut self, percent: u8) -> Self {
         self.ceiling = percent;
@@ -140,8 +153,9 @@ impl Connect {
             caller,
             rest,
             identity: None,
-            bulk: Bulk::new(self.bulk),
             now: None,
+            known: Known::new(self.bulk, self.bulk_from),
+            unlogged: BTreeSet::new(),
         })
     }
 }
@@ -159,9 +173,12 @@ pub struct SalesforceOrg {
     caller: Caller<SignedIn>,
     rest: Rest,
     identity: Option<Identity>,
-    bulk: Bulk,
-    /// The org's clock when it was asked last.
+    /// What was learned of its Bulk API.
+    known: Known,
+    /// The org's clock when it was last asked.
     now: Option<Stamp>,
+    /// sObjects that the org keeps no log of deletions of.
+    unlogged: BTreeSet<String>,
 }
 
 impl fmt::Debug for SalesforceOrg {
@@ -184,6 +201,29 @@ impl SalesforceOrg {
     /// As any request.
     pub fn allowances(&mut self) -> Result<Vec<Allowance>> {
         self.rest.limits(&mut self.caller)
+    }
+
+    /// What a backup of these sObjects would spend, by the org's own estimate of their rows: what to tell before it
+    /// begins. It costs a call for each 200 sObjects that are read whole.
+    ///
+    /// ```no_run
+    /// # fn told(org: &mut halite_connector::SalesforceOrg) -> halite_engine::Result<()> {
+    /// use halite_connector::Planned;
+    /// let planned = [Planned { sobject: "Account", whole: true }, Planned { sobject: "Contact", whole: false }];
+    /// println!("about {} calls", org.forecast(&planned)?.calls);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As any request; an org that does not estimate its rows is taken for an empty one.
+    pub fn forecast(&mut self, planned: &[Planned<'_>]) -> Result<Forecast> {
+        Ok(forecast::forecast(
+            &mut self.caller,
+            &self.rest,
+            &self.known,
+            planned,
+        )?)
     }
 
     /// The first row of a query that the user may lack the right for; none where the org refuses it.
@@ -247,6 +287,7 @@ impl Source for SalesforceOrg {
 
     /// By SOAP, to the millisecond; by a reply's date, to the second and rounded down, where SOAP is refused.
     fn now(&mut self) -> Result<Stamp> {
+        self.known.tidy(&mut self.caller, &self.rest);
         let now = match soap::server_time(&mut self.caller, &self.rest) {
             Ok(stamp) => stamp,
             Err(fault) if fault.is_answer() => self.rest.date(&mut self.caller)?,
@@ -257,7 +298,13 @@ impl Source for SalesforceOrg {
     }
 
     fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
-        self.rest.sobjects(&mut self.caller)
+        let listed = self.rest.sobjects(&mut self.caller)?;
+        self.unlogged = listed
+            .iter()
+            .filter(|l| !l.replicateable)
+            .map(|l| l.info.name.clone())
+            .collect();
+        Ok(listed.into_iter().map(|listed| listed.info).collect())
     }
 
     fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
@@ -267,7 +314,7 @@ impl Source for SalesforceOrg {
     fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
         let span = tracing::info_span!("read", sobject = %read.describe.name, fields = read.fields.len());
         let _entered = span.enter();
-        query::read(&mut self.caller, &self.rest, read, each)
+        Ok(query::read(&mut self.caller, &self.rest, read, each)?)
     }
 
     fn count(&mut self, sobject: &str) -> Result<u64> {
@@ -279,7 +326,7 @@ impl Source for SalesforceOrg {
     }
 
     fn calls(&self) -> u64 {
-        self.caller.wire.limits().calls()
+        self.spent().calls
     }
 
     fn spent(&self) -> Spent {
@@ -287,17 +334,24 @@ impl Source for SalesforceOrg {
     }
 
     fn describes(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, Vec<u8>>) -> Result<()> {
-        composite::describes(&mut self.caller, &self.rest, sobjects, each)
+        asks::describes(&mut self.caller, &self.rest, sobjects, each)
     }
 
     fn counts(&mut self, sobjects: &[&str], each: &mut EachAnswer<'_, u64>) -> Result<()> {
-        composite::counts(&mut self.caller, &self.rest, sobjects, each)
+        asks::counts(&mut self.caller, &self.rest, sobjects, each)
     }
 
     fn read_all(&mut self, reads: &[Read<'_>], sink: &mut dyn Sink) -> Result<()> {
-        many::read_all(&mut self.caller, &self.rest, &mut self.bulk, reads, sink)
+        Ok(many::read_all(
+            &mut self.caller,
+            &self.rest,
+            &mut self.known,
+            reads,
+            sink,
+        )?)
     }
 
+    /// Up to the org's clock as [`Source::now`] gave it last.
     fn deleted(
         &mut self,
         asked: &[(&str, Stamp)],
@@ -307,27 +361,21 @@ impl Source for SalesforceOrg {
             Some(now) => now,
             None => self.now()?,
         };
-        composite::deleted(&mut self.caller, &self.rest, now, asked, each)
+        let (places, kept): (Vec<usize>, Vec<(&str, Stamp)>) = asked
+            .iter()
+            .enumerate()
+            .filter(|(_, (name, _))| !self.unlogged.contains(*name))
+            .map(|(at, asked)| (at, *asked))
+            .unzip();
+        for at in (0..asked.len()).filter(|at| places.binary_search(at).is_err()) {
+            each(at, Ok(None))?;
+        }
+        let each = &mut |n: usize, log| each(places[n], log);
+        deleted::deleted(&mut self.caller, &self.rest, now, &kept, each)
     }
 
-    /// By the running user's own rights, asked each time (Object Reference, "UserPermissionAccess").
     fn sees_all(&mut self, sobject: &str) -> Result<bool> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Rights {
-            #[serde(default)]
-            permissions_view_all_data: bool,
-            #[serde(default)]
-            permissions_query_all_files: bool,
-        }
-        let files = ["ContentDocument", "ContentDocumentLink", "ContentVersion"].contains(&sobject);
-        let fields = if files {
-            "PermissionsViewAllData, PermissionsQueryAllFiles"
-        } else {
-            "PermissionsViewAllData"
-        };
-        let rights: Option<Rights> = self.row(&format!("SELECT {fields} FROM UserPermissionAccess"))?;
-        Ok(rights.is_some_and(|r| r.permissions_view_all_data && (!files || r.permissions_query_all_files)))
+        asks::sees_all(&mut self.caller, &self.rest, sobject)
     }
 }
 

@@ -1,8 +1,9 @@
 //! The small REST resources: versions, limits, the list of sObjects, describes, and who is signed in.
 //!
 //! Key decision: one API version is pinned for each connection, the highest offered that this build was written
-//! for, since a newer one adds fields and so looks like a change of schema. Which sObjects cannot be read is
-//! decided here, with a reason for people. It reads no rows: that is `query`.
+//! for, since a newer one adds fields and so looks like a change of schema. It reads no rows: that is `query`.
+
+use std::collections::BTreeSet;
 
 use halite_engine::base::error::{Error, Kind, Result};
 use halite_engine::base::id::RecordId;
@@ -11,15 +12,16 @@ use halite_engine::ops::org::SObjectInfo;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use crate::error::{Fault, is_of_run};
+use crate::error::Fault;
+use crate::kinds::unreadable;
 use crate::retry::{Caller, Session, header};
 use crate::transport::{Call, Reply};
 
 /// The versions this build was written for; a later one may word its answers differently.
 const VERSIONS: std::ops::RangeInclusive<u32> = 45..=67;
 
-/// Names in one question for record counts: of 40 characters they fit into a URI.
-const NAMES_MAX: usize = 150;
+/// Names in one question for record counts: of 40 characters each they fit a URI.
+pub const NAMES_MAX: usize = 200;
 
 /// One allowance of the org (REST API guide, "Limits").
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +32,15 @@ pub struct Allowance {
     pub max: u64,
     /// What is left of it.
     pub remaining: u64,
+}
+
+/// What the list of all sObjects says of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// What the engine wants to know.
+    pub info: SObjectInfo,
+    /// Whether the org keeps a log of its deletions.
+    pub replicateable: bool,
 }
 
 /// Who is signed in, as far as the org tells.
@@ -106,54 +117,57 @@ impl Rest {
         Ok(caller.read(&Call::get(self.path("/limits")), &parse)?)
     }
 
-    /// About how many rows these sObjects have (REST API guide, "Record Count"); those that the org has no count of are
-    /// left out, and so is everything where it does not tell.
+    /// About how many live rows each of these sObjects has, by the org's own estimate (REST API guide, "Record
+    /// Count"). It tells nothing of those without rows; where it is refused, it tells nothing at all.
     pub fn record_counts<S: Session>(
         &self,
         caller: &mut Caller<S>,
-        names: &[&str],
-    ) -> Result<Vec<(String, u64)>> {
+        sobjects: &[&str],
+        each: &mut dyn FnMut(&str, u64),
+    ) -> Result<(), Fault> {
         #[derive(Deserialize)]
         struct Counted {
             name: String,
             count: u64,
         }
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
         struct Counts {
-            s_objects: Vec<Counted>,
+            #[serde(rename = "sObjects")]
+            sobjects: Vec<Counted>,
         }
-        let mut all = Vec::new();
-        for some in names.chunks(NAMES_MAX) {
+        for some in sobjects.chunks(NAMES_MAX) {
             let path = self.path(&format!("/limits/recordCount?sObjects={}", some.join(",")));
             match caller.read(&Call::get(path), &json::<Counts>) {
-                Ok(counts) => all.extend(counts.s_objects.into_iter().map(|c| (c.name, c.count))),
-                Err(fault) if is_of_run(&fault) => return Err(fault.into()),
-                Err(fault) => tracing::debug!(%fault, "no record counts"),
+                Ok(counts) => counts.sobjects.iter().for_each(|c| each(&c.name, c.count)),
+                Err(fault) if fault.is_of_run() => return Err(fault),
+                Err(fault) => tracing::info!(%fault, "the org does not estimate its rows"),
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// Every sObject that the user can see (REST API guide, "Describe Global").
-    pub fn sobjects<S: Session>(&self, caller: &mut Caller<S>) -> Result<Vec<SObjectInfo>> {
+    pub fn sobjects<S: Session>(&self, caller: &mut Caller<S>) -> Result<Vec<Listed>> {
         #[derive(Deserialize)]
-        struct Listed {
+        struct Entry {
             name: String,
             #[serde(default)]
             queryable: bool,
+            #[serde(default)]
+            replicateable: Option<bool>,
         }
         #[derive(Deserialize)]
         struct Global {
-            sobjects: Vec<Listed>,
+            sobjects: Vec<Entry>,
         }
         let global: Global = caller.read(&Call::get(self.path("/sobjects")), &json)?;
-        let info = |listed: Listed| {
-            let unreadable = unreadable(&listed.name, listed.queryable).map(str::to_owned);
-            SObjectInfo {
-                name: listed.name,
-                unreadable,
-            }
+        let names: BTreeSet<String> = global.sobjects.iter().map(|entry| entry.name.clone()).collect();
+        let info = |entry: Entry| Listed {
+            info: SObjectInfo {
+                unreadable: unreadable(&entry.name, entry.queryable, &|name| names.contains(name)),
+                name: entry.name,
+            },
+            replicateable: entry.replicateable.unwrap_or(true),
         };
         Ok(global.sobjects.into_iter().map(info).collect())
     }
@@ -277,123 +291,3 @@ fn http_date(text: &str) -> Option<Stamp> {
     (words.next() == Some("GMT")).then_some(())?;
     Stamp::parse(format!("{year}-{month:02}-{day:0>2}T{time}Z").as_bytes())
 }
-
-/// Why rows of an sObject cannot be read, by its name and flag.
-pub fn unreadable(name: &str, queryable: bool) -> Option<&'static str> {
-    let kind = BY_SUFFIX
-        .iter()
-        .find(|(suffix, _)| name.ends_with(suffix))
-        .map(|(_, why)| *why);
-    let listed = |list: &[&str], why| list.contains(&name).then_some(why);
-    kind.or_else(|| {
-        listed(
-            VIEWS,
-            "It is a view without rows of its own that a query can reach.",
-        )
-    })
-    .or_else(|| {
-        listed(
-            FILTERED,
-            "The org answers queries on it only with a filter on certain fields.",
-        )
-    })
-    .or((!queryable).then_some("The org does not let this user query it."))
-}
-
-/// Kinds of sObject that a suffix tells (Object Reference, "Custom Objects", "Change Event Objects").
-const BY_SUFFIX: &[(&str, &str)] = &[
-    (
-        "ChangeEvent",
-        "It is a stream of change events, which the org does not keep as rows.",
-    ),
-    (
-        "EventStream",
-        "It is a stream of events, which the org does not keep as rows.",
-    ),
-    (
-        "__e",
-        "It is a platform event, which the org does not keep as rows.",
-    ),
-    (
-        "__b",
-        "It is a big object, whose rows can only be asked for by its index.",
-    ),
-    (
-        "__x",
-        "It is an external object, whose rows live in another system.",
-    ),
-    (
-        "__xo",
-        "It is a Salesforce-to-Salesforce proxy, whose rows live in another org.",
-    ),
-];
-
-/// Never queryable by themselves (Object Reference, each object's "Special Access Rules").
-const VIEWS: &[&str] = &[
-    "ActivityHistory",
-    "ActivityMetric",
-    "ActivityMetricRollup",
-    "AggregateResult",
-    "AttachedContentDocument",
-    "AttachedContentNote",
-    "CombinedAttachment",
-    "ContentBody",
-    "DataType",
-    "EmailStatus",
-    "FeedLike",
-    "FeedSignal",
-    "FeedTrackedChange",
-    "FolderedContentDocument",
-    "ListViewChartInstance",
-    "LookedUpFromActivity",
-    "Name",
-    "NoteAndAttachment",
-    "OpenActivity",
-    "OutgoingEmail",
-    "OutgoingEmailRelation",
-    "OwnedContentDocument",
-    "ProcessInstanceHistory",
-    "QuoteTemplateRichTextData",
-];
-
-/// Answer "Implementation restriction" without a filter (same source).
-const FILTERED: &[&str] = &[
-    "Announcement",
-    "ApexTypeImplementor",
-    "AppTabMember",
-    "CollaborationGroupRecord",
-    "ColorDefinition",
-    "ContentDocumentLink",
-    "ContentFolder",
-    "ContentFolderItem",
-    "ContentFolderLink",
-    "ContentFolderMember",
-    "DataStatistics",
-    "DatacloudAddress",
-    "DatacloudDandBCompany",
-    "EntityParticle",
-    "FieldDefinition",
-    "FieldHistoryArchive",
-    "FlexQueueItem",
-    "FlowTestView",
-    "FlowVariableView",
-    "FlowVersionView",
-    "IconDefinition",
-    "IdeaComment",
-    "NetworkUserHistoryRecent",
-    "OwnerChangeOptionInfo",
-    "PicklistValueInfo",
-    "PlatformAction",
-    "RecordActionHistory",
-    "RecordRecommendation",
-    "RelatedListColumnDefinition",
-    "RelatedListDefinition",
-    "RelationshipDomain",
-    "RelationshipInfo",
-    "SearchLayout",
-    "SiteDetail",
-    "UserEntityAccess",
-    "UserFieldAccess",
-    "UserRecordAccess",
-    "Vote",
-];

@@ -66,6 +66,12 @@ pub enum Written<T> {
     Lost(String),
 }
 
+/// A reading under way.
+pub struct Begun {
+    call: Call,
+    started: Started,
+}
+
 /// One call being tried.
 struct Trial {
     start: Instant,
@@ -91,6 +97,11 @@ impl Wire {
     /// The same, to be told of what is spent.
     pub fn limits_mut(&mut self) -> &mut Limits {
         &mut self.limits
+    }
+
+    /// Waits before a job is looked at again, for the time given or, with little patience, for less.
+    pub fn look_again_after(&self, time: Duration) -> Result<()> {
+        self.transport.wait(time.min(self.patience.longest_wait))
     }
 
     /// Waits about as long as before try number `tries` of a call.
@@ -185,28 +196,12 @@ pub struct Caller<S> {
 }
 
 impl<S: Session> Caller<S> {
-    /// Begins to read, so that the reply comes while something else is done. It is tried once.
-    pub fn start(&mut self, call: &Call) -> Result<Started, Fault> {
-        self.wire.limits.within_ceiling()?;
-        self.wire.limits.count();
-        self.wire
-            .transport
-            .start(self.session.host(), call, self.session.token())
-    }
-
-    /// The reply of what was begun.
-    pub fn finish(&mut self, started: Started) -> Result<Reply, Fault> {
-        let reply = self.wire.transport.finish(started)?;
-        self.wire.limits.note(&reply.headers);
-        Ok(reply)
-    }
-
     /// Reads: asks until there is a whole reply that `parse` accepts.
     ///
     /// # Errors
     /// The last fault, with method, path, tries and time.
     pub fn read<T>(&mut self, call: &Call, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
-        self.wire.limits.within_ceiling()?;
+        self.wire.limits.may_read()?;
         let mut trial = self.wire.trial();
         let mut renewed = false;
         loop {
@@ -229,6 +224,46 @@ impl<S: Session> Caller<S> {
                 Verdict::Wait if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
                 _ => return Err(self.wire.told(call, &trial, fault)),
             }
+        }
+    }
+
+    /// Begins to read, so that the reply comes while something else is done.
+    ///
+    /// # Errors
+    /// As before any reading; what becomes of the call itself shows when it is finished.
+    pub fn begin(&mut self, call: Call) -> Result<Begun, Fault> {
+        self.wire.limits.may_read()?;
+        self.wire.limits.count();
+        let (host, token) = (self.session.host(), self.session.token());
+        let started = self.wire.transport.start(host, &call, token)?;
+        Ok(Begun { call, started })
+    }
+
+    /// The headers of what was begun; none where it is no success.
+    pub fn head(&self, begun: &mut Begun) -> Option<HeaderMap> {
+        self.wire.transport.head(&mut begun.started)
+    }
+
+    /// What was begun, asked again as any reading where it came to nothing.
+    ///
+    /// # Errors
+    /// As [`Caller::read`].
+    pub fn finish<T>(
+        &mut self,
+        begun: Begun,
+        parse: &dyn Fn(Reply) -> Result<T, String>,
+    ) -> Result<T, Fault> {
+        let reply = self.wire.transport.finish(begun.started);
+        if let Ok(reply) = &reply {
+            self.wire.limits.note(&reply.headers);
+        }
+        match reply.and_then(|reply| parsed(reply, parse)) {
+            Err(fault) if fault.verdict() == Verdict::Stop => Err(fault.within(begun.call.name())),
+            Err(fault) => {
+                tracing::debug!(call = %begun.call.name(), %fault, "asking again");
+                self.read(&begun.call, parse)
+            }
+            value => value,
         }
     }
 
@@ -273,7 +308,7 @@ impl<S: Session> Caller<S> {
 }
 
 fn parsed<T>(reply: Reply, parse: &dyn Fn(Reply) -> Result<T, String>) -> Result<T, Fault> {
-    parse(reply).map_err(|why| Fault::broken(why, true))
+    parse(reply).map_err(Fault::unreadable)
 }
 
 /// The value of a header that is text.

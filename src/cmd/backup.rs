@@ -3,7 +3,7 @@
 //! Key decision: what could not be read is said by name, and the command then ends with 3, not 0.
 //! It does not decide what is read: the engine does, by what it has.
 
-use halite_connector::BulkPolicy;
+use halite_connector::Bulk;
 use halite_engine::ops::capture::{self, BackupOptions, Progress, unfinished};
 use halite_engine::ops::report::Report;
 use halite_engine::{Kind, Result};
@@ -25,11 +25,7 @@ pub fn run(job: &Job, flags: &Backup) -> Result<End> {
             left.under_way
         ))?;
     }
-    let policy = if flags.rest_only {
-        BulkPolicy::Never
-    } else {
-        BulkPolicy::Auto
-    };
+    let policy = if flags.rest_only { Bulk::Never } else { Bulk::Auto };
     let mut source = job.sign_in_with(&vault, &flags.name, |connect| {
         connect.ceiling(flags.ceiling).bulk(policy)
     })?;

@@ -1,54 +1,58 @@
-//! Bulk API 2.0 query jobs: when one is worth it, and what the org refuses.
+//! Bulk API 2.0 query jobs: when one may be tried, and what was learned of the org's Bulk API in this run.
 //!
-//! Key decision: a refusal is remembered for the run, of one sObject or of the whole API, and REST takes over; nothing
-//! is lost by it but speed. Jobs have no ORDER BY, which would switch the org's own chunking off (Bulk API 2.0 guide,
-//! "Query Jobs"). Results are read in `results`.
+//! Key decision: a refusal is remembered for the run, of one sObject or of the whole API, and REST takes over: nothing
+//! is lost by it but speed. A job that was read to its end is deleted only when the next readings begin, so that who
+//! saves positions in between can still go on with it. It does not choose between REST and Bulk for a reading.
 
+mod csv;
+mod job;
 mod results;
 
 use std::collections::BTreeSet;
 
-use halite_engine::base::error::Result;
-use serde::Deserialize;
-use serde_json::json;
+use halite_engine::format::describe::{Describe, FieldKind};
 
-use crate::error::is_of_run;
-use crate::query::{Order, Position, Select};
-use crate::rest::{Rest, json};
-use crate::retry::{Caller, Session};
-use crate::transport::{Body, Call};
-
+pub use job::{Job, State, abort, create, delete, look};
 pub use results::read;
+
+use crate::query::Select;
+use crate::rest::Rest;
+use crate::retry::{Caller, Session};
 
 /// Whether Bulk jobs are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BulkPolicy {
+pub enum Bulk {
     /// Where there are many rows.
     #[default]
     Auto,
-    /// Never: REST does the whole job.
+    /// Not at all: REST reads everything.
     Never,
-    /// Wherever the org takes one, to try it out.
+    /// Wherever the org takes one, however few rows there are; to try it out.
     Always,
 }
 
-/// Rows from which a job is cheaper than pages of 2,000 by default.
-const FROM: u64 = 20_000;
+/// Rows above which a job is made, unless told otherwise: it costs as much as ten pages of 2,000.
+pub const FROM: u64 = 20_000;
 
-/// sObjects that are not supported by Bulk queries (Bulk API guide, "Unsupported Objects"); others are found out.
-const UNSUPPORTED: [&str; 24] = [
+/// Not supported by Bulk queries (Bulk API 2.0 guide, "Query Jobs"; seen by others); more are learned from refusals.
+const UNSUPPORTED: [&str; 30] = [
     "AcceptedEventRelation",
     "AccountFeed",
     "AssetFeed",
+    "Attachment",
     "CaseStatus",
     "CaseTeamMember",
     "CaseTeamRole",
     "CaseTeamTemplate",
+    "CaseTeamTemplateMember",
+    "CaseTeamTemplateRecord",
     "ContentFolderItem",
     "ContractStatus",
     "DeclinedEventRelation",
     "EventWhoRelation",
     "FieldSecurityClassification",
+    "KnowledgeArticle",
+    "KnowledgeArticleVersion",
     "OrderStatus",
     "PartnerRole",
     "RecentlyViewed",
@@ -61,126 +65,90 @@ const UNSUPPORTED: [&str; 24] = [
     "UndecidedEventRelation",
     "WorkOrderLineItemStatus",
     "WorkOrderStatus",
+    "WorkStepStatus",
+];
+/// Kinds that are not, by the end of their names.
+const UNSUPPORTED_KINDS: [&str; 5] = [
+    "__Tag",
+    "__mdt",
+    "StatusValue",
+    "ArticleViewStat",
+    "ArticleVoteStat",
 ];
 
 /// What is known of the org's Bulk API.
 #[derive(Debug)]
-pub struct Bulk {
-    policy: BulkPolicy,
-    off: bool,
+pub struct Known {
+    wish: Bulk,
+    from: u64,
+    /// Why it is not used any more in this run.
+    off: Option<String>,
     refused: BTreeSet<String>,
+    /// Jobs that were read to their end, or given up.
+    over: Vec<String>,
 }
 
-impl Bulk {
-    /// Nothing is known yet.
-    pub fn new(policy: BulkPolicy) -> Self {
+impl Known {
+    /// Nothing is known yet; a job is made for more than `from` rows.
+    pub fn new(wish: Bulk, from: u64) -> Self {
         Self {
-            policy,
-            off: policy == BulkPolicy::Never,
+            wish,
+            from,
+            off: None,
             refused: BTreeSet::new(),
+            over: Vec::new(),
         }
     }
 
-    /// Whether a job may be tried.
-    pub fn may(&self, select: &Select<'_>) -> bool {
-        !self.off && !UNSUPPORTED.contains(&select.sobject) && !self.refused.contains(select.sobject)
+    /// Whether a job may be tried for this query.
+    pub fn may(&self, select: &Select<'_>, describe: &Describe) -> bool {
+        let plain = |field: &&str| {
+            let kind = describe.field(field).map(|f| f.kind);
+            !matches!(kind, Some(FieldKind::Base64 | FieldKind::Compound))
+        };
+        self.takes(select.sobject) && select.fields.iter().all(plain)
     }
 
-    /// Whether a job is made whatever the number of rows.
+    /// Whether a job may be tried for an sObject, as far as its name and the run so far tell.
+    pub fn takes(&self, sobject: &str) -> bool {
+        self.wish != Bulk::Never
+            && self.off.is_none()
+            && !self.refused.contains(sobject)
+            && !UNSUPPORTED.contains(&sobject)
+            && !UNSUPPORTED_KINDS.iter().any(|end| sobject.ends_with(end))
+    }
+
+    /// Whether so many rows are worth a job.
+    pub fn is_worth(&self, rows: u64) -> bool {
+        self.wish == Bulk::Always || rows > self.from
+    }
+
+    /// Whether a job is made without looking at the number of rows.
     pub fn always(&self) -> bool {
-        self.policy == BulkPolicy::Always
+        self.wish == Bulk::Always
     }
 
-    /// Rows from which a job is made.
-    pub fn from(&self) -> u64 {
-        if self.always() { 0 } else { FROM }
-    }
-
-    /// Not this sObject again.
-    pub fn refuse(&mut self, sobject: &str) {
+    /// No job of this sObject again.
+    pub fn refuse(&mut self, sobject: &str, why: impl std::fmt::Display) {
+        tracing::warn!(sobject, %why, "not by Bulk in this run: REST takes over");
         self.refused.insert(sobject.to_owned());
     }
-}
 
-/// A query job and how far its results are read.
-#[derive(Debug)]
-pub struct Job {
-    id: String,
-    locator: Option<String>,
-    rows: u64,
-}
-
-impl Job {
-    /// One that was made before.
-    pub fn resumed(id: String, locator: Option<String>, rows: u64) -> Self {
-        Self { id, locator, rows }
+    /// No job at all.
+    pub fn turn_off(&mut self, why: impl std::fmt::Display) {
+        tracing::warn!(%why, "no Bulk jobs in this run: REST takes over");
+        self.off = Some(why.to_string());
     }
 
-    /// Its Id.
-    pub fn id(&self) -> &str {
-        &self.id
+    /// A job is over: it is deleted before the next readings.
+    pub fn over(&mut self, job: &Job) {
+        self.over.push(job.id.clone());
     }
 
-    /// Where it stands.
-    pub fn position(&self) -> Position {
-        Position::Job {
-            job: self.id.clone(),
-            locator: self.locator.clone(),
-            rows: self.rows,
+    /// Deletes the jobs that are over. What fails is left to the org, which does so after seven days.
+    pub fn tidy<S: Session>(&mut self, caller: &mut Caller<S>, rest: &Rest) {
+        for id in std::mem::take(&mut self.over) {
+            delete(caller, rest, &id);
         }
-    }
-}
-
-/// Makes a job; none where the org refuses (Bulk API 2.0 guide, "Create a Query Job").
-pub fn make<S: Session>(
-    caller: &mut Caller<S>,
-    rest: &Rest,
-    bulk: &mut Bulk,
-    select: &Select<'_>,
-) -> Result<Option<Job>> {
-    #[derive(Deserialize)]
-    struct Made {
-        id: String,
-    }
-    if !bulk.may(select) {
-        return Ok(None);
-    }
-    let query = Select {
-        order: Order::None,
-        ..select.clone()
-    };
-    let body = json!({
-        "operation": "queryAll", "query": query.text(None)?, "contentType": "CSV",
-        "columnDelimiter": "COMMA", "lineEnding": "LF",
-    });
-    let call = Call::post(rest.path("/jobs/query"), Body::Json(body.to_string()));
-    match caller.read(&call, &json::<Made>) {
-        Ok(made) => {
-            caller.wire.limits_mut().job();
-            Ok(Some(Job::resumed(made.id, None, 0)))
-        }
-        Err(fault)
-            if ["LIMIT_EXCEEDED", "FEATURENOTENABLED"]
-                .iter()
-                .any(|code| fault.has(code)) =>
-        {
-            tracing::warn!(%fault, "no Bulk jobs in this run");
-            bulk.off = true;
-            Ok(None)
-        }
-        Err(fault) if is_of_run(&fault) => Err(fault.into()),
-        Err(fault) => {
-            tracing::info!(sobject = select.sobject, %fault, "not by Bulk");
-            bulk.refuse(select.sobject);
-            Ok(None)
-        }
-    }
-}
-
-/// Deletes a job that is over; whatever becomes of that, the org does so after seven days.
-pub fn delete<S: Session>(caller: &mut Caller<S>, rest: &Rest, job: &str) {
-    let call = Call::delete(rest.path(&format!("/jobs/query/{job}")));
-    if let Err(error) = caller.write(&call, &|_| Ok(())) {
-        tracing::debug!(job, %error, "the job stays until the org deletes it");
     }
 }

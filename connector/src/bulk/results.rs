@@ -1,25 +1,35 @@
-//! The results of a query job: waited for, then read page by page, the next one on its way while one is taken.
+//! The results of a query job, page by page, the next ones on their way while one is taken.
 //!
-//! Key decision: pages are asked for by rows and sized by the bytes that rows turned out to have, so that two of them
-//! fit the memory. Each page's rows are counted, quotes minded, against the org's figure, and all of them against the
-//! job's (Bulk API 2.0 guide, "Get Results for a Query Job"). It does not parse: a page is handed on as it came.
+//! Key decision: pages have a number of rows that was learned from the bytes of those before, so that memory is
+//! bounded; the locator of the next page stands in the headers, so it is asked for while the body is still coming.
+//! (`resultPages` would name five pages at once, but takes no number of rows.) Each page's rows are counted against
+//! the org's figure, and all of them against the job's (Bulk API 2.0 guide, "Get Results for a Query Job").
+//! It does not parse: a page is handed on as it came.
 
-use halite_engine::base::error::{Error, Result};
-use serde::Deserialize;
+use std::collections::VecDeque;
 
-use crate::bulk::Job;
+use halite_engine::base::error::Kind;
+use reqwest::header::HeaderMap;
+use url::form_urlencoded::byte_serialize;
+
+use super::Job;
+use super::csv::rows;
 use crate::error::Fault;
-use crate::query::Position;
-use crate::rest::{Rest, json};
-use crate::retry::{Caller, Session, header};
+use crate::rest::Rest;
+use crate::retry::{Begun, Caller, Session, header};
 use crate::transport::{Call, Reply};
 
 /// Bytes of a page, about.
 const PAGE_BYTES: u64 = 8 << 20;
-/// Rows of the first page, and bounds of the later ones.
-const ROWS_FIRST: u64 = 10_000;
-const ROWS_LEAST: u64 = 1_000;
+/// Pages that are there or under way.
+const IN_FLIGHT: usize = 3;
+/// Rows of the first page, and the bounds of the later ones.
+const ROWS_FIRST: u64 = 2_000;
+const ROWS_LEAST: u64 = 50;
 const ROWS_MOST: u64 = 100_000;
+
+/// What is done with a page; the job says where it stands behind it, unless that is the end.
+pub type EachPage<'a> = dyn FnMut(&[u8], Option<&Job>) -> Result<(), Fault> + 'a;
 
 /// One page.
 struct Page {
@@ -28,132 +38,159 @@ struct Page {
     next: Option<String>,
 }
 
-/// What is done with a page, and with the position behind it.
-pub type EachPage<'a> = dyn FnMut(&[u8], Option<Position>) -> Result<()> + 'a;
+/// A page under way, by the locator that it was asked for with.
+type Coming = (Option<String>, Begun);
 
-/// Gives every page with the position behind it; none behind the last.
+/// What is being read.
+struct Results<'a, S> {
+    caller: &'a mut Caller<S>,
+    rest: &'a Rest,
+    job: &'a mut Job,
+    /// Rows of a page.
+    most: u64,
+    /// Whether `most` was learned.
+    learned: bool,
+    coming: VecDeque<Coming>,
+    /// Where the page behind those that are coming is, if that is known and there is one.
+    next: Option<Option<String>>,
+}
+
+/// Gives every page of a job that is complete, from where it stands on; the job stands at its end then.
+///
+/// # Errors
+/// A doubt where rows do not add up, besides those of any reading.
 pub fn read<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
-    mut job: Job,
+    job: &mut Job,
+    total: Option<u64>,
     each: &mut EachPage<'_>,
 ) -> Result<(), Fault> {
-    let total = complete(caller, rest, &job.id)?;
-    let mut most = ROWS_FIRST;
-    let mut coming = None;
-    while job.rows < total {
-        let call = results(rest, &job, most);
-        let page = match coming.take().map(|started| caller.finish(started)) {
-            Some(Ok(reply)) => page(reply).ok(),
-            Some(Err(fault)) if fault.is_answer() => return Err(fault),
-            _ => None,
-        };
-        let page = match page {
-            Some(page) => page,
-            None => caller.read(&call, &page_of)?,
-        };
-        caller.wire.limits_mut().results(page.body.len() as u64);
-        most = (PAGE_BYTES * page.rows.max(1) / (page.body.len() as u64).max(1)).clamp(ROWS_LEAST, ROWS_MOST);
+    if total == Some(0) {
+        return Ok(());
+    }
+    let mut results = Results {
+        caller,
+        rest,
+        next: Some(job.locator.clone()),
+        job,
+        most: ROWS_FIRST,
+        learned: false,
+        coming: VecDeque::new(),
+    };
+    while let Some(page) = results.page()? {
+        let job = &mut *results.job;
         job.rows += page.rows;
         job.locator.clone_from(&page.next);
-        if job.rows > total || (page.next.is_none() && job.rows < total) || page.rows == 0 {
-            let why = format!("job {} has {total} rows and gave {}", job.id, job.rows);
-            return Err(Fault::incomplete(why));
+        if total.is_some_and(|total| job.rows > total) || (page.rows == 0 && page.next.is_some()) {
+            return Err(astray(job, total));
         }
-        let position = page.next.is_some().then(|| job.position());
-        if job.rows < total {
-            coming = Some(caller.start(&results(rest, &job, most))?);
+        if page.rows > 0 {
+            each(&page.body, page.next.as_ref().map(|_| &*job))?;
         }
-        each(&page.body, position)?;
     }
-    Ok(())
+    match total {
+        Some(total) if results.job.rows != total => Err(astray(results.job, Some(total))),
+        _ => Ok(()),
+    }
 }
 
-/// Waits until a job is done; how many rows it has.
-fn complete<S: Session>(caller: &mut Caller<S>, rest: &Rest, job: &str) -> Result<u64, Fault> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Info {
-        state: String,
-        #[serde(default)]
-        number_records_processed: u64,
-        #[serde(default)]
-        error_message: Option<String>,
-    }
-    let call = Call::get(rest.path(&format!("/jobs/query/{job}")));
-    for looks in 1.. {
-        let info: Info = caller.read(&call, &json)?;
-        match info.state.as_str() {
-            "JobComplete" => return Ok(info.number_records_processed),
-            "Failed" | "Aborted" => {
-                let why = info
-                    .error_message
-                    .unwrap_or_else(|| "the org gives no reason".into());
-                return Err(Fault::incomplete(format!("job {job} came to nothing: {why}")));
+fn astray(job: &Job, total: Option<u64>) -> Fault {
+    let total = total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+    let why = format!("job {} has {total} rows and gave {}", job.id, job.rows);
+    Fault::doubt(Kind::Io, why)
+}
+
+impl<S: Session> Results<'_, S> {
+    /// The next page; none behind the last.
+    fn page(&mut self) -> Result<Option<Page>, Fault> {
+        loop {
+            self.fill()?;
+            let Some((locator, begun)) = self.coming.pop_front() else {
+                return Ok(None);
+            };
+            match self.caller.finish(begun, &page) {
+                Ok(page) => {
+                    self.learn(&page);
+                    return Ok(Some(page));
+                }
+                // More bytes than are taken: fewer rows.
+                Err(fault) if fault.is_too_large() && self.most > ROWS_LEAST => {
+                    tracing::info!(rows = self.most, %fault, "fewer rows a page");
+                    self.most = (self.most / 4).max(ROWS_LEAST);
+                    self.coming.clear();
+                    self.next = Some(locator);
+                }
+                Err(fault) => return Err(fault),
             }
-            _ => caller.wire.pause(looks)?,
         }
     }
-    Err(Error::invalid("a job that is never done").into())
+
+    /// Asks for pages ahead, as far as their locators are known.
+    fn fill(&mut self) -> Result<(), Fault> {
+        let most = if self.learned { IN_FLIGHT } else { 1 };
+        while self.coming.len() < most {
+            let Some(locator) = self.next.take() else {
+                return Ok(());
+            };
+            let mut begun = self.caller.begin(self.call(locator.as_deref()))?;
+            if most > 1 {
+                let head = self.caller.head(&mut begun);
+                self.next = head.and_then(|head| next(&head)).map(Some);
+            }
+            self.coming.push_back((locator, begun));
+        }
+        Ok(())
+    }
+
+    fn call(&self, locator: Option<&str>) -> Call {
+        let encoded = |locator: &str| -> String { byte_serialize(locator.as_bytes()).collect() };
+        let locator = locator.map_or_else(String::new, |l| format!("&locator={}", encoded(l)));
+        let (job, most) = (&self.job.id, self.most);
+        let path = format!("/jobs/query/{job}/results?maxRecords={most}{locator}");
+        Call {
+            headers: &[("Accept", "text/csv")],
+            ..Call::get(self.rest.path(&path))
+        }
+    }
+
+    /// Sizes the pages to come; those that were asked for by another locator than this page names are dropped.
+    fn learn(&mut self, page: &Page) {
+        self.caller.wire.limits_mut().count_results(page.body.len());
+        if let Some(bytes) = (page.body.len() as u64).checked_div(page.rows) {
+            let bytes = bytes.max(1);
+            self.most = (PAGE_BYTES / bytes).clamp(ROWS_LEAST, ROWS_MOST);
+            self.learned = true;
+        }
+        let follows = self
+            .coming
+            .front()
+            .is_some_and(|(locator, _)| *locator == page.next);
+        if !follows {
+            self.coming.clear();
+            self.next = page.next.clone().map(Some);
+        }
+    }
 }
 
-fn results(rest: &Rest, job: &Job, most: u64) -> Call {
-    let locator = job
-        .locator
-        .as_deref()
-        .map(|l| format!("&locator={l}"))
-        .unwrap_or_default();
-    Call::get(rest.path(&format!(
-        "/jobs/query/{}/results?maxRecords={most}{locator}",
-        job.id
-    )))
+/// The locator of the page behind: the end is the literal text `null`, or no locator at all.
+fn next(headers: &HeaderMap) -> Option<String> {
+    let locator = header(headers, "sforce-locator")?.trim();
+    (!locator.is_empty() && locator != "null").then(|| locator.to_owned())
 }
 
-fn page_of(reply: Reply) -> Result<Page, String> {
-    page(reply)
-}
-
-/// Reads a page: the end is the literal text `null`, or no locator at all.
 fn page(reply: Reply) -> Result<Page, String> {
-    let next = header(&reply.headers, "sforce-locator").filter(|l| !l.is_empty() && *l != "null");
-    let said = header(&reply.headers, "sforce-numberofrecords").and_then(|n| n.parse().ok());
-    let (next, rows) = (next.map(str::to_owned), rows(&reply.body));
-    if said.is_some_and(|said: u64| said != rows) {
-        return Err(format!(
-            "a page of results with {rows} rows, where the org says {}",
-            said.unwrap_or(0)
-        ));
-    }
-    Ok(Page {
-        body: reply.body,
-        rows,
-        next,
-    })
-}
-
-/// Rows of a CSV text, its header left out; a line end between quotes is none.
-fn rows(text: &[u8]) -> u64 {
-    let (mut lines, mut quoted) = (0_u64, false);
-    for &byte in text {
-        match byte {
-            b'"' => quoted = !quoted,
-            b'\n' if !quoted => lines += 1,
-            _ => {}
-        }
-    }
-    let open = !text.is_empty() && !text.ends_with(b"\n");
-    (lines + u64::from(open)).saturating_sub(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::rows;
-
-    #[test]
-    fn rows_are_counted_with_quotes_minded() {
-        assert_eq!(rows(b""), 0);
-        assert_eq!(rows(b"\"Id\"\n"), 0);
-        assert_eq!(rows(b"\"Id\"\n\"a\nb\"\n\"c \"\"\n\"\"\"\n"), 2);
-        assert_eq!(rows(b"\"Id\"\n\"a\""), 1);
+    let Reply { headers, body } = reply;
+    let said: Option<u64> = header(&headers, "sforce-numberofrecords").and_then(|n| n.trim().parse().ok());
+    let rows = rows(&body);
+    match said {
+        Some(said) if said != rows => Err(format!(
+            "a page of results with {rows} rows, where the org says {said}"
+        )),
+        _ => Ok(Page {
+            next: next(&headers),
+            body,
+            rows,
+        }),
     }
 }

@@ -1,9 +1,10 @@
-//! What an answer of the org means: status and API error code become one judgement, in one function.
+//! What came instead of a reply, and what it means for who asked.
 //!
 //! Key decision: [`judge`] alone decides both the engine's [`Kind`] and whether asking again helps, so that no
 //! caller reads status codes. Codes and shapes: REST API guide, "Status Codes and Error Responses"; SOAP API
 //! guide, "API Fault Element". It does not retry anything itself; records refused one by one are not errors.
 
+mod judge;
 pub mod xml;
 
 use std::fmt;
@@ -12,16 +13,8 @@ use halite_engine::base::error::{Error, Kind};
 use halite_engine::ops::org::Refusal;
 use serde::Deserialize;
 
-/// What to do after a fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The session is over: sign in anew, once.
-    SignIn,
-    /// It will pass: wait and ask again.
-    Wait,
-    /// Asking again gives the same answer.
-    Stop,
-}
+use judge::{SAID_BEFORE, advice};
+pub use judge::{Verdict, judge, passes};
 
 /// One error as the API words it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -58,9 +51,13 @@ pub enum Cause {
         why: String,
         /// Whether the org may have received the request.
         sent: bool,
+        /// Whether a whole reply came, which does not read.
+        whole: bool,
     },
-    /// Not the org's doing: cancelled, or beyond a bound of ours.
+    /// Not the org's doing: cancelled, or beyond a bound of ours. It ends everything.
     Stop(Error),
+    /// What came does not add up, or is more than is taken. It is about what was asked alone.
+    Doubt(Error),
 }
 
 /// A request that failed, with what was asked and how often.
@@ -76,8 +73,24 @@ impl Fault {
         Cause::Broken {
             why: why.into(),
             sent,
+            whole: false,
         }
         .into()
+    }
+
+    /// A whole reply that does not read.
+    pub fn unreadable(why: impl Into<String>) -> Self {
+        Cause::Broken {
+            why: why.into(),
+            sent: true,
+            whole: true,
+        }
+        .into()
+    }
+
+    /// An answer that contradicts itself, or that is more than is taken: an error of what was asked alone.
+    pub fn doubt(kind: Kind, why: impl Into<String>) -> Self {
+        Cause::Doubt(Error::new(kind, why.into()).hint("run it again")).into()
     }
 
     /// An answer with an error status.
@@ -89,28 +102,16 @@ impl Fault {
         .into()
     }
 
-    /// Rows that do not add up to what the org itself says of them.
-    pub fn incomplete(message: String) -> Self {
-        let error = ApiError {
-            code: INCOMPLETE.to_owned(),
-            message,
-            fields: None,
-        };
-        Cause::Answer {
-            status: 200,
-            errors: vec![error],
-        }
-        .into()
+    /// A reply of more bytes than are taken.
+    pub fn too_large(mebibytes: usize) -> Self {
+        let why = format!("a reply of more than {mebibytes} MiB");
+        Cause::Doubt(Error::new(Kind::Unsupported, why)).into()
     }
 
-    /// Says what it was about, before what was asked.
+    /// The same, but that it ends everything.
     #[must_use]
-    pub fn about(mut self, what: impl fmt::Display) -> Self {
-        self.context = match self.context.as_str() {
-            "" => what.to_string(),
-            asked => format!("{what}: {asked}"),
-        };
-        self
+    pub fn of_run(self) -> Self {
+        Cause::Stop(self.into()).into()
     }
 
     /// Says what was asked: method, path, tries, time.
@@ -125,13 +126,74 @@ impl Fault {
         matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(|e| e.code == code))
     }
 
+    /// Says what it was about, before what was asked.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        self.context = match self.context.as_str() {
+            "" => what.to_string(),
+            asked => format!("{what}: {asked}"),
+        };
+        self
+    }
+
     /// What the caller can do.
     pub fn kind(&self) -> Kind {
         match &self.cause {
-            Cause::Stop(error) => error.kind(),
+            Cause::Stop(error) | Cause::Doubt(error) => error.kind(),
             Cause::Broken { .. } => Kind::Io,
             Cause::Answer { status, errors } => judge(*status, first(errors)).0,
         }
+    }
+
+    /// Whether it ends a run of many readings, and not one of them alone: there is no org to talk to, no session, no
+    /// allowance, or somebody asked to stop. Refusals that the API words are about what was asked, and so is a whole
+    /// reply that does not read however often it is sent.
+    pub fn is_of_run(&self) -> bool {
+        match &self.cause {
+            Cause::Stop(_) => true,
+            Cause::Doubt(_) => false,
+            Cause::Broken { whole, .. } => !whole,
+            Cause::Answer { status, errors } => {
+                let error = first(errors);
+                let (kind, verdict) = judge(*status, error);
+                match error.map(|e| e.code.as_str()) {
+                    Some("API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "UNSUPPORTED_API_VERSION") => {
+                        true
+                    }
+                    Some(_) => {
+                        matches!(kind, Kind::Auth | Kind::Quota)
+                            || kind == Kind::Busy && verdict == Verdict::Wait
+                    }
+                    None => kind == Kind::Auth || verdict == Verdict::Wait,
+                }
+            }
+        }
+    }
+
+    /// Whether the org finds a query too long or too large to be looked at.
+    pub fn is_too_wide(&self) -> bool {
+        const CODES: [&str; 3] = ["QUERY_TOO_COMPLICATED", "QUERY_TOO_LONG", "URI_TOO_LONG"];
+        let status = match &self.cause {
+            Cause::Answer { status, .. } => *status,
+            _ => 0,
+        };
+        [413, 414, 431].contains(&status) || CODES.iter().any(|code| self.has(code))
+    }
+
+    /// Whether a reply had more bytes than are taken, so that less should be asked for.
+    pub fn is_too_large(&self) -> bool {
+        matches!(&self.cause, Cause::Doubt(error) if error.kind() == Kind::Unsupported)
+    }
+
+    /// Whether the org answered with this status.
+    pub fn is_status(&self, wanted: u16) -> bool {
+        matches!(self.cause, Cause::Answer { status, .. } if status == wanted)
+    }
+
+    /// Whether a message of the org holds this text, in whatever case.
+    pub fn says(&self, text: &str) -> bool {
+        let holds = |e: &ApiError| e.message.to_ascii_lowercase().contains(text);
+        matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(holds))
     }
 
     /// Whether the org answered at all.
@@ -144,7 +206,7 @@ impl Fault {
         match &self.cause {
             Cause::Answer { status, errors } => judge(*status, first(errors)).1,
             Cause::Broken { .. } => Verdict::Wait,
-            Cause::Stop(_) => Verdict::Stop,
+            Cause::Stop(_) | Cause::Doubt(_) => Verdict::Stop,
         }
     }
 
@@ -157,82 +219,13 @@ impl Fault {
                 Some(_) | None => (400..500).contains(status) && ![406, 408].contains(status),
             },
             Cause::Broken { sent, .. } => !sent,
-            Cause::Stop(_) => true,
+            Cause::Stop(_) | Cause::Doubt(_) => true,
         }
     }
 }
-
-/// Our own word for an answer that contradicts itself.
-const INCOMPLETE: &str = "INCOMPLETE_RESULT";
-
-/// Whether a fault ends the whole run and not the reading of one sObject.
-pub fn is_of_run(fault: &Fault) -> bool {
-    !fault.is_answer() || matches!(fault.kind(), Kind::Auth | Kind::Quota | Kind::Interrupted)
-}
-
-/// Codes that are given before anything is done, whatever the status around them.
-const SAID_BEFORE: [&str; 9] = [
-    "INVALID_SESSION_ID",
-    "REQUEST_LIMIT_EXCEEDED",
-    "UNSUPPORTED_API_VERSION",
-    "API_DISABLED_FOR_ORG",
-    "API_CURRENTLY_DISABLED",
-    "INVALID_TYPE",
-    "MALFORMED_ID",
-    "INSUFFICIENT_ACCESS",
-    "EXCEEDED_ID_LIMIT",
-];
 
 fn first(errors: &[ApiError]) -> Option<&ApiError> {
     errors.first()
-}
-
-/// The one place where a status and a code become a kind and a verdict.
-pub fn judge(status: u16, error: Option<&ApiError>) -> (Kind, Verdict) {
-    let (code, message) = error.map_or(("", ""), |e| (e.code.as_str(), e.message.as_str()));
-    match code {
-        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => return (Kind::Auth, Verdict::SignIn),
-        "REQUEST_LIMIT_EXCEEDED" if message.to_ascii_lowercase().contains("concurrent") => {
-            return (Kind::Busy, Verdict::Wait);
-        }
-        "REQUEST_LIMIT_EXCEEDED" | "LIMIT_EXCEEDED" | "STORAGE_LIMIT_EXCEEDED" => {
-            return (Kind::Quota, Verdict::Stop);
-        }
-        "rate_limit_exceeded" => return (Kind::Busy, Verdict::Wait),
-        "invalid_grant"
-        | "invalid_client"
-        | "invalid_client_id"
-        | "invalid_client_credentials"
-        | "inactive_user"
-        | "inactive_org" => return (Kind::Auth, Verdict::Stop),
-        "QUERY_TIMEOUT" | "SERVER_UNAVAILABLE" => return (Kind::Io, Verdict::Wait),
-        "UNSUPPORTED_API_VERSION" => return (Kind::Unsupported, Verdict::Stop),
-        "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED" | "TXN_SECURITY_METERING_ERROR" => {
-            return (Kind::Denied, Verdict::Stop);
-        }
-        _ if code.starts_with("INSUFFICIENT_ACCESS") => return (Kind::Denied, Verdict::Stop),
-        INCOMPLETE => return (Kind::Io, Verdict::Stop),
-        "NOT_FOUND" | "ENTITY_IS_DELETED" => return (Kind::NotFound, Verdict::Stop),
-        _ => {}
-    }
-    match status {
-        401 => (Kind::Auth, Verdict::SignIn),
-        403 => (Kind::Denied, Verdict::Stop),
-        404 => (Kind::NotFound, Verdict::Stop),
-        409 | 412 | 428 => (Kind::Busy, Verdict::Stop),
-        410 => (Kind::Unsupported, Verdict::Stop),
-        420 | 429 => (Kind::Busy, Verdict::Wait),
-        406 | 408 | 500.. => (Kind::Io, Verdict::Wait),
-        _ => (Kind::Invalid, Verdict::Stop),
-    }
-}
-
-/// Refusals of single records that pass by themselves (SOAP API guide, "StatusCode").
-pub fn passes(code: &str) -> bool {
-    matches!(
-        code,
-        "UNABLE_TO_LOCK_ROW" | "REQUEST_RUNNING_TOO_LONG" | "SERVER_UNAVAILABLE" | "TOO_MANY_APEX_REQUESTS"
-    )
 }
 
 /// The errors in a body: REST's array, an object with the same keys, OAuth's object, or a SOAP fault.
@@ -287,6 +280,8 @@ impl From<Fault> for Error {
     fn from(fault: Fault) -> Self {
         let (kind, hint) = match fault.cause {
             Cause::Stop(error) => return error,
+            Cause::Doubt(error) if fault.context.is_empty() => return error,
+            Cause::Doubt(error) => return error.within(fault.context),
             Cause::Broken { .. } => (
                 Kind::Io,
                 "check the network and the org's status, then run it again",
@@ -298,24 +293,6 @@ impl From<Fault> for Error {
         };
         let error = Error::new(kind, fault.to_string());
         if hint.is_empty() { error } else { error.hint(hint) }
-    }
-}
-
-/// The next step, where one is known.
-fn advice(kind: Kind, message: &str) -> &'static str {
-    match kind {
-        Kind::Auth if message.contains("approved this consumer") => {
-            "the app is not installed or approved for this user: install it in Setup, Connected Apps OAuth Usage"
-        }
-        Kind::Auth => "sign in to the org again with `halite connect`",
-        Kind::Quota => {
-            "the org's allowance is used up: run it again when it has grown back (24 hours at most)"
-        }
-        Kind::Denied => "give the user the right that is missing; `halite preflight` lists what is needed",
-        Kind::Busy => "try again later",
-        Kind::Io => "the org is not answering as it should: run it again later",
-        Kind::Unsupported => "the org offers no API version that this build speaks",
-        _ => "",
     }
 }
 
@@ -333,7 +310,7 @@ impl fmt::Display for Fault {
                 }
             }
             Cause::Broken { why, .. } => out.write_str(&one_line(why)),
-            Cause::Stop(error) => fmt::Display::fmt(error, out),
+            Cause::Stop(error) | Cause::Doubt(error) => fmt::Display::fmt(error, out),
         }
     }
 }

@@ -7,14 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use halite_engine::base::error::{Error, Kind, Result};
+use halite_engine::base::error::Kind;
 use halite_engine::base::id::RecordId;
 use halite_engine::ops::org::EachRow;
 
+use super::live;
 use super::page::Page;
+use super::pages::{Start, pages};
 use super::row::Row;
 use super::soql::{IDS_MAX, Order, Select, among, between};
-use super::{pages, reached};
 use crate::error::Fault;
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
@@ -55,18 +56,23 @@ pub fn read<S: Session>(
     {
         first.fields.push(by);
     }
-    pages(caller, rest, &first, &mut |caller, page| {
+    pages(caller, rest, &first, Start::default(), &mut |caller, page| {
         join.page(caller, page, each)
     })
 }
 
 impl Join<'_> {
     /// Completes the rows of one page of the first slice.
-    fn page<S: Session>(&self, caller: &mut Caller<S>, page: &Page, each: &mut EachRow<'_>) -> Result<()> {
+    fn page<S: Session>(
+        &self,
+        caller: &mut Caller<S>,
+        page: &Page,
+        each: &mut EachRow<'_>,
+    ) -> Result<(), Fault> {
         let ids = page
             .rows()
-            .map(|row| id_of(row, self.select.sobject))
-            .collect::<Result<Vec<_>>>()?;
+            .map(|row| self.id_of(row))
+            .collect::<Result<Vec<_>, _>>()?;
         let (Some(first), Some(last)) = (ids.first(), ids.last()) else {
             return Ok(());
         };
@@ -74,7 +80,7 @@ impl Join<'_> {
         let filters: Vec<String> = if whole {
             vec![between(*first, *last)]
         } else {
-            ids.chunks(IDS_MAX).map(among).collect()
+            ids.chunks(IDS_MAX).map(|some| among("Id", some)).collect()
         };
         let mut others = Vec::new();
         for slice in &self.slices[1..] {
@@ -94,7 +100,12 @@ impl Join<'_> {
     }
 
     /// The rows of one slice.
-    fn slice<S: Session>(&self, caller: &mut Caller<S>, fields: &[&str], filters: &[String]) -> Result<Rows> {
+    fn slice<S: Session>(
+        &self,
+        caller: &mut Caller<S>,
+        fields: &[&str],
+        filters: &[String],
+    ) -> Result<Rows, Fault> {
         let mut rows = Rows::new();
         for filter in filters {
             let (fields, filter) = (fields.to_vec(), Some(filter.clone()));
@@ -103,10 +114,11 @@ impl Join<'_> {
                 fields,
                 filter,
                 order: Order::Id,
+                limit: None,
             };
-            pages(caller, self.rest, &select, &mut |_, page| {
+            pages(caller, self.rest, &select, Start::default(), &mut |_, page| {
                 for row in page.rows() {
-                    rows.insert(id_of(row, self.select.sobject)?, row.to_vec());
+                    rows.insert(self.id_of(row)?, row.to_vec());
                 }
                 Ok(())
             })?;
@@ -115,8 +127,13 @@ impl Join<'_> {
     }
 
     /// Reads one row again until its slices agree; a row that is gone by then is not handed over.
-    fn again<S: Session>(&self, caller: &mut Caller<S>, id: RecordId, each: &mut EachRow<'_>) -> Result<()> {
-        let filters = [among(&[id])];
+    fn again<S: Session>(
+        &self,
+        caller: &mut Caller<S>,
+        id: RecordId,
+        each: &mut EachRow<'_>,
+    ) -> Result<(), Fault> {
+        let filters = [among("Id", &[id])];
         for _ in 0..TRIES {
             let mut parts = Vec::new();
             for slice in self.slices {
@@ -128,28 +145,28 @@ impl Join<'_> {
             }
             let whole: Option<Vec<&[u8]>> = parts.iter().map(Option::as_deref).collect();
             if let Some(text) = whole.map(|parts| self.join(&parts)).transpose()?.flatten() {
-                return each(&text);
+                return Ok(each(&text)?);
             }
         }
-        Err(Error::new(
-            Kind::Busy,
-            format!("{} {id} is being edited while it is read", self.select.sobject),
-        )
-        .hint("run it again"))
+        let why = format!("{} {id} is being edited while it is read", self.select.sobject);
+        Err(Fault::doubt(Kind::Busy, why))
+    }
+
+    fn id_of(&self, row: &[u8]) -> Result<RecordId, Fault> {
+        let why = || format!("a row of {} without a valid Id", self.select.sobject);
+        live::id_of(row).ok_or_else(|| Fault::doubt(Kind::Io, why()))
     }
 
     /// One row out of its parts; none where they are of different states.
-    fn join(&self, parts: &[&[u8]]) -> Result<Option<Vec<u8>>> {
+    fn join(&self, parts: &[&[u8]]) -> Result<Option<Vec<u8>>, Fault> {
         let broken = |why| {
-            Error::new(
-                Kind::Io,
-                format!("a row of {} that does not parse: {why}", self.select.sobject),
-            )
+            let why = format!("a row of {} that does not parse: {why}", self.select.sobject);
+            Fault::doubt(Kind::Io, why)
         };
         let rows = parts
             .iter()
             .map(|part| Row::parse(part).map_err(broken))
-            .collect::<Result<Vec<_>>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         let Some(first) = rows.first() else {
             return Ok(None);
         };
@@ -180,10 +197,4 @@ impl Join<'_> {
         out.push(b'}');
         Ok(Some(out))
     }
-}
-
-fn id_of(row: &[u8], sobject: &str) -> Result<RecordId> {
-    reached(row, Order::Id)
-        .map(|after| after.id)
-        .ok_or_else(|| Error::new(Kind::Io, format!("a row of {sobject} without a valid Id")))
 }

@@ -16,6 +16,8 @@ use crate::rest::api_name;
 /// Bytes of one SELECT list as it stands in a URI. With 4,100 for Ids and some for the rest, a URI stays below
 /// 12,000; the org refuses one of 16,384 with its headers (REST API guide, "Status Codes", 414 and 431).
 pub const SELECT_MAX: usize = 7_000;
+/// Bytes of a path that goes as a URI; a longer one goes in the body of a composite call.
+pub const PATH_MAX: usize = 12_000;
 /// Ids in one filter: 150 of 21 characters stay below the 4,000 that a WHERE literal may have.
 pub const IDS_MAX: usize = 150;
 
@@ -50,6 +52,8 @@ pub struct Select<'a> {
     pub filter: Option<String>,
     /// The order.
     pub order: Order<'a>,
+    /// Rows at most.
+    pub limit: Option<u64>,
 }
 
 impl Select<'_> {
@@ -87,6 +91,9 @@ impl Select<'_> {
                 let _ = write!(text, " ORDER BY {}, Id", api_name(by)?);
             }
         }
+        if let Some(limit) = self.limit {
+            let _ = write!(text, " LIMIT {limit}");
+        }
         Ok(text)
     }
 }
@@ -99,10 +106,13 @@ pub fn since(field: &str, stamp: Stamp) -> Result<String> {
     Ok(format!("{} >= {stamp}", api_name(field)?))
 }
 
-/// `Id IN (..)`.
-pub fn among(ids: &[RecordId]) -> String {
+/// `field = '..'`, or `field IN (..)` for several Ids.
+pub fn among(field: &str, ids: &[RecordId]) -> String {
+    if let [id] = ids {
+        return format!("{field} = '{id}'");
+    }
     let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
-    format!("Id IN ({})", quoted.join(","))
+    format!("{field} IN ({})", quoted.join(","))
 }
 
 /// `Id` from the first to the last, both included.

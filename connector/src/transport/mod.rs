@@ -4,6 +4,7 @@
 //! HTML, a redirect), so that whoever parses one can rely on a whole body. Redirects are never followed: a token
 //! goes to the host it was given for and nowhere else. It does not repeat anything, and it knows no API.
 
+mod ahead;
 mod host;
 mod secret;
 
@@ -16,9 +17,10 @@ use halite_engine::base::error::{Error, Kind, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Request};
 use tokio::runtime::{Builder, Handle, Runtime};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot::Sender;
 use zeroize::Zeroizing;
 
+pub use ahead::Started;
 pub use host::{Host, path_only};
 pub use secret::Secret;
 
@@ -26,6 +28,8 @@ use crate::error::Fault;
 
 /// Largest body that is taken, after decompression: 128 MiB, far above a page of 2,000 rows.
 const BODY_MAX: usize = 128 << 20;
+/// A success without a body.
+const NO_CONTENT: u16 = 204;
 /// To connect.
 const CONNECT: Duration = Duration::from_secs(30);
 /// Between two pieces of a reply; the API itself gives up a call after 10 minutes.
@@ -55,7 +59,7 @@ pub enum Body {
 /// One request.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// GET, POST, PATCH.
+    /// GET, POST, PATCH, DELETE.
     pub method: Method,
     /// Path and query on the host.
     pub path: String,
@@ -76,10 +80,10 @@ impl Call {
         }
     }
 
-    /// A DELETE.
-    pub fn delete(path: impl Into<String>) -> Self {
+    /// A call without a body.
+    pub fn bare(method: Method, path: impl Into<String>) -> Self {
         Self {
-            method: Method::DELETE,
+            method,
             ..Self::get(path)
         }
     }
@@ -117,9 +121,6 @@ pub enum OnStop {
     /// Its reply is awaited: a write, whose outcome must be known.
     Await,
 }
-
-/// A reading whose reply has not been waited for.
-pub struct Started(JoinHandle<Result<Reply, Fault>>);
 
 /// The HTTP client with a runtime of its own and the caller's wish to stop.
 pub struct Transport {
@@ -169,37 +170,12 @@ impl Transport {
     ) -> Result<Reply, Fault> {
         self.check()?;
         let request = self.request(host, call, bearer)?;
-        let exchange = exchange(&self.client, request);
+        let exchange = exchange(&self.client, request, None);
         self.block_on(async {
             if on_stop == OnStop::GiveUp {
                 tokio::select! { reply = exchange => reply, () = self.cancelled() => Err(interrupted().into()) }
             } else {
                 exchange.await
-            }
-        })
-    }
-
-    /// Sends a reading and does not wait for its reply.
-    pub fn start(&self, host: &Host, call: &Call, bearer: &Secret) -> Result<Started, Fault> {
-        self.check()?;
-        let request = self.request(host, call, Some(bearer))?;
-        let client = self.client.clone();
-        Ok(Started(
-            self.handle()
-                .spawn(async move { exchange(&client, request).await }),
-        ))
-    }
-
-    /// Waits for the reply.
-    pub fn finish(&self, started: Started) -> Result<Reply, Fault> {
-        let Started(mut task) = started;
-        self.block_on(async {
-            tokio::select! {
-                reply = &mut task => reply.unwrap_or_else(|_| Err(Fault::broken("the request was given up", true))),
-                () = self.cancelled() => {
-                    task.abort();
-                    Err(interrupted().into())
-                }
             }
         })
     }
@@ -234,6 +210,7 @@ impl Transport {
         }
         let token = bearer.map_or("", Secret::expose);
         request = match &call.body {
+            Body::None if call.headers.iter().any(|(name, _)| ACCEPT == *name) => request,
             Body::None => request.header(ACCEPT, "application/json"),
             Body::Json(text) => json(request).body(text.clone()),
             Body::Form(text) => request
@@ -300,13 +277,22 @@ fn interrupted() -> Error {
     )
 }
 
-async fn exchange(client: &Client, request: Request) -> Result<Reply, Fault> {
+/// One request and its reply; `head` hears of the headers of a success before the body has come.
+async fn exchange(
+    client: &Client,
+    request: Request,
+    head: Option<Sender<HeaderMap>>,
+) -> Result<Reply, Fault> {
     let wants_xml = request.headers().get(ACCEPT).is_some_and(|v| v == "text/xml");
     let mut reply = client.execute(request).await.map_err(|e| {
         let sent = !e.is_connect();
         Fault::broken(format!("no reply: {}", reason(e)), sent)
     })?;
     let (status, headers) = (reply.status().as_u16(), std::mem::take(reply.headers_mut()));
+    if let Some(head) = head.filter(|_| status < 300) {
+        // Nobody listens any more: no matter.
+        let _ = head.send(headers.clone());
+    }
     let body = take_body(&mut reply).await?;
     if (300..400).contains(&status) {
         return Err(redirected(&headers).into());
@@ -314,7 +300,7 @@ async fn exchange(client: &Client, request: Request) -> Result<Reply, Fault> {
     if status >= 400 {
         return Err(Fault::answer(status, &body));
     }
-    if status != 204
+    if status != NO_CONTENT
         && let Some(why) = unusable(&headers, &body, wants_xml)
     {
         return Err(Fault::broken(format!("{status} with {why}"), true));
@@ -334,10 +320,7 @@ async fn take_body(reply: &mut reqwest::Response) -> Result<Vec<u8>, Fault> {
         })?;
         let Some(piece) = piece else { return Ok(body) };
         if body.len() + piece.len() > BODY_MAX {
-            return Err(Fault::broken(
-                format!("a reply of more than {} MiB", BODY_MAX >> 20),
-                true,
-            ));
+            return Err(Fault::too_large(BODY_MAX >> 20));
         }
         body.extend_from_slice(&piece);
     }

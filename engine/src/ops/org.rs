@@ -67,7 +67,8 @@ pub struct Read<'a> {
 pub type EachRow<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
 
 /// Takes what several readings give. Those may come in any order, but one after the other: all calls that name
-/// reading number `at` stand together, and the last of them is [`Sink::done`]. An error ends everything.
+/// reading number `at` stand together, and the last of them is [`Sink::done`]; only a first [`Sink::reached`], which says
+/// by what the reading can be taken up, may come earlier, amid those of others. An error ends everything.
 pub trait Sink {
     /// The JSON object of one row.
     fn json(&mut self, at: usize, row: &[u8]) -> Result<()>;

@@ -12,7 +12,7 @@ mod world;
 use std::sync::Arc;
 use std::time::Duration;
 
-use halite_connector::{BulkPolicy, Connect, Grant, Patience, SalesforceOrg, Secret as Hidden};
+use halite_connector::{Bulk, Connect, Grant, Patience, SalesforceOrg, Secret as Hidden};
 use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::report::Report;
 use halite_engine::store::memory::Memory;
@@ -30,7 +30,7 @@ const CAPTURES: u64 = 5;
 const TRIES: u64 = 12;
 
 /// Signs in, with little patience: a simulated org has no bad days that pass.
-pub(crate) fn connect(server: &Server, policy: BulkPolicy) -> SalesforceOrg {
+pub(crate) fn connect(server: &Server, policy: Bulk) -> SalesforceOrg {
     let grant = Grant::ClientCredentials {
         client_id: CLIENT_ID.into(),
         client_secret: Hidden::new(CLIENT_SECRET),
@@ -45,7 +45,7 @@ pub(crate) fn connect(server: &Server, policy: BulkPolicy) -> SalesforceOrg {
     loop {
         let address = server.url().parse().expect("an address of this machine");
         let connect = Connect::new(address).grant(grant.clone());
-        match connect.patience(patience).bulk(policy).open() {
+        match connect.patience(patience).bulk(policy).ceiling(100).open() {
             Ok(org) => return org,
             Err(_) if tries < TRIES => tries += 1,
             Err(error) => panic!("no way in: {error}"),
@@ -69,7 +69,7 @@ pub(crate) fn run(seed: u64) -> (Vec<String>, Tally) {
     for capture in 0..CAPTURES {
         (0..dice.below(25)).for_each(|_| world.step());
         world.org.clock().advance(Duration::from_secs(dice.below(4000)));
-        let policy = [BulkPolicy::Auto, BulkPolicy::Never, BulkPolicy::Always][dice.below(3) as usize];
+        let policy = [Bulk::Auto, Bulk::Never, Bulk::Always][dice.below(3) as usize];
         let options = BackupOptions {
             only: Some(world::OBJECTS.map(str::to_owned).into()),
             full: dice.below(6) == 0,
@@ -97,7 +97,7 @@ fn one(
     vault: &Vault,
     server: &Server,
     world: &mut World,
-    policy: BulkPolicy,
+    policy: Bulk,
     options: &BackupOptions,
     dice: &mut Dice,
 ) -> Result<Report, String> {
