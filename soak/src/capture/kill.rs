@@ -4,6 +4,8 @@
 //! with those of a capture that nothing disturbed; calls are counted by the org. It does not write to the org meanwhile:
 //! the other histories do.
 
+#![allow(clippy::disallowed_methods, reason = "a kill comes at a real instant")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;

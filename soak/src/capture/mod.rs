@@ -30,7 +30,7 @@ const CAPTURES: u64 = 5;
 const TRIES: u64 = 12;
 
 /// Signs in, with little patience: a simulated org has no bad days that pass.
-pub(crate) fn connect(server: &Server, policy: Bulk) -> SalesforceOrg {
+pub(crate) fn connect(server: &Server, policy: Bulk) -> halite_engine::Result<SalesforceOrg> {
     let grant = Grant::ClientCredentials {
         client_id: CLIENT_ID.into(),
         client_secret: Hidden::new(CLIENT_SECRET),
@@ -43,12 +43,11 @@ pub(crate) fn connect(server: &Server, policy: Bulk) -> SalesforceOrg {
     };
     let mut tries = 0;
     loop {
-        let address = server.url().parse().expect("an address of this machine");
+        let address = server.url().parse()?;
         let connect = Connect::new(address).grant(grant.clone());
         match connect.patience(patience).bulk(policy).ceiling(100).open() {
-            Ok(org) => return org,
             Err(_) if tries < TRIES => tries += 1,
-            Err(error) => panic!("no way in: {error}"),
+            done => return done,
         }
     }
 }
@@ -105,7 +104,7 @@ fn one(
     for attempt in 0..TRIES {
         // The last attempts see a calm network.
         world.weather(if attempt + 4 < TRIES { dice.below(3) } else { 0 });
-        let mut org = connect(server, policy);
+        let mut org = connect(server, policy).map_err(|e| e.to_string())?;
         let mut source = Busy::new(&mut org, world, dice.next());
         match backup(vault, &mut source, options, &mut |_| ()) {
             Ok(report) => {

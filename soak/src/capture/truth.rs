@@ -62,12 +62,11 @@ fn within(past: &[(i64, Shown)], from: i64, until: i64) -> Vec<Shown> {
         .collect()
 }
 
+/// Texts of live records by Id, and Ids of those that are gone.
+type Seen = (BTreeMap<String, Vec<String>>, BTreeSet<String>);
+
 /// What a snapshot shows of an sObject, and which Ids it says are gone.
-fn states(
-    vault: &Vault,
-    info: &SnapshotInfo,
-    at: usize,
-) -> Result<(BTreeMap<String, Vec<String>>, BTreeSet<String>)> {
+fn states(vault: &Vault, info: &SnapshotInfo, at: usize) -> Result<Seen> {
     let (state, mut shown, mut gone) = (State::at(vault, info), BTreeMap::new(), BTreeSet::new());
     if !state.sobjects()?.iter().any(|name| name == OBJECTS[at]) {
         return Ok((shown, gone));
