@@ -7,6 +7,7 @@
 mod canonical;
 mod capture;
 mod damage;
+mod drafts;
 mod faults;
 mod forward;
 mod golden;

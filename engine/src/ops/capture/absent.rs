@@ -1,4 +1,4 @@
-//! Records that did not come: whether they are gone, and how.
+//! Records that did not come: whether they are gone, and how; and those that came older than they were known.
 //!
 //! Key decision: a tombstone needs a proof. The record is asked for by Id, twice, and in between and afterwards the
 //! user must be one who sees every row; then it is purged if the log of deletions names it, else vanished. Where that
@@ -18,6 +18,33 @@ use crate::ops::org::Source;
 pub(super) const IDS_AT_ONCE: usize = 2000;
 
 impl<'v> Capture<'v, '_> {
+    /// After all rows: asks by themselves for those that came older than the snapshot before knows them. That holds.
+    pub(super) fn settle_doubts(
+        &mut self,
+        source: &mut dyn Source,
+        ask: &Ask,
+        take: &mut Take<'v>,
+    ) -> Result<()> {
+        let writer = &mut self.writer;
+        let Some(ingest) = &mut take.ingest else {
+            return Ok(());
+        };
+        if !ingest.has_doubts(writer)? {
+            return Ok(());
+        }
+        let mut doubts = ingest.doubtful(&mut self.writer)?;
+        loop {
+            let mut some = doubts.next_few(IDS_AT_ONCE)?;
+            if some.is_empty() {
+                break;
+            }
+            some.dedup();
+            self.read_ids(source, ask, take, &some)?;
+        }
+        let writer = &mut self.writer;
+        take.with(|ingest| ingest.decided(writer))
+    }
+
     /// After all rows: looks into what did not come and should have, and into what the log of deletions names.
     pub(super) fn prove_absence(
         &mut self,

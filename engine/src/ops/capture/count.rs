@@ -69,6 +69,7 @@ impl<'v> Capture<'v, '_> {
             swept = true;
         }
         for round in 0..=2 * ROUNDS {
+            self.settle_doubts(source, ask, take)?;
             if self.agrees(ask, take, count)? || round == 2 * ROUNDS {
                 return Ok(());
             }

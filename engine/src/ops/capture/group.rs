@@ -53,6 +53,7 @@ impl<'v> Capture<'v, '_> {
         self.read_group(source, &asks, &mut takes, hear)?;
         let mut again = Vec::new();
         for at in 0..asks.len() {
+            self.settle_doubts(source, &asks[at], &mut takes[at])?;
             self.prove_absence(source, &asks[at], &mut takes[at])?;
             self.save_if_due(source, &mut takes, hear)?;
         }
@@ -161,7 +162,11 @@ impl<'v> Capture<'v, '_> {
     /// Begins to take one sObject, or goes on where an attempt before this one had come.
     fn begin_one(&mut self, ask: &mut Ask) -> Result<Take<'v>> {
         let slot = self.under.slots.remove(&ask.describe.name);
-        let slot = slot.filter(|slot| slot.schema == ask.schema_id && slot.since.is_some() != ask.full());
+        let same = |slot: &UnderWay| {
+            (slot.schema, slot.captured.schema, slot.since.is_some())
+                == (ask.schema_id, ask.number, !ask.full())
+        };
+        let slot = slot.filter(same);
         if let Some(slot) = slot {
             // The window is the one in which the rows were read that are there.
             (ask.since, ask.covered, ask.from) = (slot.since, slot.covered, slot.position.clone());

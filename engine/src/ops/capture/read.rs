@@ -107,7 +107,8 @@ impl<'v> Take<'v> {
         let Some(ingest) = &mut self.ingest else {
             return Ok(None);
         };
-        if self.saved.is_none() && (self.position.is_some() || self.read) {
+        let news = self.saved.is_none() && (self.position.is_some() || self.read);
+        if news && !ingest.has_doubts(writer)? {
             let (runs, seen) = ingest.pause(writer)?;
             let (schema, since, covered) = self.stamps;
             self.saved = Some(UnderWay {

@@ -37,7 +37,6 @@ impl<'v> Ingest<'v> {
     /// Writes everything that was taken: the runs so far and the Ids that came. Durable once the writer has synced.
     pub fn pause(&mut self, writer: &mut Writer<'v>) -> Result<(Vec<StoredRun>, SeenIds)> {
         self.drain(writer)?;
-        self.own_runs(writer)?;
         if let Some(scratch) = self.scratch.take() {
             writer.absorb(scratch)?;
         }

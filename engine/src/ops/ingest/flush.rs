@@ -13,6 +13,13 @@ use crate::ops::ingest::{Ingest, settle};
 use crate::vault::run::{RunPages, StateCursor};
 use crate::vault::writer::Writer;
 
+/// How a row stands to what is known of its record.
+enum Age {
+    Newer,
+    Older,
+    Doubtful,
+}
+
 impl<'v> Ingest<'v> {
     /// Writes the pages of the rows held; keeps an unfinished page back unless this is the `last` time.
     pub(super) fn flush(&mut self, writer: &mut Writer<'v>, last: bool) -> Result<()> {
@@ -126,7 +133,7 @@ impl<'v> Ingest<'v> {
                 .into_iter()
                 .flatten()
                 .min();
-            let Some(id) = next else { return Ok(changes) };
+            let Some(id) = next else { break };
             while old.as_ref().is_some_and(|v| v.key.id < id) {
                 old = before.next(false)?;
             }
@@ -134,20 +141,32 @@ impl<'v> Ingest<'v> {
             let row = rows.next_if(|o| o.0 == id);
             let grave = graves.next_if(|g| g.0 == id);
             match (row, grave) {
-                (Some(at), _) => changes.extend(self.change(self.row(at), (at.2, at.3), was)),
+                (Some(at), _) => match self.staleness(self.row(at), was) {
+                    Age::Newer => changes.extend(self.change(self.row(at), (at.2, at.3), was)),
+                    Age::Older => {}
+                    Age::Doubtful => self.doubts.push(id)?,
+                },
                 (None, Some((_, kind))) => changes.extend(self.tombstone(id, *kind, None, was)),
                 (None, None) => {}
             }
+        }
+        self.doubts.end_segment();
+        Ok(changes)
+    }
+
+    /// How a row stands to what is known of its record. A file is one state and holds as it is; an org may send a row
+    /// twice, and the older one later. Where the *snapshot before* knows a newer one the stamp went back, as when an
+    /// old transaction commits late, or the answer is an old one: who asks for the row again will know.
+    fn staleness(&self, row: &Row, was: Option<KeyRow>) -> Age {
+        match was.filter(|was| !self.rules.once && row.system.is_some() && row.system < was.system) {
+            Some(was) if was.snapshot == self.target.snapshot => Age::Older,
+            Some(_) if !self.deciding => Age::Doubtful,
+            _ => Age::Newer,
         }
     }
 
     /// What a row does to the version before.
     fn change(&self, row: &Row, at: (u32, u32), was: Option<KeyRow>) -> Option<Entry> {
-        // A file is one state and holds as it is; an org may send a row twice, and the older one later.
-        let stale = |was: KeyRow| row.system.is_some() && row.system < was.system;
-        if !self.rules.once && was.is_some_and(stale) {
-            return None;
-        }
         if row.deleted {
             let kind = if row.master.is_some() {
                 VersionKind::Merged

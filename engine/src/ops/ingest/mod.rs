@@ -136,6 +136,9 @@ pub struct Ingest<'v> {
     pub captured: Captured,
     /// Records whose live rows were left out, since they were erased.
     left_out: BTreeSet<RecordId>,
+    /// Records whose rows are older than what is known of them, and whether those are asked for.
+    doubts: Ids,
+    deciding: bool,
 }
 
 impl<'v> Ingest<'v> {
@@ -158,6 +161,8 @@ impl<'v> Ingest<'v> {
             buried: Vec::new(),
             captured,
             left_out: BTreeSet::new(),
+            doubts: Ids::default(),
+            deciding: false,
         })
     }
 
@@ -309,7 +314,31 @@ impl<'v> Ingest<'v> {
             self.step(&mut came, &mut next)?;
         }
         missing.end_segment();
+        // They are asked for again where a row of this sObject is read once more, or when this is saved.
+        self.seen = came.into_ids();
         missing.merged()
+    }
+
+    /// The records whose rows are older than what the snapshot before holds: to be asked for by themselves, and what
+    /// comes until [`Ingest::decided`] is how they are.
+    pub fn doubtful(&mut self, writer: &mut Writer<'v>) -> Result<Merged> {
+        self.drain(writer)?;
+        self.doubts.end_segment();
+        self.deciding = true;
+        std::mem::take(&mut self.doubts).merged()
+    }
+
+    /// What was doubtful was asked for.
+    pub fn decided(&mut self, writer: &mut Writer<'v>) -> Result<()> {
+        self.drain(writer)?;
+        self.deciding = false;
+        Ok(())
+    }
+
+    /// Whether rows were left out that are to be asked for again: what was taken is not all that came.
+    pub fn has_doubts(&mut self, writer: &mut Writer<'v>) -> Result<bool> {
+        self.drain(writer)?;
+        Ok(self.deciding || !self.doubts.is_empty())
     }
 
     fn step(&self, came: &mut Merged, next: &mut Option<RecordId>) -> Result<()> {

@@ -70,11 +70,18 @@ impl Ids {
                 .file
                 .insert(tempfile::tempfile().map_err(|e| Error::io("a temporary file", e))?),
         };
-        file.write_all(&self.held)
+        // Reading moved to elsewhere.
+        file.seek(SeekFrom::Start(self.spilled))
+            .and_then(|_| file.write_all(&self.held))
             .map_err(|e| Error::io("a temporary file", e))?;
         self.spilled += self.held.len() as u64;
         self.held.clear();
         Ok(())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.spilled == 0 && self.held.is_empty()
     }
 
     /// The next Id may be smaller.
@@ -172,6 +179,11 @@ impl Merged {
         };
         self.refill(i)?;
         Ok(RecordId::from_number(number))
+    }
+
+    /// The Ids that were merged, to be merged again.
+    pub fn into_ids(self) -> Ids {
+        self.ids
     }
 
     /// The next few; none at the end.
