@@ -7,6 +7,7 @@ use halite_engine::base::id::{ContentHash, PackId, SnapshotId};
 use halite_engine::base::stamp::Stamp;
 use halite_engine::format::catalog::{Head, Node};
 use halite_engine::format::digest::Digest;
+use halite_engine::format::draft::{DoneSlot, DraftHead, SeenIds, Slot, UnderWay};
 use halite_engine::format::entry::{
     DraftEntry, ObjectEntry, PackEntry, RunEntry, SchemaEntry, SnapshotEntry, numbered, of_sobject, prefix,
 };
@@ -190,6 +191,75 @@ fn entries_of_a_catalog() {
         "f5c78bdc95df1a6de465fb66eaa805c1",
     );
     assert_eq!(DraftEntry::decode(&draft.encode()).unwrap(), draft);
+}
+
+#[test]
+fn slots_of_a_draft() {
+    let head = DraftHead {
+        number: 300,
+        after: Some(SnapshotId([5; 16])),
+        options: "full false".into(),
+        user: id("005000000000001"),
+        source: "rest 67.0".into(),
+        saved: at("2026-01-02T00:00:00.000Z"),
+        spent: [300, 2, 70_000, 1],
+    };
+    same(
+        "draft head",
+        &head.encode(),
+        69,
+        "88f3071ba00737574ee93ab5336e963a",
+    );
+    assert_eq!(DraftHead::decode(&head.encode()).unwrap(), head);
+    let captured = Captured {
+        name: "Account".into(),
+        schema: 2,
+        read: 300,
+        live: 299,
+        counted: Some(299),
+        out_of_sight: 1,
+        agreed: at("2026-01-01T00:00:00.000Z"),
+        ..Captured::default()
+    };
+    let done = Slot::Done(DoneSlot {
+        captured: captured.clone(),
+        failed: true,
+        runs: vec![(300, meta(3))],
+        schema: Some(SchemaEntry {
+            schema: meta(3),
+            describe: None,
+        }),
+        read_from: at("2026-01-01T00:00:00.000Z"),
+        key_prefix: *b"001",
+        filled: vec![chunk(1).id],
+    });
+    same(
+        "slot that is done",
+        &done.encode(),
+        352,
+        "b8a587df6964772530ef3f516e24a590",
+    );
+    assert_eq!(Slot::decode(&done.encode()).unwrap(), done);
+    let under = Slot::UnderWay(UnderWay {
+        captured,
+        schema: chunk(2).id,
+        since: Stamp::NONE,
+        covered: at("2026-01-01T00:00:00.000Z"),
+        read: true,
+        position: Some(b"q 5".to_vec()),
+        runs: vec![(300, meta(3))],
+        seen: SeenIds {
+            ends: vec![10, 300],
+            chunks: vec![chunk(4)],
+        },
+    });
+    same(
+        "slot under way",
+        &under.encode(),
+        328,
+        "b4d3348f1ee0db858ef61cc732db147a",
+    );
+    assert_eq!(Slot::decode(&under.encode()).unwrap(), under);
 }
 
 #[test]
