@@ -4,6 +4,7 @@
 //! ends it. Rights are asked each time, since they change while a capture runs. It does not read rows.
 
 use halite_engine::base::error::{Error, Result};
+use halite_engine::base::id::RecordId;
 use halite_engine::ops::org::EachAnswer;
 use serde::Deserialize;
 
@@ -103,4 +104,21 @@ pub fn sees_all<S: Session>(caller: &mut Caller<S>, rest: &Rest, sobject: &str) 
         .first()
         .and_then(|row| serde_json::from_slice::<Rights>(row).ok());
     Ok(rights.is_some_and(|r| r.permissions_view_all_data && (!files || r.permissions_query_all_files)))
+}
+
+/// The permission sets of a user, profile included, and when each was changed and assigned (Object Reference,
+/// "PermissionSetAssignment"); nothing where the user may not look.
+pub fn rights<S: Session>(caller: &mut Caller<S>, rest: &Rest, user: RecordId) -> Result<Vec<u8>> {
+    let text = format!(
+        "SELECT Id, SystemModstamp, PermissionSet.Id, PermissionSet.SystemModstamp FROM PermissionSetAssignment \
+         WHERE AssigneeId = '{user}' ORDER BY Id"
+    );
+    match query::small(caller, rest, &text) {
+        Ok(rows) => Ok(rows.join(&b'\n')),
+        Err(fault) if fault.is_of_run() => Err(fault.into()),
+        Err(fault) => {
+            tracing::info!(%fault, "the org does not say what rights this user has");
+            Ok(Vec::new())
+        }
+    }
 }

@@ -377,6 +377,11 @@ impl Source for SalesforceOrg {
     fn sees_all(&mut self, sobject: &str) -> Result<bool> {
         asks::sees_all(&mut self.caller, &self.rest, sobject)
     }
+
+    fn rights(&mut self) -> Result<Vec<u8>> {
+        let user = self.identity()?.user;
+        asks::rights(&mut self.caller, &self.rest, user)
+    }
 }
 
 impl Target for SalesforceOrg {

@@ -30,6 +30,8 @@ struct Paged {
     /// Rows given in all.
     given: usize,
     fields: &'static str,
+    /// The user's rights: given at the first and at the later questions.
+    rights: [u8; 2],
     /// What a reading by stamp gives of one row instead of what it is.
     stale: Option<(RecordId, Row)>,
 }
@@ -46,6 +48,7 @@ impl Paged {
             left: u64::MAX,
             given: 0,
             fields: "",
+            rights: [0, 0],
             stale: None,
         }
     }
@@ -134,6 +137,11 @@ impl Source for Paged {
 
     fn ids(&mut self, sobject: &str, each: &mut dyn FnMut(RecordId) -> Result<()>) -> Result<()> {
         self.model.ids(sobject, each)
+    }
+
+    fn rights(&mut self) -> Result<Vec<u8>> {
+        self.rights.rotate_left(1);
+        Ok(vec![self.rights[1]])
     }
 
     fn calls(&self) -> u64 {
@@ -293,4 +301,30 @@ fn a_row_whose_stamp_went_back_is_asked_for_by_itself() {
     let name = |n| state.get("Thing1__c", id(n)).unwrap().unwrap().json;
     assert!(name(31).contains(r#""Name":"back""#), "{}", name(31));
     assert!(name(62).contains(r#""Name":"row 2""#), "{}", name(62));
+}
+
+#[test]
+fn what_was_read_under_changing_rights_is_read_again() {
+    let (store, mut org) = (Memory::new(), Paged::of(20));
+    assert!(capture(&store, &mut org, 8).unwrap().complete());
+    org.model.now += 3_600_000;
+    org.model.put(500, "late", None);
+    org.rights = [1, 2];
+    // It did not see the new row.
+    let seen = org.model.rows.remove(&id(500));
+    let report = capture(&store, &mut org, 8).unwrap();
+    assert!(!report.sees_all && !report.complete());
+    org.model.rows.extend(seen.map(|row| (id(500), row)));
+    org.model.now += 3_600_000;
+    org.rights = [3, 3];
+    assert!(capture(&store, &mut org, 8).unwrap().complete());
+    assert_eq!(held(&store)[0].1, 21);
+
+    // Rights that differ from those of a draft are another capture's.
+    let (store, mut org) = (Memory::new(), Paged::of(100));
+    org.left = 20;
+    capture(&store, &mut org, 1).unwrap_err();
+    (org.left, org.given, org.rights) = (u64::MAX, 0, [4, 4]);
+    capture(&store, &mut org, 1).unwrap();
+    assert_eq!(org.given, 300);
 }

@@ -140,8 +140,9 @@ pub fn report(out: Out, report: &Report) -> Result<()> {
     }
     if !report.sees_all {
         out.line(
-            "  the user does not see every row: give \"View All Data\" (Setup, Permission Sets, System Permissions); \
-             until then nothing that is missing is taken for deleted, and what changed is read again",
+            "  the user does not see every row, or his rights were changed meanwhile: give \"View All Data\" (Setup, \
+             Permission Sets, System Permissions); until then nothing that is missing is taken for deleted, and what \
+             changed is read again",
         )?;
     }
     let read: u64 = report.sobjects.iter().map(|s| s.read).sum();

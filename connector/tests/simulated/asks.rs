@@ -299,3 +299,23 @@ fn who_sees_all_is_asked_each_time() {
         "silence is none"
     );
 }
+
+#[test]
+fn rights_that_were_lost_and_found_again_show() {
+    let place = Place::of(Org::sample());
+    let user = place.org.api_user();
+    let mut org = place.open();
+    let before = org.rights().unwrap();
+    assert!(!before.is_empty());
+    assert_eq!(org.rights().unwrap(), before);
+    place.org.clock().advance(std::time::Duration::from_secs(2));
+    place.org.permit(&user, |p| p.revoke(Permission::ViewAllData));
+    place.org.permit(&user, |p| p.grant(Permission::ViewAllData));
+    assert_ne!(org.rights().unwrap(), before);
+    place.org.fault(
+        "PermissionSetAssignment",
+        1,
+        refusal(400, "INVALID_TYPE", "no such thing"),
+    );
+    assert!(org.rights().unwrap().is_empty());
+}

@@ -196,6 +196,12 @@ pub trait Source {
         Ok(true)
     }
 
+    /// The running user's rights as of now: the same bytes as long as nobody touched them. Sight that is lost and
+    /// found again between two questions shows here alone. Empty where the org does not tell.
+    fn rights(&mut self) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
     /// Gives the bytes of a file, the base64 field `field` of row `id`, from byte `from` on, each piece with the
     /// offset it stands at; an org that knows no ranges begins at 0 again.
     fn body(

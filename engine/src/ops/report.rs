@@ -26,7 +26,8 @@ pub struct Report {
     pub sobjects: Vec<SObjectReport>,
     /// sObjects that should have been read and could not be; their reasons stand above.
     pub failed: Vec<String>,
-    /// Whether the running user saw every row: else rows that are hidden from him are in no count.
+    /// Whether the running user saw every row, and his rights stayed what they were: else rows that are hidden from
+    /// him are in no count.
     pub sees_all: bool,
     /// Bytes of data packs written; metadata comes on top.
     pub bytes_added: u64,

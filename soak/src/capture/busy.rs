@@ -129,6 +129,11 @@ impl Source for Busy<'_> {
         self.writes.maybe(3);
         self.org.sees_all(sobject)
     }
+
+    fn rights(&mut self) -> Result<Vec<u8>> {
+        self.writes.maybe(3);
+        self.org.rights()
+    }
 }
 
 /// Writes between rows and pages.

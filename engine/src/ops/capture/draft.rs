@@ -105,7 +105,7 @@ fn open(entry: &DraftEntry) -> Result<(DraftHead, Vec<Slot>)> {
 }
 
 impl Under {
-    pub(super) fn new(identity: &Identity, options: &BackupOptions) -> Self {
+    pub(super) fn new(identity: &Identity, options: &BackupOptions, rights: &[u8]) -> Self {
         let BackupOptions {
             only,
             except,
@@ -118,7 +118,10 @@ impl Under {
             head: DraftHead {
                 number: 0,
                 after: None,
-                options: format!("full {full}, only {only:?}, except {except:?}, overlap {overlap_millis}"),
+                options: format!(
+                    "full {full}, only {only:?}, except {except:?}, overlap {overlap_millis}, rights {}",
+                    blake3::hash(rights).to_hex()
+                ),
                 user: identity.user,
                 source: format!("rest {}", identity.api_version),
                 saved: Stamp::NONE,

@@ -124,8 +124,8 @@ struct Capture<'v, 'o> {
     writer: Writer<'v>,
     done: Vec<Done>,
     under: Under,
-    /// Whether the user saw every row when this began.
-    sight: bool,
+    /// What the user saw when this began.
+    sight: Sight,
 }
 
 impl<'v, 'o> Capture<'v, 'o> {
@@ -136,7 +136,8 @@ impl<'v, 'o> Capture<'v, 'o> {
         options: &'o BackupOptions,
     ) -> Result<Self> {
         let (number, after) = next_number(vault, identity.org)?;
-        let mut under = Under::new(identity, options);
+        let sight = Sight::of(source)?;
+        let mut under = Under::new(identity, options, &sight.rights);
         let mut writer = Writer::new(vault);
         let mut done = Vec::new();
         let begun = under.take_over(vault, &mut writer, (number, after), &mut done)?;
@@ -144,7 +145,6 @@ impl<'v, 'o> Capture<'v, 'o> {
             Some((name, from)) => (Some(name), from),
             None => (None, source.now()?),
         };
-        let sight = sees_all(source)?;
         Ok(Self {
             vault,
             options,
@@ -239,7 +239,8 @@ impl<'v, 'o> Capture<'v, 'o> {
 
     fn publish(mut self, source: &mut dyn Source) -> Result<Report> {
         let name = self.name()?;
-        let sight = self.sight && sees_all(source)?;
+        let until = Sight::of(source)?;
+        let sight = until.all && until == self.sight;
         if !sight {
             self.stay_behind()?;
         }
@@ -277,11 +278,23 @@ impl<'v, 'o> Capture<'v, 'o> {
     }
 }
 
-/// Whether the running user sees every row of the org's own data.
-fn sees_all(source: &mut dyn Source) -> Result<bool> {
-    match source.sees_all("Account") {
-        Err(error) if read::about_one(&error) => Ok(false),
-        answer => answer,
+/// What the running user sees, at one instant.
+#[derive(PartialEq, Eq)]
+struct Sight {
+    /// Every row of the org's own data.
+    all: bool,
+    /// By which rights.
+    rights: Vec<u8>,
+}
+
+impl Sight {
+    fn of(source: &mut dyn Source) -> Result<Self> {
+        let all = match source.sees_all("Account") {
+            Err(error) if read::about_one(&error) => false,
+            answer => answer?,
+        };
+        let rights = source.rights()?;
+        Ok(Self { all, rights })
     }
 }
 
