@@ -3,10 +3,14 @@
 //! Key decision: no secret is ever an argument, since arguments are seen by every user of the machine; secrets
 //! come from the environment, a command, a file or the terminal. Nothing is resolved here: `job` does that.
 
+mod connect;
+
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args as Flags, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use connect::{Backup, Change, Connect, Disconnect, Keep, Progress, Run, Settings};
 
 /// Backs up and restores Salesforce orgs.
 #[derive(Debug, Parser)]
@@ -56,6 +60,9 @@ pub struct Global {
     /// A file of 32 random bytes or more that is the key
     #[arg(long, global = true, value_name = "FILE")]
     pub key_file: Option<PathBuf>,
+    /// The person or program on whose behalf this is done, for the activity log; the system's user if absent
+    #[arg(long = "as", global = true, env = "HALITE_AS", value_name = "NAME")]
+    pub asked_by: Option<String>,
     /// Go on where records are lost, without them; says which, and ends with status 3
     #[arg(long, global = true)]
     pub despite_losses: bool,
@@ -67,8 +74,14 @@ pub enum Command {
     Init(Init),
     /// Sign in to an org; the grant is kept sealed in the vault
     Connect(Connect),
-    /// List the orgs one has connected to
+    /// Change how a connected org is backed up, and when
+    Connection(Change),
+    /// List the orgs one has connected to, when each was backed up and when it will be
     Connections,
+    /// Take the grant back where the org lets one, and forget it; snapshots stay
+    Disconnect(Disconnect),
+    /// Back up what is due, now and from now on, by the schedules of all connections
+    Run(Run),
     /// Capture a snapshot; the next one reads only what changed
     Backup(Backup),
     /// Make a snapshot from DIR/<sObject>.ndjson or .csv
@@ -126,48 +139,6 @@ pub struct Init {
     /// Make a vault that is not sealed: whoever reads its files reads the records
     #[arg(long)]
     pub no_encryption: bool,
-}
-
-#[derive(Debug, Flags)]
-pub struct Connect {
-    /// The name that backups and restores will use
-    pub name: String,
-    /// production, sandbox, or the org's address
-    #[arg(long, default_value = "production", value_name = "production|sandbox|URL")]
-    pub environment: String,
-    /// The app's consumer key; its secret is read from the variable of --client-secret-env, or asked
-    #[arg(long, value_name = "ID", conflicts_with_all = ["token_env", "instance_url"])]
-    pub client_id: Option<String>,
-    /// The environment variable that holds the app's consumer secret
-    #[arg(long, value_name = "VARIABLE", default_value = "HALITE_CLIENT_SECRET")]
-    pub client_secret_env: String,
-    /// The environment variable that holds an access token
-    #[arg(long, value_name = "VARIABLE", requires = "instance_url")]
-    pub token_env: Option<String>,
-    /// The org's API address, with --token-env
-    #[arg(long, value_name = "URL", requires = "token_env")]
-    pub instance_url: Option<String>,
-}
-
-#[derive(Debug, Flags)]
-pub struct Backup {
-    /// The connection's name
-    pub name: String,
-    /// Only these sObjects; the others are carried forward
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub only: Option<Vec<String>>,
-    /// None of these sObjects
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
-    pub except: Option<Vec<String>>,
-    /// Read everything anew
-    #[arg(long)]
-    pub full: bool,
-    /// Percent of the org's daily allowance of calls, used by everybody, beyond which nothing more is read; 100 is none
-    #[arg(long, default_value_t = 50, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
-    pub ceiling: u8,
-    /// Use no Bulk jobs
-    #[arg(long)]
-    pub rest_only: bool,
 }
 
 #[derive(Debug, Flags)]

@@ -4,14 +4,17 @@
 //! memory that is wiped; a vault without encryption opens without a question. No command's own work is done here.
 
 use std::cell::OnceCell;
+use std::fs::{File, TryLockError};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use halite_connector::{Connect, Environment, Grant, SalesforceOrg};
+use halite_connector::{Connect, SalesforceOrg};
 use halite_engine::base::id::OrgId;
+use halite_engine::format::mark::ActivityEntry;
 use halite_engine::store::backend::Backend;
 use halite_engine::store::local::Local;
 use halite_engine::vault::keys::Holder;
@@ -21,6 +24,7 @@ use halite_engine::{Error, Kind, Result};
 use zeroize::Zeroizing;
 
 use crate::args::{Global, NewKey};
+use crate::connection::{Connection, change, connection};
 use crate::out::{End, Out, note};
 
 /// Everything a command needs beside its own flags.
@@ -30,14 +34,6 @@ pub struct Job {
     pub cancel: Arc<AtomicBool>,
     /// The vault, once it was opened.
     pub vault: OnceCell<Arc<Vault>>,
-}
-
-/// An org that one has signed in to before; kept sealed in the vault under its name.
-pub struct Connection {
-    pub environment: Environment,
-    pub org: OrgId,
-    pub org_name: String,
-    pub grant: Grant,
 }
 
 /// A flag that Ctrl-C and SIGTERM set; the second time ends the process at once.
@@ -110,7 +106,31 @@ impl Job {
             cache_dir: cache_dir(),
             cancel: Arc::clone(&self.cancel),
             despite_losses: self.global.despite_losses,
+            asked_by: self.asked_by(),
             ..VaultOptions::default()
+        }
+    }
+
+    /// Who asked: as --as says, else this system's user.
+    fn asked_by(&self) -> String {
+        let user = || {
+            let named = ["LOGNAME", "USER", "USERNAME"].into_iter();
+            named
+                .filter_map(|name| std::env::var(name).ok())
+                .find(|name| !name.is_empty())
+        };
+        let asked_by = self.global.asked_by.clone().or_else(user);
+        asked_by.unwrap_or_else(|| "unknown".to_owned())
+    }
+
+    /// A line of the activity log about a connection, to be told how it ended.
+    pub fn line(verb: &str, name: &str, kept: &Connection) -> ActivityEntry {
+        ActivityEntry {
+            verb: verb.to_owned(),
+            org: Some(kept.org),
+            user: kept.settings.who(),
+            connection: name.to_owned(),
+            ..ActivityEntry::default()
         }
     }
 
@@ -189,6 +209,32 @@ impl Job {
         )
     }
 
+    /// Keeps other processes of this machine from backing up the same org into the same vault, until it is dropped; none
+    /// where there is no place for such a thing.
+    ///
+    /// # Errors
+    /// `Busy` while another one does.
+    pub fn alone(&self, org: OrgId) -> Result<Option<File>> {
+        let Some(dir) = cache_dir() else { return Ok(None) };
+        let vault = self.dir()?;
+        let vault = vault.canonicalize().map_err(|e| Error::io(vault.display(), e))?;
+        let mut hasher = DefaultHasher::new();
+        (vault, org.to_string()).hash(&mut hasher);
+        let path = dir.join("locks").join(format!("{:016x}", hasher.finish()));
+        let failed = |e| Error::io(path.display(), e);
+        std::fs::create_dir_all(dir.join("locks")).map_err(failed)?;
+        let file = File::create(&path).map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Err(Error::new(
+                Kind::Busy,
+                format!("a backup of org {org} is running on this machine"),
+            )
+            .hint("wait until it ends")),
+            Err(TryLockError::Error(e)) => Err(failed(e)),
+        }
+    }
+
     /// The org that is named, or the only one.
     pub fn org(&self, vault: &Vault) -> Result<OrgId> {
         let orgs = vault.orgs();
@@ -240,71 +286,23 @@ impl Job {
         how: impl FnOnce(Connect) -> Connect,
     ) -> Result<SalesforceOrg> {
         let kept = connection(vault, name)?;
-        let (keeper, name) = (Arc::clone(vault), name.to_owned());
-        let (environment, org, org_name) = (kept.environment.clone(), kept.org, kept.org_name);
+        let (keeper, name, mut held) = (Arc::clone(vault), name.to_owned(), kept.grant.clone());
         how(Connect::new(kept.environment))
             .grant(kept.grant)
             .cancel(Arc::clone(&self.cancel))
             .on_new_grant(move |grant| {
-                let next = Connection {
-                    environment: environment.clone(),
-                    org,
-                    org_name: org_name.clone(),
-                    grant: grant.clone(),
-                };
-                keeper.put_grant(&name, &next.to_bytes())
+                change(&keeper, &name, None, &mut |kept| {
+                    if kept.grant != held {
+                        let message = format!("somebody else connected `{name}` anew meanwhile");
+                        return Err(Error::new(Kind::Busy, message).hint("run it again"));
+                    }
+                    kept.grant = grant.clone();
+                    Ok(())
+                })?;
+                held = grant.clone();
+                Ok(())
             })
             .open()
-    }
-}
-
-/// The connection of that name.
-pub fn connection(vault: &Vault, name: &str) -> Result<Connection> {
-    let bytes = vault.grant(name)?.ok_or_else(|| {
-        Error::new(Kind::NotFound, format!("there is no connection `{name}`"))
-            .hint("`halite connections` lists them, `halite connect` makes one")
-    })?;
-    Connection::from_bytes(&bytes).map_err(|e| e.within(format_args!("connection `{name}`")))
-}
-
-impl Connection {
-    /// Four lines of text (version, environment, org, its name), then the grant.
-    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
-        let name = self.org_name.replace('\n', " ");
-        let head = format!("1\n{}\n{}\n{name}\n", self.environment, self.org);
-        let grant = self.grant.to_bytes();
-        let mut bytes = Zeroizing::new(Vec::with_capacity(head.len() + grant.len()));
-        bytes.extend_from_slice(head.as_bytes());
-        bytes.extend_from_slice(&grant);
-        bytes
-    }
-
-    fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let damaged =
-            || Error::corrupt("a kept connection", "its bytes do not read as one").hint("connect again");
-        let mut parts = bytes.splitn(5, |b| *b == b'\n');
-        let mut text = || {
-            parts
-                .next()
-                .and_then(|p| std::str::from_utf8(p).ok())
-                .ok_or_else(damaged)
-        };
-        let version = text()?;
-        if version != "1" {
-            return Err(Error::new(
-                Kind::Unsupported,
-                format!("a kept connection has version {version}"),
-            )
-            .hint("use the newer halite that wrote it, or connect again"));
-        }
-        let (environment, org, org_name) = (text()?.parse()?, text()?.parse()?, text()?.to_owned());
-        let grant = Grant::from_bytes(parts.next().ok_or_else(damaged)?)?;
-        Ok(Self {
-            environment,
-            org,
-            org_name,
-            grant,
-        })
     }
 }
 
@@ -398,26 +396,6 @@ fn cache_dir() -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use halite_connector::Secret as Hidden;
-
-    #[test]
-    fn connections_survive_their_bytes() {
-        let kept = Connection {
-            environment: "sandbox".parse().unwrap(),
-            org: "00D000000000001".parse().unwrap(),
-            org_name: "Acme\nLtd".into(),
-            grant: Grant::ClientCredentials {
-                client_id: "a\nb".into(),
-                client_secret: Hidden::new("c\n\n"),
-            },
-        };
-        let back = Connection::from_bytes(&kept.to_bytes()).unwrap();
-        assert_eq!(
-            (back.org, back.org_name.as_str(), &back.grant),
-            (kept.org, "Acme Ltd", &kept.grant)
-        );
-        assert!(Connection::from_bytes(b"2\n").is_err() && Connection::from_bytes(b"").is_err());
-    }
 
     #[test]
     fn passphrase_commands_give_their_first_line() {

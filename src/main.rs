@@ -5,9 +5,11 @@
 
 mod args;
 mod cmd;
+mod connection;
 mod demo;
 mod job;
 mod out;
+mod progress;
 mod simulate;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@
 //! This is not the place for tests of one function: those stand beside the function.
 
 mod cli;
+mod cli_connections;
 mod cli_damage;
 mod cli_demo;
 mod cli_stop;

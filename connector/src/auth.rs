@@ -338,6 +338,37 @@ impl Session for SignedIn {
     }
 }
 
+/// Takes a grant's token back (Help, "Revoke OAuth Tokens"): a refresh token with all its access tokens. A grant whose
+/// secret belongs to the app and not to a consent has none to take back; then it is false.
+///
+/// # Errors
+/// As any request; a token that the org does not know any more is no error.
+pub fn revoke(environment: &Environment, grant: &Grant, wire: &mut Wire) -> Result<bool> {
+    let (host, token) = match grant {
+        Grant::ClientCredentials { .. } => return Ok(false),
+        Grant::Refresh { refresh_token, .. } => (environment.login_host()?, refresh_token),
+        Grant::Token {
+            instance_url,
+            access_token,
+        } => (Host::parse(instance_url)?, access_token),
+    };
+    let form = Serializer::new(String::new())
+        .append_pair("token", token.expose())
+        .finish();
+    let mut call = Call::post("/services/oauth2/revoke", Body::Form(Zeroizing::new(form)));
+    // The reply has no body.
+    call.headers = &[("accept", "*/*")];
+    let whole = |reply: Reply| match reply.body.trim_ascii() {
+        [] => Ok(()),
+        _ => Err("a page where there should be none".to_owned()),
+    };
+    match wire.ask(&host, &call, &whole) {
+        Ok(()) => Ok(true),
+        Err(fault) if fault.has("invalid_token") => Ok(true),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
 fn token_reply(reply: Reply) -> Result<TokenReply, String> {
     let body = Zeroizing::new(reply.body);
     // The parser's own message could quote what it read.

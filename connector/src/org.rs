@@ -19,7 +19,7 @@ use halite_engine::ops::org::{
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::auth::{Environment, Grant, KeepGrant, SignedIn};
+use crate::auth::{self, Environment, Grant, KeepGrant, SignedIn};
 use crate::bulk::{Bulk, Known};
 use crate::forecast::{Forecast, Planned};
 use crate::limits::Usage;
@@ -135,15 +135,7 @@ impl Connect {
     /// # Errors
     /// `Auth` where the grant is refused, `Unsupported` where no version fits, `Io` where there is no answer.
     pub fn open(self) -> Result<SalesforceOrg> {
-        let grant = self.grant.ok_or_else(|| {
-            Error::invalid("a connection without a grant")
-                .hint("give client credentials, a refresh token or a token")
-        })?;
-        let local = match &grant {
-            Grant::Token { instance_url, .. } => Host::parse(instance_url)?.is_local(),
-            _ => self.environment.login_host()?.is_local(),
-        };
-        let mut wire = Wire::new(Transport::new(self.cancel, local)?, self.patience, self.clock);
+        let (grant, mut wire) = (self.granted()?, self.wire()?);
         let session = SignedIn::open(&self.environment, grant, self.keep, &mut wire)?;
         let mut caller = Caller { wire, session };
         caller.wire.limits_mut().set_ceiling(self.ceiling);
@@ -157,6 +149,31 @@ impl Connect {
             known: Known::new(self.bulk, self.bulk_from),
             unlogged: BTreeSet::new(),
         })
+    }
+
+    /// Takes the grant's token back, so that it is good for nothing any more; false where a grant has none that could be
+    /// taken back.
+    ///
+    /// # Errors
+    /// `Io` where there is no answer; the token lives on then.
+    pub fn revoke(self) -> Result<bool> {
+        auth::revoke(&self.environment, &self.granted()?, &mut self.wire()?)
+    }
+
+    fn granted(&self) -> Result<Grant> {
+        self.grant.clone().ok_or_else(|| {
+            Error::invalid("a connection without a grant")
+                .hint("give client credentials, a refresh token or a token")
+        })
+    }
+
+    fn wire(&self) -> Result<Wire> {
+        let local = match &self.grant {
+            Some(Grant::Token { instance_url, .. }) => Host::parse(instance_url)?.is_local(),
+            _ => self.environment.login_host()?.is_local(),
+        };
+        let transport = Transport::new(Arc::clone(&self.cancel), local)?;
+        Ok(Wire::new(transport, self.patience, self.clock.clone()))
     }
 }
 

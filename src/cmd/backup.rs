@@ -1,108 +1,291 @@
 //! `halite backup`: captures a snapshot of the org behind a connection.
 //!
-//! Key decision: what could not be read is said by name, and the command then ends with 3, not 0.
-//! It does not decide what is read: the engine does, by what it has.
+//! Key decision: what it will about spend is told before it begins, and what could not be read is said by name: then it
+//! ends with 3, not 0. Every attempt is a line of the activity log, whatever became of it. It does not decide what is
+//! read: the engine does, by what it has.
 
-use halite_connector::Bulk;
-use halite_engine::ops::capture::{self, BackupOptions, Progress, unfinished};
+use std::sync::Arc;
+
+use halite_connector::{Bulk, Forecast, Planned, SalesforceOrg};
+use halite_engine::base::clock::Clock;
+use halite_engine::base::stamp::Stamp;
+use halite_engine::format::mark::{ActivityEntry, Ended};
+use halite_engine::ops::capture::{self, BackupOptions, unfinished};
+use halite_engine::ops::org::Source;
 use halite_engine::ops::report::Report;
-use halite_engine::{Kind, Result};
+use halite_engine::vault::Vault;
+use halite_engine::{Error, Kind, Result};
+use serde_json::{Value, json};
 
-use crate::args::Backup;
-use crate::job::{Job, connection};
+use crate::args::{Backup, Progress};
+use crate::connection::{Connection, connection};
+use crate::job::Job;
 use crate::out::{End, Out, bytes, count};
+use crate::progress::Told;
+
+/// One backup as it is asked for.
+pub struct How {
+    pub options: BackupOptions,
+    pub ceiling: u8,
+    pub rest_only: bool,
+    /// It is what the connection's settings say, and so counts for its schedule.
+    pub as_set: bool,
+    pub progress: Progress,
+}
+
+impl How {
+    /// As the connection's settings say.
+    pub fn set(kept: &Connection) -> Self {
+        let settings = &kept.settings;
+        Self {
+            options: BackupOptions {
+                only: settings.only.clone(),
+                except: settings.except.clone(),
+                ..BackupOptions::default()
+            },
+            ceiling: settings.ceiling,
+            rest_only: settings.rest_only,
+            as_set: true,
+            progress: Progress::Auto,
+        }
+    }
+}
+
+/// What came of one.
+pub enum Taken {
+    /// A snapshot, perhaps not complete.
+    Whole(Box<Report>),
+    /// What was read is safe, and the next run goes on.
+    Paused(Error),
+}
+
+/// Takes what is to be said while it goes on, for people and for programs.
+pub type Say<'a> = dyn FnMut(&str, Value) -> Result<()> + 'a;
 
 /// Captures a snapshot, or goes on with one that was begun.
 pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     let vault = job.vault()?;
-    let org = connection(&vault, &flags.name)?.org;
-    if let Some(left) = unfinished(&vault, org)?.last() {
-        job.out.line(format_args!(
-            "a capture of {} was saved {}: {} done, {} under way; it goes on if it asked for the same",
-            left.from,
-            left.saved,
-            count(left.done as u64, "sObject"),
-            left.under_way
-        ))?;
+    let kept = connection(&vault, &flags.name)?;
+    let mut how = How::set(&kept);
+    how.as_set = flags.only.is_none() && flags.except.is_none();
+    if flags.only.is_some() {
+        how.options.only.clone_from(&flags.only);
+        how.options.except = Vec::new();
     }
-    let policy = if flags.rest_only { Bulk::Never } else { Bulk::Auto };
-    let mut source = job.sign_in_with(&vault, &flags.name, |connect| {
-        connect.ceiling(flags.ceiling).bulk(policy)
-    })?;
-    let options = BackupOptions {
-        only: flags.only.clone(),
-        except: flags.except.clone().unwrap_or_default(),
-        full: flags.full,
-        ..BackupOptions::default()
+    if let Some(except) = &flags.except {
+        how.options.except.clone_from(except);
+    }
+    how.options.full = flags.full;
+    how.ceiling = flags.ceiling.unwrap_or(how.ceiling);
+    how.rest_only |= flags.rest_only;
+    how.progress = flags.progress;
+    let mut events = serde_json::Map::new();
+    let mut say = |text: &str, value: Value| {
+        events.extend(value.as_object().cloned().unwrap_or_default());
+        job.out.line(text)
     };
-    let bar = job.out.progress();
-    let mut told = Told::default();
-    let done = capture::backup(&vault, &mut source, &options, &mut |progress| {
-        if let Some(text) = told.hear(progress) {
-            tracing::info!("{text}");
-            bar.set_message(text);
+    if flags.dry_run {
+        let mut source = sign_in(job, &vault, &flags.name, &how)?;
+        foretell(&vault, &mut source, &how, &mut say)?;
+        job.out.value(&events)?;
+        return Ok(End::Done);
+    }
+    match take(job, &vault, &flags.name, &how, &mut say)? {
+        Taken::Whole(done) => {
+            tell(job.out, &done)?;
+            job.out.value(&Foretold {
+                events,
+                report: &done,
+            })?;
+            Ok(if done.complete() { End::Done } else { End::Partly })
         }
-    });
-    bar.finish_and_clear();
-    let done = match done {
-        // The ceiling or the day's allowance: what was read is safe.
-        Err(error) if error.kind() == Kind::Quota && !unfinished(&vault, org)?.is_empty() => {
+        Taken::Paused(error) => {
             job.out.line(format_args!("not done yet: {error}"))?;
-            return Ok(End::Partly);
-        }
-        done => done?,
-    };
-    report(job.out, &done)?;
-    Ok(if done.complete() { End::Done } else { End::Partly })
-}
-
-/// What was heard of a capture so far.
-#[derive(Default)]
-struct Told {
-    sobjects: usize,
-    done: usize,
-}
-
-impl Told {
-    /// A line for people: which sObject, how much of it, and what is left.
-    fn hear(&mut self, progress: &Progress<'_>) -> Option<String> {
-        match progress {
-            Progress::Begun { sobjects, done } => {
-                (self.sobjects, self.done) = (*sobjects, *done);
-                Some(format!("{} to read", count((sobjects - done) as u64, "sObject")))
-            }
-            Progress::Rows {
-                sobject,
-                rows,
-                bytes: size,
-                before,
-            } => {
-                let of = if *before > 0 {
-                    format!(", {before} the last time")
-                } else {
-                    String::new()
-                };
-                let (done, all) = (self.done, self.sobjects);
-                Some(format!(
-                    "{done} of {all} done; {sobject}: {rows} taken{of}, {}",
-                    bytes(*size)
-                ))
-            }
-            Progress::Done(sobject) => {
-                self.done += 1;
-                let (done, all) = (self.done, self.sobjects.max(self.done));
-                Some(format!(
-                    "{done} of {all} done; {}: {}",
-                    sobject.name, sobject.standing
-                ))
-            }
-            Progress::Saved => None,
+            events.insert("paused".into(), json!(error.to_string()));
+            job.out.value(&events)?;
+            Ok(End::Partly)
         }
     }
+}
+
+/// A report with what was said before it.
+#[derive(serde::Serialize)]
+struct Foretold<'a> {
+    #[serde(flatten)]
+    events: serde_json::Map<String, Value>,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Captures, and tells the activity log what came of it.
+pub fn take(job: &Job, vault: &Arc<Vault>, name: &str, how: &How, say: &mut Say<'_>) -> Result<Taken> {
+    let kept = connection(vault, name)?;
+    let _alone = job.alone(kept.org)?;
+    let mut line = Job::line("backup", name, &kept);
+    line.began = Clock::system().now();
+    line.as_set = how.as_set;
+    let taken = capture(job, vault, name, how, &mut line, say);
+    let told = match &taken {
+        Ok(Taken::Whole(report)) => {
+            ended(&mut line, report);
+            vault.log(&line)
+        }
+        Ok(Taken::Paused(error)) => {
+            (line.ended, line.detail) = (Ended::Paused, short(error));
+            vault.log(&line)
+        }
+        Err(error) => {
+            let stopped = error.kind() == Kind::Interrupted;
+            line.ended = if stopped { Ended::Paused } else { Ended::Failed };
+            line.detail = short(error);
+            // Why it failed is what counts; a vault that cannot be written to may be the very reason.
+            if let Err(e) = vault.log(&line) {
+                tracing::warn!(%e, "not in the activity log");
+            }
+            Ok(())
+        }
+    };
+    told.map_err(|e| e.within("the snapshot stands, but the activity log"))?;
+    taken
+}
+
+fn capture(
+    job: &Job,
+    vault: &Arc<Vault>,
+    name: &str,
+    how: &How,
+    line: &mut ActivityEntry,
+    say: &mut Say<'_>,
+) -> Result<Taken> {
+    let org = connection(vault, name)?.org;
+    if let Some(left) = unfinished(vault, org)?.last() {
+        let (from, saved) = (left.from, left.saved);
+        let done = count(left.done as u64, "sObject");
+        say(
+            &format!(
+                "a capture of {from} was saved {saved}: {done} done, {} under way; it goes on if it asked for the same",
+                left.under_way
+            ),
+            json!({"unfinished": {"from": from.to_string(), "saved": saved.to_string(), "done": left.done}}),
+        )?;
+    }
+    let mut source = sign_in(job, vault, name, how)?;
+    let who = source.identity()?;
+    if who.org != org {
+        let message = format!("`{name}` leads to org {} now, and not to {org}", who.org);
+        return Err(Error::new(Kind::Denied, message).hint("connect anew under another name"));
+    }
+    line.user = format!("{} ({})", who.user_name, who.user);
+    let forecast = foretell(vault, &mut source, how, say)?;
+    let mut told = Told::new(job.out, how.progress, forecast.rows);
+    let done = capture::backup(vault, &mut source, &how.options, &mut |progress| {
+        told.hear(progress)
+    });
+    told.end();
+    match done {
+        // The ceiling or the day's allowance: what was read is safe.
+        Err(error) if error.kind() == Kind::Quota && !unfinished(vault, org)?.is_empty() => {
+            Ok(Taken::Paused(error))
+        }
+        done => Ok(Taken::Whole(Box::new(done?))),
+    }
+}
+
+fn sign_in(job: &Job, vault: &Arc<Vault>, name: &str, how: &How) -> Result<SalesforceOrg> {
+    let policy = if how.rest_only { Bulk::Never } else { Bulk::Auto };
+    job.sign_in_with(vault, name, |connect| connect.ceiling(how.ceiling).bulk(policy))
+}
+
+/// Says what a backup will about spend.
+fn foretell(vault: &Vault, source: &mut SalesforceOrg, how: &How, say: &mut Say<'_>) -> Result<Forecast> {
+    let org = source.identity()?.org;
+    let known = vault.catalog().objects(org)?;
+    let options = &how.options;
+    let chosen = |name: &String| {
+        options.only.as_ref().is_none_or(|only| only.contains(name)) && !options.except.contains(name)
+    };
+    let listed = source.sobjects()?.into_iter();
+    let names: Vec<String> = listed
+        .filter(|info| info.unreadable.is_none() && chosen(&info.name))
+        .map(|info| info.name)
+        .collect();
+    let whole = |name: &String| {
+        let from = known.get(name).map_or(Stamp::NONE, |entry| entry.read_from);
+        options.full || !from.is_some()
+    };
+    let planned: Vec<Planned<'_>> = names
+        .iter()
+        .map(|name| Planned {
+            sobject: name,
+            whole: whole(name),
+        })
+        .collect();
+    let forecast = source.forecast(&planned)?;
+    let (used, allowed) = source.usage().map_or((0, 0), |usage| (usage.used, usage.allowed));
+    let ceiling = allowed * u64::from(how.ceiling) / 100;
+    let reaches = how.ceiling < 100 && allowed > 0 && used + forecast.calls > ceiling;
+    let share = if allowed == 0 {
+        String::new()
+    } else {
+        let percent = forecast.calls as f64 * 100.0 / allowed as f64;
+        format!(", {percent:.1} % of the org's {allowed} a day, {used} of which are used")
+    };
+    let end = if reaches {
+        format!(
+            "; it reaches the ceiling of {} % and goes on with the next run",
+            how.ceiling
+        )
+    } else {
+        String::new()
+    };
+    let objects = count(names.len() as u64, "sObject");
+    let (calls, jobs) = (count(forecast.calls, "call"), count(forecast.jobs, "Bulk job"));
+    let rows = count(forecast.rows, "row");
+    say(
+        &format!("forecast for {objects}: about {calls} and {jobs}, {rows} read whole{share}{end}"),
+        json!({"forecast": {
+            "sobjects": names.len(), "calls": forecast.calls, "jobs": forecast.jobs, "rows": forecast.rows,
+            "used": used, "allowed": allowed, "ceiling": ceiling, "reaches_ceiling": reaches,
+        }}),
+    )?;
+    Ok(forecast)
+}
+
+fn ended(line: &mut ActivityEntry, report: &Report) {
+    let complete = report.complete();
+    line.ended = if complete { Ended::Done } else { Ended::Partly };
+    line.detail = format!("snapshot {}", report.snapshot);
+    let sum =
+        |of: fn(&halite_engine::ops::report::SObjectReport) -> u64| report.sobjects.iter().map(of).sum();
+    let counts: [(&str, u64); 9] = [
+        (
+            "sobjects",
+            report.sobjects.iter().filter(|s| s.skipped.is_none()).count() as u64,
+        ),
+        ("rows", sum(|s| s.read)),
+        ("new", sum(|s| s.created)),
+        ("edited", sum(|s| s.edited)),
+        ("deleted", sum(|s| s.deleted)),
+        ("failed", report.failed.len() as u64),
+        ("calls", report.spent.calls),
+        ("jobs", report.spent.jobs),
+        ("bytes", report.bytes_added),
+    ];
+    line.counts = counts.map(|(name, n)| (name.to_owned(), n)).to_vec();
+}
+
+/// An error for the log: a line of it.
+pub fn short(error: &Error) -> String {
+    error.to_string().replace('\n', " ").chars().take(300).collect()
 }
 
 /// Says what a capture did: a line an sObject that changed, a line a refusal, and a sum.
 pub fn report(out: Out, report: &Report) -> Result<()> {
+    tell(out, report)?;
+    out.value(report)
+}
+
+fn tell(out: Out, report: &Report) -> Result<()> {
     for s in &report.sobjects {
         let changes = s.created + s.edited + s.deleted + s.stamps;
         if changes > 0 {
@@ -155,6 +338,5 @@ pub fn report(out: Out, report: &Report) -> Result<()> {
         count(report.calls, "call"),
         bytes(report.bytes_added),
         count(skipped, "sObject"),
-    ))?;
-    out.value(report)
+    ))
 }

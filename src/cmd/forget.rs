@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use crate::args::Forget;
 use crate::cmd::snapshot_json;
-use crate::job::{Job, connection};
+use crate::connection::connection;
+use crate::job::Job;
 use crate::out::{End, count};
 
 /// Drops what is named.

@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod compact;
 mod connect;
+mod connections;
 mod diff;
 mod erase;
 mod export;
@@ -20,6 +21,7 @@ mod key;
 mod prune;
 mod restore;
 mod retain;
+mod run;
 mod show;
 mod snapshots;
 mod stats;
@@ -57,7 +59,10 @@ fn one(job: &Job, command: &Command) -> Result<End> {
     match command {
         Command::Init(flags) => init::run(job, flags),
         Command::Connect(flags) => connect::run(job, flags),
-        Command::Connections => connect::list(job),
+        Command::Connection(flags) => connections::change(job, flags),
+        Command::Connections => connections::list(job),
+        Command::Disconnect(flags) => connections::disconnect(job, flags),
+        Command::Run(flags) => run::run(job, flags),
         Command::Backup(flags) => backup::run(job, flags),
         Command::Import(flags) => import::run(job, flags),
         Command::Snapshots => snapshots::run(job),

@@ -20,7 +20,8 @@ use halite_engine::{Error, Kind, Result};
 use serde_json::{Value, json};
 
 use crate::args::{Restore, RestorePlan};
-use crate::job::{Job, connection};
+use crate::connection::connection;
+use crate::job::Job;
 use crate::out::End;
 use halite_engine::ops::hold;
 use halite_engine::ops::restore::between::{self as revert, Scope};

@@ -213,6 +213,9 @@ impl Transport {
             Body::None if call.headers.iter().any(|(name, _)| ACCEPT == *name) => request,
             Body::None => request.header(ACCEPT, "application/json"),
             Body::Json(text) => json(request).body(text.clone()),
+            Body::Form(text) if call.headers.iter().any(|(name, _)| ACCEPT == *name) => request
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(text.as_str().to_owned()),
             Body::Form(text) => request
                 .header(ACCEPT, "application/json")
                 .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -283,7 +286,11 @@ async fn exchange(
     request: Request,
     head: Option<Sender<HeaderMap>>,
 ) -> Result<Reply, Fault> {
-    let wants_xml = request.headers().get(ACCEPT).is_some_and(|v| v == "text/xml");
+    let accept = request.headers().get(ACCEPT);
+    let (wants_xml, takes_all) = (
+        accept.is_some_and(|v| v == "text/xml"),
+        accept.is_some_and(|v| v == "*/*"),
+    );
     let mut reply = client.execute(request).await.map_err(|e| {
         let sent = !e.is_connect();
         Fault::broken(format!("no reply: {}", reason(e)), sent)
@@ -301,6 +308,7 @@ async fn exchange(
         return Err(Fault::answer(status, &body));
     }
     if status != NO_CONTENT
+        && !takes_all
         && let Some(why) = unusable(&headers, &body, wants_xml)
     {
         return Err(Fault::broken(format!("{status} with {why}"), true));

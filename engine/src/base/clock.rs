@@ -1,7 +1,7 @@
 //! The only door to time and randomness, so that one seed can drive a whole simulation.
 //!
 //! Key decision: a value that is passed along, never a global. The system clock decides nothing but names and
-//! grace periods: a snapshot's interval comes from the org's own clock. It is not a timer.
+//! grace periods: a snapshot's interval comes from the org's own clock. It is not a timer: who waits looks at the clock again.
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::stamp::Stamp;
@@ -66,6 +66,28 @@ impl Clock {
     pub fn instant(&self) -> std::time::Instant {
         #[expect(clippy::disallowed_methods, reason = "this is the door")]
         std::time::Instant::now()
+    }
+
+    /// Waits, and ends early once `cancel` is set; says whether nobody did. A driven clock moves instead.
+    pub fn wait(&self, time: std::time::Duration, cancel: &std::sync::atomic::AtomicBool) -> bool {
+        const STEP: std::time::Duration = std::time::Duration::from_millis(100);
+        let stopped = || cancel.load(std::sync::atomic::Ordering::SeqCst);
+        #[cfg(feature = "testing")]
+        if self.driven.is_some() {
+            let millis = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+            self.set(Stamp::from_millis(self.now().millis().saturating_add(millis)));
+            return !stopped();
+        }
+        let begun = self.instant();
+        while !stopped() {
+            let left = time.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return true;
+            }
+            #[expect(clippy::disallowed_methods, reason = "this is the door")]
+            std::thread::sleep(left.min(STEP));
+        }
+        false
     }
 
     /// Random bytes fit for keys and names.

@@ -20,6 +20,7 @@ pub mod repair;
 pub mod report;
 pub mod restore;
 pub mod retain;
+pub mod schedule;
 pub mod state;
 mod view;
 pub mod walk;

@@ -137,14 +137,23 @@ impl<'v> Edit<'v> {
 
     /// Adds a line to the activity log.
     pub fn log(&mut self, verb: &str, org: Option<OrgId>, detail: String) {
+        self.log_line(ActivityEntry {
+            verb: verb.to_owned(),
+            org,
+            detail,
+            ..ActivityEntry::default()
+        });
+    }
+
+    /// The same, with more to tell; when and who asked are filled in.
+    pub fn log_line(&mut self, line: ActivityEntry) {
         let last = self.node(None).scan(&[prefix::ACTIVITY]).last();
         let number = last.and_then(|(key, _)| key[1..].try_into().ok());
         let number = number.map_or(1, |n| u64::from_be_bytes(n) + 1);
         let entry = ActivityEntry {
             at: self.vault.clock.now(),
-            verb: verb.to_owned(),
-            org,
-            detail,
+            asked_by: self.vault.asked_by.clone(),
+            ..line
         };
         self.node(None)
             .put(numbered(prefix::ACTIVITY, number), entry.encode());

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod commit;
 pub mod contents;
 pub mod erased;
+mod grants;
 pub mod index;
 pub mod keys;
 mod loss;

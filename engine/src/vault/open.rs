@@ -8,18 +8,15 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use zeroize::Zeroizing;
-
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{ChunkId, OrgId, PackId};
 use crate::base::stamp::Stamp;
 use crate::format::catalog::{Head, Node};
-use crate::format::entry::{named, prefix};
 use crate::format::pack::Location;
 use crate::format::ring::Ring;
 use crate::format::root::Root;
-use crate::format::seal::{ChunkKind, Keys, MasterKey, open_object, seal_object};
+use crate::format::seal::{ChunkKind, Keys, MasterKey};
 use crate::store::backend::Backend;
 use crate::store::latch::Latched;
 use crate::vault::cache::ChunkCache;
@@ -40,6 +37,8 @@ pub struct VaultOptions {
     pub level: i32,
     /// Whether reads go on where something is lost, without it: see [`Vault::passed_over`].
     pub despite_losses: bool,
+    /// The person or program on whose behalf it is opened, for the activity log.
+    pub asked_by: String,
     /// Time and randomness.
     pub clock: Clock,
     /// Set to true by another thread, it ends what is under way with `Interrupted`, nothing half-published.
@@ -53,6 +52,7 @@ impl Default for VaultOptions {
             cache_bytes: 64 << 20,
             level: 3,
             despite_losses: false,
+            asked_by: String::new(),
             clock: Clock::system(),
             cancel: Arc::default(),
         }
@@ -74,6 +74,7 @@ pub struct Vault {
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
+    pub(crate) asked_by: String,
     cancel: Arc<AtomicBool>,
     pub(crate) id: [u8; 16],
     pub(crate) level: i32,
@@ -167,6 +168,7 @@ impl Vault {
             backend: Arc::new(Latched::new(backend)),
             keys: Arc::new(keys),
             clock: options.clock,
+            asked_by: options.asked_by,
             cancel: options.cancel,
             id,
             level: options.level,
@@ -336,46 +338,5 @@ impl Vault {
     /// See [`Catalog::find_snapshot`].
     pub fn find_snapshot(&self, org: OrgId, text: &str) -> Result<SnapshotInfo> {
         self.catalog().find_snapshot(org, text)
-    }
-
-    /// Keeps a grant to an org under `name`, sealed under a role of its own; replaces one of that name.
-    pub fn put_grant(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        let id: [u8; 32] = self.clock.random()?;
-        let mut value = id.to_vec();
-        value.extend_from_slice(&seal_object(&self.keys, "grant", id, bytes)?);
-        self.commit(&[], &mut |edit| {
-            edit.node(None)
-                .put(named(prefix::GRANT, name.as_bytes()), value.clone());
-            Ok(())
-        })?;
-        Ok(())
-    }
-
-    /// The grant of that name.
-    pub fn grant(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>> {
-        let catalog = self.catalog();
-        let Some(value) = catalog
-            .nodes
-            .get(&None)
-            .and_then(|n| n.get(&named(prefix::GRANT, name.as_bytes())))
-        else {
-            return Ok(None);
-        };
-        let (id, sealed) = value
-            .split_first_chunk::<32>()
-            .ok_or_else(|| Error::corrupt("grant", "it is cut short"))?;
-        open_object(&self.keys, "grant", id, sealed).map(|bytes| Some(Zeroizing::new(bytes)))
-    }
-
-    /// The names of the grants.
-    pub fn grants(&self) -> Vec<String> {
-        let catalog = self.catalog();
-        let node = catalog.nodes.get(&None);
-        let names = node.into_iter().flat_map(|n| {
-            n.scan(&[prefix::GRANT])
-                .map(|(k, _)| String::from_utf8_lossy(&k[1..]).into_owned())
-                .collect::<Vec<_>>()
-        });
-        names.collect()
     }
 }

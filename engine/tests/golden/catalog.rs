@@ -14,7 +14,9 @@ use halite_engine::format::entry::{
 use halite_engine::format::kind::ChunkKind;
 use halite_engine::format::loss::{HoleEntry, LossEntry};
 use halite_engine::format::manifest::{Captured, Manifest};
-use halite_engine::format::mark::{ActivityEntry, CondemnedEntry, ErasureEntry, HoldEntry, MasterEntry};
+use halite_engine::format::mark::{
+    ActivityEntry, CondemnedEntry, Ended, ErasureEntry, HoldEntry, MasterEntry,
+};
 use halite_engine::format::pack::PackRole;
 use halite_engine::format::page::id_hash;
 use halite_engine::format::run::{Filter, PageEntry, PartEntry, RunHead, RunPart};
@@ -328,19 +330,49 @@ fn marks_of_a_catalog() {
     assert_eq!(MasterEntry::decode(&master.encode()).unwrap(), master);
     assert_eq!(master.encode()[..3], [1, 0xac, 2]);
     assert_eq!(master.encode()[3..], erasure.encode()[1..]);
-    let activity = ActivityEntry {
-        at: made,
-        verb: "forget".into(),
+}
+
+#[test]
+fn a_line_of_the_activity_log() {
+    let line = ActivityEntry {
+        at: at("2026-01-02T03:04:05.000Z"),
+        verb: "backup".into(),
         org: Some(id("00D000000000001")),
-        detail: "3 snapshots".into(),
+        detail: "snapshot 3".into(),
+        began: at("2026-01-02T03:00:00.000Z"),
+        asked_by: "ada".into(),
+        user: "Integration (005000000000001)".into(),
+        connection: "acme".into(),
+        ended: Ended::Paused,
+        as_set: true,
+        counts: vec![("calls".into(), 300), ("rows".into(), 0)],
     };
     same(
         "activity entry",
-        &activity.encode(),
-        42,
-        "739272e5d4fcbdaaf3efd206d46c76fb",
+        &line.encode(),
+        103,
+        "3ffac235c4d1a04fa526c6a887b221e1",
     );
-    assert_eq!(ActivityEntry::decode(&activity.encode()).unwrap(), activity);
+    assert_eq!(ActivityEntry::decode(&line.encode()).unwrap(), line);
+    // What version 1 wrote.
+    let mut old = vec![1];
+    old.extend(
+        &ActivityEntry {
+            at: line.at,
+            ..ActivityEntry::default()
+        }
+        .encode()[1..7],
+    );
+    old.extend(b"\x06forget\x00\x0b3 snapshots");
+    let read = ActivityEntry::decode(&old).unwrap();
+    assert_eq!(
+        (read.at, read.verb.as_str(), read.detail.as_str()),
+        (line.at, "forget", "3 snapshots")
+    );
+    assert_eq!(
+        (read.began, read.ended, read.asked_by.as_str()),
+        (Stamp::NONE, Ended::Done, "")
+    );
 }
 
 #[test]

@@ -1,0 +1,467 @@
+//! Connections through the binary: settings, schedules, runs, the activity log, and what becomes of secrets.
+//!
+//! Key decision: what a run does is seen from the vault and from the org's own count of calls, not from its words alone.
+//! Not here: when a schedule is due, which the engine's own tests show minute by minute.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
+
+use std::process::{Command, Output, Stdio};
+
+use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Org, Server, Settings};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) struct Place {
+    pub(crate) dir: TempDir,
+    pub(crate) org: Org,
+    pub(crate) url: String,
+    pub(crate) env: Vec<(&'static str, String)>,
+    _server: Server,
+}
+
+impl Place {
+    /// A vault, and a sample org that answers.
+    pub(crate) fn new() -> Self {
+        let org = Org::sample();
+        let server = Server::start(org.clone()).unwrap();
+        let place = Self {
+            dir: tempfile::tempdir().unwrap(),
+            org,
+            url: server.url(),
+            env: Vec::new(),
+            _server: server,
+        };
+        place.ends(0, &["init", "--no-encryption"]);
+        place
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_halite"));
+        command
+            .args(args)
+            .env("HALITE_VAULT", self.dir.path().join("vault"))
+            .env("XDG_CACHE_HOME", self.dir.path().join("cache"))
+            .env("HALITE_CLIENT_SECRET", CLIENT_SECRET)
+            .env("USER", "ada")
+            .env_remove("LOGNAME")
+            .env_remove("HALITE_AS")
+            .env_remove("HALITE_PASSPHRASE")
+            .envs(self.env.iter().map(|(name, value)| (*name, value)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs a command that must end with that status; gives both its streams.
+    pub(crate) fn ends(&self, status: i32, args: &[&str]) -> String {
+        let output = self.command(args).output().unwrap();
+        let text = both(&output);
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {text}");
+        text
+    }
+
+    /// The JSON on standard output of a command that must end with that status, line by line.
+    pub(crate) fn json(&self, status: i32, args: &[&str]) -> Vec<Value> {
+        let output = self.command(&[args, &["--json"]].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {}", both(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    pub(crate) fn connect(&self, more: &[&str]) -> String {
+        let sign_in = [
+            "connect",
+            "acme",
+            "--environment",
+            &self.url,
+            "--client-id",
+            CLIENT_ID,
+        ];
+        self.ends(0, &[&sign_in[..], more].concat())
+    }
+
+    pub(crate) fn snapshots(&self) -> usize {
+        self.json(0, &["snapshots"])[0].as_array().unwrap().len()
+    }
+
+    fn events(&self, status: i32, args: &[&str]) -> Vec<String> {
+        let told = self.json(status, args).into_iter();
+        told.map(|value| value["event"].as_str().unwrap().to_owned())
+            .filter(|event| event != "note")
+            .collect()
+    }
+
+    fn configure(&self, change: impl FnOnce(&mut Settings)) {
+        self.org.configure(change);
+    }
+}
+
+fn both(output: &Output) -> String {
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
+}
+
+#[test]
+fn settings_are_kept_shown_and_changed_one_by_one() {
+    let place = Place::new();
+    let more = [
+        "--schedule",
+        "0 2 * * *",
+        "--except",
+        "Task,Event",
+        "--keep-daily",
+        "7",
+    ];
+    let text = place.connect(&more);
+    assert!(
+        text.contains("the first backup is due") && text.contains("T02:00:00.000Z"),
+        "{text}"
+    );
+    place.ends(
+        0,
+        &["connection", "acme", "--zone", "Europe/Vienna", "--ceiling", "30"],
+    );
+    let kept = &place.json(0, &["connection", "acme"])[0]["settings"];
+    let expected: [(&str, Value); 5] = [
+        ("/schedule/cron", "0 2 * * *".into()),
+        ("/schedule/zone", "Europe/Vienna".into()),
+        ("/except/1", "Event".into()),
+        ("/keep/daily", 7.into()),
+        ("/ceiling", 30.into()),
+    ];
+    for (path, value) in expected {
+        assert_eq!(kept.pointer(path), Some(&value), "{path} in {kept}");
+    }
+    let listed = &place.json(0, &["connections"])[0][0];
+    assert!(listed["next"].is_string() && listed["last"].is_null(), "{listed}");
+    let text = place.ends(
+        0,
+        &[
+            "connection",
+            "acme",
+            "--schedule",
+            "never",
+            "--keep-all",
+            "--all-objects",
+        ],
+    );
+    assert!(
+        text.contains("never by itself") && text.contains("every sObject\n"),
+        "{text}"
+    );
+    assert!(place.json(0, &["connections"])[0][0]["next"].is_null());
+    // It can sign in as before, and connecting anew keeps what was set.
+    place.connect(&[]);
+    let text = place.ends(0, &["backup", "acme", "--only", "Account"]);
+    assert!(text.contains("snapshot 1"), "{text}");
+    assert!(place.ends(0, &["connection", "acme"]).contains("ceiling: 30 %"));
+    for (flags, words) in [
+        (["--schedule", "61 * * * *"], "minute `61`"),
+        (["--schedule", "often"], "five fields"),
+        (["--zone", "Vienna"], "without a schedule"),
+    ] {
+        let error = place.ends(1, &[&["connection", "acme"][..], &flags].concat());
+        assert!(error.contains(words), "{error}");
+    }
+    assert!(
+        place
+            .ends(1, &["connection", "bolt"])
+            .contains("there is no connection `bolt`")
+    );
+}
+
+#[test]
+fn what_is_due_is_run_once_and_retention_follows() {
+    let place = Place::new();
+    place.connect(&[
+        "--schedule",
+        "0 2 1 1 *",
+        "--first",
+        "now",
+        "--only",
+        "Account,Contact",
+    ]);
+    assert_eq!(place.events(0, &["run", "--once"]), ["begun", "done", "end"]);
+    assert_eq!(place.snapshots(), 1);
+    assert_eq!(place.events(0, &["run", "--once"]), ["end"], "it was run");
+    // A backup by hand of what is set counts, one of a part does not.
+    let again = [
+        "connection",
+        "acme",
+        "--schedule",
+        "@yearly",
+        "--first",
+        "now",
+        "--keep-last",
+        "1",
+    ];
+    place.ends(0, &again);
+    place.ends(0, &["backup", "acme", "--only", "Account"]);
+    assert_eq!(
+        place.events(0, &["run", "--once"]),
+        ["begun", "done", "retained", "end"]
+    );
+    assert_eq!(place.snapshots(), 1, "one is kept of three");
+    place.ends(
+        0,
+        &["connection", "acme", "--schedule", "@monthly", "--first", "now"],
+    );
+    place.ends(0, &["backup", "acme"]);
+    assert_eq!(place.events(0, &["run", "--once"]), ["end"]);
+    let listed = &place.json(0, &["connections"])[0][0];
+    assert_eq!(listed["last"]["outcome"], "done", "{listed}");
+    assert!(
+        listed["next"].as_str().unwrap().ends_with("-01T00:00:00.000Z"),
+        "{listed}"
+    );
+}
+
+#[test]
+fn a_run_that_reaches_the_ceiling_goes_on_with_the_next() {
+    let place = Place::new();
+    place.connect(&["--schedule", "@yearly", "--first", "now"]);
+    let used = |place: &Place| place.json(0, &["backup", "acme", "--dry-run"])[0]["forecast"].clone();
+    let forecast = used(&place);
+    assert_eq!(
+        (forecast["reaches_ceiling"].as_bool(), place.snapshots()),
+        (Some(false), 0),
+        "{forecast}"
+    );
+    let calls = forecast["calls"].as_u64().unwrap();
+    assert!(
+        calls > 8 && forecast["sobjects"].as_u64().unwrap() > 8,
+        "{forecast}"
+    );
+    place.configure(|s| s.daily_requests = 60);
+    assert_eq!(used(&place)["reaches_ceiling"], true);
+    assert_eq!(place.events(3, &["run", "--once"]), ["begun", "paused", "end"]);
+    assert_eq!(place.snapshots(), 0);
+    let listed = &place.json(0, &["connections"])[0][0];
+    assert_eq!(listed["last"]["outcome"], "paused", "{listed}");
+    place.configure(|s| s.daily_requests = 5_000_000);
+    let told = place.json(0, &["run", "--once"]);
+    assert!(
+        told.iter()
+            .any(|event| event["unfinished"]["done"].as_u64().is_some()),
+        "{told:?}"
+    );
+    assert_eq!(told[0]["again"], true);
+    assert_eq!(place.snapshots(), 1);
+    assert_eq!(place.events(0, &["run", "--once"]), ["end"]);
+}
+
+#[test]
+fn one_connection_that_fails_does_not_keep_others() {
+    let place = Place::new();
+    let now = ["--schedule", "@yearly", "--first", "now", "--only", "Account"];
+    place.connect(&now);
+    let other = Org::sample();
+    let server = Server::start(other).unwrap();
+    let bolt = ["connect", "bolt", "--client-id", CLIENT_ID, "--environment"];
+    place.ends(0, &[&bolt[..], &[&server.url()], &now].concat());
+    let locked = Fault::Error {
+        status: 400,
+        code: "inactive_org",
+        message: "organization is locked",
+    };
+    place.org.fault("/oauth2/token", 1, locked);
+    let told = place.json(1, &["run", "--once"]);
+    let of = |name: &str, event: &str| {
+        told.iter()
+            .any(|t| t["connection"] == name && t["event"] == event)
+    };
+    assert!(of("acme", "failed") && of("bolt", "done"), "{told:?}");
+    let log = place.json(0, &["activity"])[0].clone();
+    let failed = log
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|line| line["outcome"] == "failed")
+        .unwrap();
+    assert!(
+        failed["detail"].as_str().unwrap().contains("inactive_org"),
+        "{failed}"
+    );
+    assert_eq!(
+        place.events(0, &["run", "--once"]),
+        ["begun", "done", "end"],
+        "it is tried again"
+    );
+}
+
+#[test]
+fn the_log_says_who_did_what_and_how_it_ended() {
+    let place = Place::new();
+    place.connect(&["--only", "Account"]);
+    place.ends(0, &["backup", "acme", "--as", "nightly of ops"]);
+    place.ends(0, &["connection", "acme", "--ceiling", "20"]);
+    place.ends(0, &["disconnect", "acme"]);
+    let log = place.json(0, &["activity"])[0].as_array().unwrap().clone();
+    let verbs: Vec<&str> = log.iter().map(|line| line["verb"].as_str().unwrap()).collect();
+    assert_eq!(verbs, ["connect", "backup", "connection", "disconnect"]);
+    let asked: Vec<&str> = log
+        .iter()
+        .map(|line| line["asked_by"].as_str().unwrap())
+        .collect();
+    assert_eq!(asked, ["ada", "nightly of ops", "ada", "ada"]);
+    let backup = &log[1];
+    assert!(backup["user"].as_str().unwrap().contains("(005"), "{backup}");
+    assert_eq!(backup["detail"], "snapshot 1");
+    let rows = backup["counts"]["rows"].as_u64().unwrap();
+    assert!(
+        rows > 0 && backup["counts"]["calls"].as_u64().unwrap() > 0,
+        "{backup}"
+    );
+    assert_eq!(
+        log[2]["detail"],
+        "ceiling: 20 % of the day's calls; REST and Bulk"
+    );
+    let text = place.ends(0, &["activity"]);
+    assert!(
+        text.contains("snapshot 1; sobjects 1, rows ") && text.contains("by nightly of ops / acme / "),
+        "{text}"
+    );
+    assert!(place.ends(0, &["connections"]).contains("no connections"));
+    assert_eq!(place.snapshots(), 1, "snapshots outlive their connection");
+}
+
+#[test]
+fn a_refresh_token_is_rotated_kept_and_revoked() {
+    let mut place = Place::new();
+    place.configure(|s| s.auth.app.rotate_refresh_tokens = true);
+    place.env.push(("REFRESH", place.org.refresh_token()));
+    place.connect(&["--refresh-token-env", "REFRESH", "--only", "Account"]);
+    for _ in 0..3 {
+        place.ends(0, &["backup", "acme"]);
+        place.ends(0, &["connection", "acme", "--ceiling", "40"]);
+    }
+    // The first one is dead: it was rotated away, and only the vault has the one that lives.
+    let error = place.ends(
+        1,
+        &[
+            "connect",
+            "bolt",
+            "--environment",
+            &place.url,
+            "--client-id",
+            CLIENT_ID,
+            "--refresh-token-env",
+            "REFRESH",
+        ],
+    );
+    assert!(error.contains("expired access/refresh token"), "{error}");
+    assert!(
+        place
+            .ends(0, &["disconnect", "acme"])
+            .contains("took the token back")
+    );
+}
+
+#[test]
+fn a_token_is_dead_after_disconnecting_and_stays_alive_where_the_org_was_not_told() {
+    let mut place = Place::new();
+    place.env.push(("TOKEN", place.org.access_token()));
+    let url = place.url.clone();
+    let with_token = |name| {
+        [
+            "connect",
+            name,
+            "--environment",
+            &url,
+            "--token-env",
+            "TOKEN",
+            "--instance-url",
+            &url,
+        ]
+    };
+    place.ends(0, &with_token("one"));
+    place.ends(0, &with_token("two"));
+    let refuse = Fault::Error {
+        status: 400,
+        code: "unsupported_token_type",
+        message: "this token type is not supported",
+    };
+    place.org.fault("/oauth2/revoke", 1, refuse);
+    let error = place.ends(1, &["disconnect", "one"]);
+    assert!(
+        error.contains("nothing was removed") && error.contains("--force"),
+        "{error}"
+    );
+    place.ends(0, &["backup", "one", "--only", "Account"]);
+    place.ends(0, &["disconnect", "one"]);
+    let error = place.ends(1, &["backup", "two"]);
+    assert!(error.contains("no longer valid"), "{error}");
+}
+
+#[test]
+fn no_secret_is_ever_said() {
+    let mut place = Place::new();
+    let refresh = place.org.refresh_token();
+    place.env.push(("REFRESH", refresh.clone()));
+    place.env.push(("RUST_LOG", "trace".into()));
+    let mut said = place.connect(&["--refresh-token-env", "REFRESH"]);
+    for args in [
+        &["backup", "acme", "--only", "Account"][..],
+        &["connections", "--json"],
+        &["activity", "--json"],
+        &["connection", "acme"],
+        &["disconnect", "acme"],
+    ] {
+        said.push_str(&place.ends(0, args));
+    }
+    assert!(said.contains("signed in"), "the log is on");
+    // An access token is the org's Id, a `!`, and this.
+    let token = place.org.access_token();
+    let mark = &token[token.find('!').unwrap()..][..3];
+    for secret in [CLIENT_SECRET, &refresh, mark] {
+        assert!(!said.contains(secret), "{secret} was said");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_ends_clean_when_it_is_told_to() {
+    use std::io::{BufRead, BufReader};
+    let place = Place::new();
+    place.connect(&["--schedule", "0 2 1 1 *", "--only", "Account"]);
+    let mut child = place
+        .command(&["run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    assert!(
+        first.contains("acme: next backup") && first.contains("-01-01T02:00"),
+        "{first}"
+    );
+    let kill = Command::new("kill")
+        .args(["-TERM", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    assert!(lines.next().unwrap().unwrap().ends_with("stopped"));
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn progress_is_lines_or_json_where_it_is_asked_for() {
+    let place = Place::new();
+    place.connect(&["--only", "Account,Contact"]);
+    let args = ["backup", "acme", "--full", "--progress"];
+    let told = |mode| {
+        let output = place.command(&[&args[..], &[mode]].concat()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", both(&output));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(told("lines").starts_with("0 of 2 done; 2 sObjects to read\n"));
+    for line in told("json").lines() {
+        let value: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(value["of"], 2, "{line}");
+    }
+    assert_eq!(told("none"), "");
+}
