@@ -4,9 +4,11 @@
 //! Key decision: a record is a pure function of (seed, day, row), so that an edited day needs no first day on disk.
 //! This is not a benchmark: the scripts that measure stand beside it, and none of it is linked into the command.
 
+pub mod capture;
 mod corpus;
 mod describe;
 mod fields;
+mod figures;
 pub mod http;
 pub mod pages;
 mod random;

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use halite_bench::capture::{self, Capture};
 use halite_bench::pages::{self, Pages};
 use halite_bench::year::{self, Year};
 
@@ -22,6 +23,8 @@ struct Arguments {
 enum What {
     /// A year of daily snapshots, compacted every day
     Year(Year),
+    /// Captures of simulated orgs: calls, time and memory, beside simple-salesforce
+    Capture(Capture),
     /// Levels of zstd on pages, with and without a trained dictionary
     Pages(Pages),
 }
@@ -29,6 +32,7 @@ enum What {
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (report, ok) = match Arguments::parse().what {
         What::Year(options) => year::measure(&options)?,
+        What::Capture(options) => capture::measure(&options)?,
         What::Pages(options) => (pages::measure(&options)?, true),
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;

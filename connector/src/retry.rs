@@ -244,6 +244,11 @@ impl<S: Session> Caller<S> {
         self.wire.transport.head(&mut begun.started)
     }
 
+    /// Whether finishing what was begun need not wait for the org.
+    pub fn is_there(&self, begun: &Begun) -> bool {
+        begun.started.is_there()
+    }
+
     /// What was begun, asked again as any reading where it came to nothing.
     ///
     /// # Errors

@@ -13,8 +13,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use crate::figures::Figures;
 use make::Maker;
 
 /// What is measured.
@@ -37,37 +38,12 @@ pub struct Year {
     pub dir: Option<PathBuf>,
 }
 
-/// Figures, each with what it may be at most.
-struct Report {
-    figures: serde_json::Map<String, Value>,
-    ok: bool,
-}
-
-impl Report {
-    fn limit(&mut self, name: &str, value: f64, limit: f64) {
-        let ok = value <= limit;
-        self.ok &= ok;
-        let round = |x: f64| (x * 10_000.0).round() / 10_000.0;
-        self.figures.insert(
-            name.to_owned(),
-            json!({ "value": round(value), "limit": round(limit), "ok": ok }),
-        );
-    }
-
-    fn note(&mut self, name: &str, value: impl Into<Value>) {
-        self.figures.insert(name.to_owned(), value.into());
-    }
-}
-
 /// Measures; the figures, and whether all are within their limits.
 ///
 /// # Errors
 /// Whatever the vault or the disk says.
 pub fn measure(year: &Year) -> Result<(Value, bool), Box<dyn Error>> {
-    let mut report = Report {
-        figures: serde_json::Map::new(),
-        ok: true,
-    };
+    let mut report = Figures::default();
     let mut maker = Maker::new(year)?;
     maker.first_day()?;
     let first_bytes = maker.stored()?;
@@ -122,12 +98,11 @@ pub fn measure(year: &Year) -> Result<(Value, bool), Box<dyn Error>> {
         1.5,
     );
     report.note("peak_memory_mb", peak());
-    report.figures.insert("ok".to_owned(), report.ok.into());
-    Ok((Value::Object(report.figures), report.ok))
+    Ok(report.end())
 }
 
 /// How long it takes to look at the vault as it is at the end.
-fn times(report: &mut Report, maker: &Maker, year: &Year, full: Duration) -> Result<(), Box<dyn Error>> {
+fn times(report: &mut Figures, maker: &Maker, year: &Year, full: Duration) -> Result<(), Box<dyn Error>> {
     let share = |time: Duration| time.as_secs_f64() / full.as_secs_f64();
     let newest = year.days + 1;
     report.limit(

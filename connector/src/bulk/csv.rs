@@ -6,18 +6,14 @@
 /// Rows of a CSV text (RFC 4180), its header left out.
 pub fn rows(text: &[u8]) -> u64 {
     let (mut lines, mut quoted, mut empty) = (0_u64, false, true);
-    for &byte in text {
-        match byte {
-            b'"' => {
-                quoted = !quoted;
-                empty = false;
-            }
-            b'\n' if !quoted => {
-                lines += u64::from(!empty);
-                empty = true;
-            }
-            b'\r' if !quoted => {}
-            _ => empty = false,
+    for part in text.split_inclusive(|&byte| byte == b'\n') {
+        // One pass that the compiler does many bytes at a time.
+        let quotes = part.iter().filter(|&&byte| byte == b'"').count();
+        quoted ^= quotes % 2 == 1;
+        empty &= quotes == 0 && part.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
+        if !quoted {
+            lines += u64::from(!empty);
+            empty = true;
         }
     }
     (lines + u64::from(!empty)).saturating_sub(1)

@@ -14,7 +14,7 @@ use super::Known;
 use crate::error::Fault;
 use crate::query::{Order, Position, Select};
 use crate::rest::{Rest, json};
-use crate::retry::{Caller, Session};
+use crate::retry::{Begun, Caller, Session};
 use crate::transport::{Body, Call, Reply};
 
 /// Codes that say that there will be no job at all in this run.
@@ -108,8 +108,13 @@ pub fn create<S: Session>(
     Ok(None)
 }
 
-/// What has become of a job.
-pub fn look<S: Session>(caller: &mut Caller<S>, rest: &Rest, job: &Job) -> Result<State, Fault> {
+/// Asks what has become of a job, and does not wait for the answer.
+pub fn look<S: Session>(caller: &mut Caller<S>, rest: &Rest, job: &Job) -> Result<Begun, Fault> {
+    caller.begin(Call::get(Job::path(&job.id, rest)))
+}
+
+/// What has become of a job, as it was asked.
+pub fn seen<S: Session>(caller: &mut Caller<S>, job: &Job, look: Begun) -> Result<State, Fault> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Info {
@@ -119,7 +124,7 @@ pub fn look<S: Session>(caller: &mut Caller<S>, rest: &Rest, job: &Job) -> Resul
         #[serde(default)]
         error_message: Option<String>,
     }
-    let info: Info = caller.read(&Call::get(Job::path(&job.id, rest)), &json)?;
+    let info: Info = caller.finish(look, &json)?;
     Ok(match info.state.as_str() {
         "JobComplete" => State::Complete(info.number_records_processed),
         "Failed" | "Aborted" => {

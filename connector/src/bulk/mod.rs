@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use halite_engine::format::describe::{Describe, FieldKind};
 
-pub use job::{Job, State, abort, create, delete, look};
+pub use job::{Job, State, abort, create, delete, look, seen};
 pub use results::read;
 
 use crate::query::Select;

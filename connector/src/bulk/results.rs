@@ -22,7 +22,7 @@ use crate::transport::{Call, Reply};
 /// Bytes of a page, about.
 const PAGE_BYTES: u64 = 8 << 20;
 /// Pages that are there or under way.
-const IN_FLIGHT: usize = 3;
+const IN_FLIGHT: usize = 2;
 /// Rows of the first page, and the bounds of the later ones.
 const ROWS_FIRST: u64 = 2_000;
 const ROWS_LEAST: u64 = 50;
@@ -30,6 +30,9 @@ const ROWS_MOST: u64 = 100_000;
 
 /// What is done with a page; the job says where it stands behind it, unless that is the end.
 pub type EachPage<'a> = dyn FnMut(&[u8], Option<&Job>) -> Result<(), Fault> + 'a;
+
+/// What is done after each page, while the next are on their way.
+pub type Meanwhile<'a, S> = dyn FnMut(&mut Caller<S>) -> Result<(), Fault> + 'a;
 
 /// One page.
 struct Page {
@@ -65,6 +68,7 @@ pub fn read<S: Session>(
     job: &mut Job,
     total: Option<u64>,
     each: &mut EachPage<'_>,
+    meanwhile: &mut Meanwhile<'_, S>,
 ) -> Result<(), Fault> {
     if total == Some(0) {
         return Ok(());
@@ -88,6 +92,7 @@ pub fn read<S: Session>(
         if page.rows > 0 {
             each(&page.body, page.next.as_ref().map(|_| &*job))?;
         }
+        meanwhile(results.caller)?;
     }
     match total {
         Some(total) if results.job.rows != total => Err(astray(results.job, Some(total))),

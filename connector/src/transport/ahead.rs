@@ -16,6 +16,13 @@ pub struct Started {
     head: Receiver<HeaderMap>,
 }
 
+impl Started {
+    /// Whether the reply came, or nothing ever will.
+    pub fn is_there(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
 impl Drop for Started {
     fn drop(&mut self) {
         self.task.abort();

@@ -8,6 +8,8 @@ mod inputs;
 mod pages;
 mod retain;
 
+use std::sync::mpsc::sync_channel;
+
 use crate::base::error::Result;
 use crate::format::page::{IdHash, KeyRow, encode_keys, id_hash};
 use crate::format::seal::{ChunkKind, Compressor};
@@ -17,7 +19,7 @@ use crate::vault::writer::Writer;
 
 use inputs::Input;
 pub(crate) use inputs::Inputs;
-use pages::PageMaker;
+use pages::{PageMaker, PageWriter};
 pub use retain::{Kept, retain};
 
 /// What is to be merged.
@@ -49,34 +51,64 @@ impl<'v> Merge<'v> {
     /// Merges, asking `rule` of each Id, in ascending order of Ids.
     pub fn run(self, writer: &mut Writer<'v>, rule: &mut Rule<'_>) -> Result<Merged> {
         let low = self.runs.iter().map(|run| run.low).min().unwrap_or(0);
-        let mut maker = PageMaker::new(self.vault, low, self.columns);
-        let mut inputs = Inputs::open(self.runs)?;
-        let (mut read, mut reused) = (0, 0);
-        while let Some(id) = inputs.least() {
-            if self.reuse
-                && maker.is_at_start()
-                && let Some(input) = inputs.alone()
-                && let Some(page) = take_over(self.vault, low, input, rule)?
-            {
-                read += u64::from(page.rows);
-                reused += 1;
-                maker.place(writer, page)?;
-                inputs.skip_page()?;
-                continue;
-            }
-            let versions = inputs.take(id)?;
-            read += versions.len() as u64;
-            let keys: Vec<KeyRow> = versions.iter().map(|(key, _)| *key).collect();
-            let kept = rule(&keys)?.into_iter().map(|kept| {
-                let values = kept.values.and_then(|i| versions[i].1.clone());
-                (kept.key, values)
-            });
-            let hash = id_hash(self.vault.keys.cut_key(), id);
-            maker.add(writer, hash, kept.collect())?;
-        }
-        let pages = maker.finish(writer)?;
-        Ok(Merged { pages, read, reused })
+        let pages = PageWriter {
+            vault: self.vault,
+            low,
+            columns: self.columns,
+        };
+        let (runs, vault, reuse) = (self.runs, self.vault, self.reuse);
+        let (steps, coming) = sync_channel(1);
+        std::thread::scope(|scope| {
+            let writing = scope.spawn(move || pages.run(writer, coming));
+            let gathered = gather(vault, runs, low, reuse, PageMaker::new(steps), rule);
+            let pages = writing
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let (read, reused) = gathered?;
+            Ok(Merged { pages, read, reused })
+        })
     }
+}
+
+/// Hands the pages of a merge on: versions read, pages taken over. Ends early where they are taken no more.
+fn gather(
+    vault: &Vault,
+    runs: Vec<Run<'_>>,
+    low: u64,
+    reuse: bool,
+    mut maker: PageMaker,
+    rule: &mut Rule<'_>,
+) -> Result<(u64, u64)> {
+    let mut inputs = Inputs::open(runs)?;
+    let (mut read, mut reused) = (0, 0);
+    while let Some(id) = inputs.least() {
+        if reuse
+            && maker.is_at_start()
+            && let Some(input) = inputs.alone()
+            && let Some(page) = take_over(vault, low, input, rule)?
+        {
+            read += u64::from(page.rows);
+            reused += 1;
+            if !maker.place(page) {
+                break;
+            }
+            inputs.skip_page()?;
+            continue;
+        }
+        let versions = inputs.take(id)?;
+        read += versions.len() as u64;
+        let keys: Vec<KeyRow> = versions.iter().map(|(key, _)| *key).collect();
+        let kept = rule(&keys)?.into_iter().map(|kept| {
+            let values = kept.values.and_then(|i| versions[i].1.clone());
+            (kept.key, values)
+        });
+        let hash = id_hash(vault.keys.cut_key(), id);
+        if !maker.add(hash, kept.collect()) {
+            break;
+        }
+    }
+    maker.finish();
+    Ok((read, reused))
 }
 
 /// The page at hand as it is, if all its versions stay as they are.

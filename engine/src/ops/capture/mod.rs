@@ -47,7 +47,7 @@ impl Default for BackupOptions {
             except: Vec::new(),
             full: false,
             overlap_millis: 15 * 60_000,
-            memory: 48 << 20,
+            memory: 24 << 20,
             save_every: 8,
         }
     }

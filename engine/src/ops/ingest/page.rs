@@ -51,19 +51,31 @@ fn csv_error(error: &csv::Error) -> Error {
 /// Cuts CSV rows into about `count` pieces, each of whole rows.
 fn pieces(rows: &[u8], count: usize) -> Vec<&[u8]> {
     let target = (rows.len() / count.max(1)).max(PIECE_MIN);
-    let (mut all, mut start, mut quoted) = (Vec::new(), 0, false);
-    for at in memchr::memchr2_iter(b'"', b'\n', rows) {
-        if rows[at] == b'"' {
-            quoted = !quoted;
-        } else if !quoted && at + 1 - start >= target {
-            all.push(&rows[start..=at]);
-            start = at + 1;
+    let (mut all, mut rest) = (Vec::new(), rows);
+    while !rest.is_empty() {
+        let mut end = rest.len().min(target);
+        // One pass that the compiler does many bytes at a time: an odd number of quotes is an open one.
+        let mut quoted = quotes(&rest[..end]);
+        while let Some(line) = memchr::memchr(b'\n', &rest[end..]) {
+            quoted ^= quotes(&rest[end..end + line]);
+            end += line + 1;
+            if !quoted {
+                break;
+            }
         }
-    }
-    if start < rows.len() {
-        all.push(&rows[start..]);
+        if quoted || rest[end - 1] != b'\n' {
+            end = rest.len();
+        }
+        let (piece, behind) = rest.split_at(end);
+        all.push(piece);
+        rest = behind;
     }
     all
+}
+
+/// Whether the number of quotes is odd.
+fn quotes(text: &[u8]) -> bool {
+    text.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
 }
 
 #[cfg(test)]

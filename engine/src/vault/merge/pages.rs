@@ -2,9 +2,10 @@
 //!
 //! Key decision: pages end as those of a capture do, so that a range in which nothing changed gives the same value
 //! part again. A page that would grow beyond a reader's bound ends inside an Id's versions, and the next one says so.
-//! It does not decide which versions stay.
+//! Encoding goes on beside the gathering, in a thread of its own. It does not decide which versions stay.
 
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use rayon::prelude::*;
 
@@ -19,45 +20,57 @@ use crate::vault::writer::Writer;
 
 /// Pages are encoded when so many, or so many bytes of them, have come together.
 const PAGES_AT_ONCE: usize = 16;
-const BYTES_AT_ONCE: usize = 8 << 20;
+const BYTES_AT_ONCE: usize = 4 << 20;
 /// One Id's versions are cut at so many bytes.
 const ID_BYTES_MAX: usize = 4 * PAGE_BYTES_MAX;
 
 type Row = (KeyRow, Option<Values>);
 
-/// Gathers versions into pages and pages into a run.
-pub struct PageMaker<'v> {
-    vault: &'v Vault,
-    low: u64,
-    columns: Vec<String>,
+/// Pages on their way into the run.
+pub enum Step {
+    /// To be encoded.
+    Made(Vec<Draft>),
+    /// Ready.
+    Ready(ReadyPage),
+}
+
+/// Gathers versions into pages.
+pub struct PageMaker {
     cutter: Cutter,
     page: Draft,
     full: Vec<Draft>,
     bytes: usize,
-    run: RunPages,
+    steps: SyncSender<Step>,
+}
+
+/// Encodes pages and writes them into a run.
+pub struct PageWriter<'v> {
+    /// The vault.
+    pub vault: &'v Vault,
+    /// The lowest snapshot of the run.
+    pub low: u64,
+    /// All columns.
+    pub columns: Vec<String>,
 }
 
 /// A page to be.
 #[derive(Default)]
-struct Draft {
+pub struct Draft {
     rows: Vec<Row>,
     hashes: Vec<IdHash>,
     continued: bool,
     bytes: usize,
 }
 
-impl<'v> PageMaker<'v> {
-    /// Of a run whose lowest snapshot is `low`.
-    pub fn new(vault: &'v Vault, low: u64, columns: Vec<String>) -> Self {
+impl PageMaker {
+    /// Hands its pages on to a [`PageWriter`].
+    pub fn new(steps: SyncSender<Step>) -> Self {
         Self {
-            vault,
-            low,
-            columns,
             cutter: Cutter::default(),
             page: Draft::default(),
             full: Vec::new(),
             bytes: 0,
-            run: RunPages::default(),
+            steps,
         }
     }
 
@@ -66,10 +79,10 @@ impl<'v> PageMaker<'v> {
         self.page.rows.is_empty()
     }
 
-    /// Adds an Id with its versions.
-    pub fn add(&mut self, writer: &mut Writer<'_>, hash: IdHash, rows: Vec<Row>) -> Result<()> {
+    /// Adds an Id with its versions; false if they are taken no more, since writing failed.
+    pub fn add(&mut self, hash: IdHash, rows: Vec<Row>) -> bool {
         if rows.is_empty() {
-            return Ok(());
+            return true;
         }
         self.page.hashes.push(hash);
         let (mut above, mut count, mut bytes) = (None, 0, 0);
@@ -89,10 +102,7 @@ impl<'v> PageMaker<'v> {
         if self.cutter.ends_after(&hash, count, bytes) {
             self.end_page();
         }
-        if self.full.len() >= PAGES_AT_ONCE || self.bytes >= BYTES_AT_ONCE {
-            self.encode(writer)?;
-        }
-        Ok(())
+        self.full.len() < PAGES_AT_ONCE && self.bytes < BYTES_AT_ONCE || self.hand_on()
     }
 
     fn end_page(&mut self) {
@@ -100,28 +110,41 @@ impl<'v> PageMaker<'v> {
         self.full.push(std::mem::take(&mut self.page));
     }
 
-    /// Places a page that is ready, behind all that was added.
-    pub fn place(&mut self, writer: &mut Writer<'_>, page: ReadyPage) -> Result<()> {
-        self.encode(writer)?;
-        self.run.add(writer, vec![page])
+    /// Places a page that is ready, behind all that was added; false as [`PageMaker::add`].
+    pub fn place(&mut self, page: ReadyPage) -> bool {
+        self.hand_on() && self.steps.send(Step::Ready(page)).is_ok()
     }
 
-    /// Writes the rest.
-    pub fn finish(mut self, writer: &mut Writer<'_>) -> Result<RunPages> {
+    /// Hands on the rest.
+    pub fn finish(mut self) {
         if !self.page.rows.is_empty() {
             self.end_page();
         }
-        self.encode(writer)?;
-        self.run.finish(writer)?;
-        Ok(self.run)
+        self.hand_on();
     }
 
-    fn encode(&mut self, writer: &mut Writer<'_>) -> Result<()> {
-        if self.full.is_empty() {
-            return Ok(());
-        }
+    fn hand_on(&mut self) -> bool {
         self.bytes = 0;
         let full = std::mem::take(&mut self.full);
+        full.is_empty() || self.steps.send(Step::Made(full)).is_ok()
+    }
+}
+
+impl PageWriter<'_> {
+    /// Writes what comes until nothing does any more.
+    pub fn run(&self, writer: &mut Writer<'_>, steps: Receiver<Step>) -> Result<RunPages> {
+        let mut run = RunPages::default();
+        for step in steps {
+            match step {
+                Step::Made(pages) => run.add(writer, self.encode(pages)?)?,
+                Step::Ready(page) => run.add(writer, vec![page])?,
+            }
+        }
+        run.finish(writer)?;
+        Ok(run)
+    }
+
+    fn encode(&self, full: Vec<Draft>) -> Result<Vec<ReadyPage>> {
         let worker = || Encoder {
             vault: self.vault,
             low: self.low,
@@ -129,9 +152,7 @@ impl<'v> PageMaker<'v> {
             compressor: Compressor::new(self.vault.level),
             parts: [(); 2].map(|()| PartBuilder::new(self.columns.iter().cloned())),
         };
-        let pages = full.into_par_iter().map_init(worker, Encoder::page);
-        let pages = pages.collect::<Result<Vec<_>>>()?;
-        self.run.add(writer, pages)
+        full.into_par_iter().map_init(worker, Encoder::page).collect()
     }
 }
 

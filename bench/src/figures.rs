@@ -1,0 +1,46 @@
+//! Figures, each with what it may be at most.
+//!
+//! Key decision: a figure that has a limit says whether it holds, and all together decide the exit status.
+//! It measures nothing.
+
+use serde_json::{Value, json};
+
+/// Figures by name.
+#[derive(Debug)]
+pub struct Figures {
+    figures: serde_json::Map<String, Value>,
+    ok: bool,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            figures: serde_json::Map::new(),
+            ok: true,
+        }
+    }
+}
+
+impl Figures {
+    /// A figure that must not be above its limit.
+    pub fn limit(&mut self, name: &str, value: f64, limit: f64) {
+        let ok = value <= limit;
+        self.ok &= ok;
+        let round = |x: f64| (x * 10_000.0).round() / 10_000.0;
+        self.figures.insert(
+            name.to_owned(),
+            json!({ "value": round(value), "limit": round(limit), "ok": ok }),
+        );
+    }
+
+    /// A figure without a limit.
+    pub fn note(&mut self, name: &str, value: impl Into<Value>) {
+        self.figures.insert(name.to_owned(), value.into());
+    }
+
+    /// All of them, and whether every limit holds.
+    pub fn end(mut self) -> (Value, bool) {
+        self.note("ok", self.ok);
+        (Value::Object(self.figures), self.ok)
+    }
+}
