@@ -214,6 +214,9 @@ pub struct Export {
     /// Only these sObjects
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub sobject: Option<Vec<String>>,
+    /// The bodies of files too, each as DIR/<sObject>.<field>/<Id>
+    #[arg(long)]
+    pub files: bool,
 }
 
 #[derive(Debug, Subcommand)]

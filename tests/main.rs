@@ -9,5 +9,6 @@ mod cli_damage;
 mod cli_demo;
 mod cli_stop;
 mod cli_upkeep;
+mod files;
 mod histories;
 mod tidy;

@@ -12,6 +12,7 @@
 
 mod asks;
 mod auth;
+mod bodies;
 mod bulk;
 mod collections;
 mod composite;

@@ -76,6 +76,11 @@ impl Limits {
         self.spent.result_bytes += bytes as u64;
     }
 
+    /// Counts a file that is asked for.
+    pub fn count_file(&mut self) {
+        self.spent.files += 1;
+    }
+
     /// Takes note of a reply's headers.
     pub fn note(&mut self, headers: &HeaderMap) {
         let header = headers.get("sforce-limit-info").and_then(|v| v.to_str().ok());

@@ -26,7 +26,7 @@ use crate::limits::Usage;
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{asks, bulk, collections, deleted, forecast, many, query, soap};
+use crate::{asks, bodies, bulk, collections, deleted, forecast, many, query, soap};
 
 /// How to connect to an org.
 ///
@@ -393,6 +393,17 @@ impl Source for SalesforceOrg {
 
     fn sees_all(&mut self, sobject: &str) -> Result<bool> {
         asks::sees_all(&mut self.caller, &self.rest, sobject)
+    }
+
+    fn body(
+        &mut self,
+        sobject: &str,
+        id: RecordId,
+        field: &str,
+        from: u64,
+        each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        bodies::body(&mut self.caller, &self.rest, (sobject, id, field), from, each)
     }
 
     fn rights(&mut self) -> Result<Vec<u8>> {

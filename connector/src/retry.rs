@@ -14,7 +14,7 @@ use reqwest::header::HeaderMap;
 
 use crate::error::{Fault, Verdict};
 use crate::limits::Limits;
-use crate::transport::{Call, Host, OnStop, Reply, Secret, Started, Transport};
+use crate::transport::{Call, EachPiece, Host, OnStop, Reply, Secret, Started, Transport};
 
 /// How long one call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,6 +216,47 @@ impl<S: Session> Caller<S> {
                 Ok(value) => return Ok(value),
                 Err(fault) => fault,
             };
+            match fault.verdict() {
+                Verdict::SignIn if !renewed => {
+                    renewed = true;
+                    self.session.renew(&mut self.wire)?;
+                }
+                Verdict::Wait if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
+                _ => return Err(self.wire.told(call, &trial, fault)),
+            }
+        }
+    }
+
+    /// Reads a body as it comes, from byte `from` on; after a cut the rest of it. Tries count anew where bytes came.
+    ///
+    /// # Errors
+    /// The last fault, as [`Caller::read`]; an error of `each`.
+    pub fn stream(&mut self, call: &Call, from: u64, each: &mut EachPiece<'_>) -> Result<(), Fault> {
+        self.wire.limits.may_read()?;
+        let (mut trial, mut renewed, mut at) = (self.wire.trial(), false, from);
+        loop {
+            trial.tries += 1;
+            self.wire.limits.count();
+            let (before, mut refused) = (at, false);
+            let mut take = |begins: u64, bytes: &[u8]| {
+                let taken = each(begins, bytes);
+                refused = taken.is_err();
+                at = at.max(begins + bytes.len() as u64);
+                taken
+            };
+            let (host, token) = (self.session.host(), self.session.token());
+            let fault = match self.wire.transport.stream(host, call, token, before, &mut take) {
+                Ok(headers) => {
+                    self.wire.limits.note(&headers);
+                    return Ok(());
+                }
+                Err(fault) if refused => return Err(fault),
+                Err(fault) => fault,
+            };
+            if at > before {
+                trial = self.wire.trial();
+                trial.tries = 1;
+            }
             match fault.verdict() {
                 Verdict::SignIn if !renewed => {
                     renewed = true;

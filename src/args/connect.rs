@@ -153,6 +153,9 @@ pub struct Backup {
     /// Use no Bulk jobs
     #[arg(long)]
     pub rest_only: bool,
+    /// Fetch no bodies of files
+    #[arg(long)]
+    pub no_files: bool,
     /// Only say what it is expected to spend
     #[arg(long)]
     pub dry_run: bool,

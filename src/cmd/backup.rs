@@ -67,7 +67,7 @@ pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     let vault = job.vault()?;
     let kept = connection(&vault, &flags.name)?;
     let mut how = How::set(&kept);
-    how.as_set = flags.only.is_none() && flags.except.is_none();
+    how.as_set = flags.only.is_none() && flags.except.is_none() && !flags.no_files;
     if flags.only.is_some() {
         how.options.only.clone_from(&flags.only);
         how.options.except = Vec::new();
@@ -76,6 +76,7 @@ pub fn run(job: &Job, flags: &Backup) -> Result<End> {
         how.options.except.clone_from(except);
     }
     how.options.full = flags.full;
+    how.options.files = !flags.no_files;
     how.ceiling = flags.ceiling.unwrap_or(how.ceiling);
     how.rest_only |= flags.rest_only;
     how.progress = flags.progress;

@@ -1,7 +1,7 @@
 //! `halite export`: a whole state as files.
 //!
 //! Key decision: only into a folder that is empty or not there, so that an export never mixes with another.
-//! It does not export bodies of files, nor any format but NDJSON yet.
+//! It does not export any format but NDJSON yet.
 
 use std::fs;
 
@@ -35,7 +35,15 @@ pub fn run(job: &Job, flags: &Export) -> Result<End> {
     }
     fs::create_dir_all(&flags.to).map_err(|e| Error::io(flags.to.display(), e))?;
     let state = State::at(&vault, &info);
-    let written = export::ndjson(&state, flags.sobject.as_deref(), &flags.to)?;
+    let mut written = export::ndjson(&state, flags.sobject.as_deref(), &flags.to)?;
+    if flags.files {
+        written.extend(export::files(
+            &vault,
+            &state,
+            flags.sobject.as_deref(),
+            &flags.to,
+        )?);
+    }
     for (name, rows) in &written {
         job.out
             .line(format_args!("  {name}: {}", count(*rows, "record")))?;

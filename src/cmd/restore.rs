@@ -58,7 +58,12 @@ fn plan(job: &Job, flags: &RestorePlan) -> Result<End> {
     };
     let mut org = job.sign_in(&vault, &flags.name)?;
     let bar = job.out.progress();
-    let done = capture::backup(&vault, &mut org, &BackupOptions::default(), &mut |progress| {
+    // A plan compares records.
+    let options = BackupOptions {
+        files: false,
+        ..BackupOptions::default()
+    };
+    let done = capture::backup(&vault, &mut org, &options, &mut |progress| {
         if let Progress::Done(sobject) = progress {
             bar.set_message(format!("reading the org as it is: {}", sobject.name));
         }

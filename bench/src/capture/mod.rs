@@ -71,7 +71,7 @@ pub fn measure(options: &Capture) -> Result<(Value, bool), Box<dyn Error>> {
         if round > 0 {
             place = Halite::connect(&halite, &org)?;
         }
-        let run = place.backup(&[])?;
+        let run = place.backup(&["--no-files"])?;
         (fastest, peak) = (fastest.min(run.seconds), peak.max(run.peak_kilobytes));
         figures.note("first_capture_calls", run.calls);
         let (seconds, rows) = download(&python, &place, &large)?;
@@ -82,7 +82,7 @@ pub fn measure(options: &Capture) -> Result<(Value, bool), Box<dyn Error>> {
     figures.note("download_seconds", other);
     figures.limit("capture_to_download", fastest / other, 1.2);
     figures.limit("peak_megabytes", f64::from(peak) * 1024.0 / 1e6, 250.0);
-    place.backup(&["--full", "--rest-only"])?;
+    place.backup(&["--full", "--rest-only", "--no-files"])?;
     let (first, second) = (digests(&place, 0)?, digests(&place, 1)?);
     let differ = first.iter().zip(&second).filter(|(a, b)| a != b).count();
     figures.note("sobjects_compared", first.len());
@@ -92,7 +92,7 @@ pub fn measure(options: &Capture) -> Result<(Value, bool), Box<dyn Error>> {
     for name in &large {
         changed += org.restamp(name)?;
     }
-    let run = place.backup(&[])?;
+    let run = place.backup(&["--no-files"])?;
     figures.note("changed_rows", changed);
     figures.note("changed_seconds", run.seconds);
     figures.limit("changed_calls", run.calls as f64, 200.0);

@@ -7,6 +7,7 @@
 mod ahead;
 mod host;
 mod secret;
+mod stream;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 pub use ahead::Started;
 pub use host::{Host, path_only};
 pub use secret::Secret;
+pub use stream::EachPiece;
 
 use crate::error::Fault;
 

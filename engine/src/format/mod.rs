@@ -3,6 +3,7 @@
 //! Key decision: no input or output here, so that fuzzing and miri are cheap; `docs/format.md` is the reference.
 //! It does not know where bytes are kept, nor what an operation means.
 
+pub mod blob;
 pub mod catalog;
 pub mod codec;
 pub mod derive;

@@ -1,19 +1,24 @@
 //! A state as files: one `<sObject>.ndjson` each, a record a line, in order of Ids.
 //!
 //! Key decision: files are written under a temporary name and renamed when whole, so that a reader never meets half
-//! an export; what is exported can be imported again. It overwrites nothing that is there.
+//! an export; what is exported can be imported again. Bodies of files are files of their own, named by their Ids.
+//! It overwrites nothing that is there.
 
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use crate::base::error::{Error, Kind, Result};
+use crate::format::blob::holds_bodies;
+use crate::ops::bodies::Body;
 use crate::ops::state::State;
+use crate::vault::open::Vault;
 
 /// Writes every sObject of `state` (or `only` those) into the folder `dir`; returns names and record counts.
 pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<Vec<(String, u64)>> {
     fs::create_dir_all(dir).map_err(|e| Error::io(dir.display(), e))?;
-    let names = state.sobjects()?;
+    let mut names = state.sobjects()?;
+    names.retain(|name| !holds_bodies(name));
     if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
         return Err(Error::new(
             Kind::NotFound,
@@ -57,4 +62,36 @@ fn one(state: &State<'_>, name: &str, part: &Path) -> Result<u64> {
     })?;
     out.flush().map_err(failed)?;
     Ok(count)
+}
+
+/// Writes the bodies of files of `state` (or of `only` those sObjects) as `<sObject>.<field>/<Id>` into the folder `dir`;
+/// returns names and counts.
+pub fn files(
+    vault: &Vault,
+    state: &State<'_>,
+    only: Option<&[String]>,
+    dir: &Path,
+) -> Result<Vec<(String, u64)>> {
+    let mut done = Vec::new();
+    for name in state.sobjects()?.into_iter().filter(|name| holds_bodies(name)) {
+        let of = name.split('.').next().unwrap_or_default();
+        if only.is_some_and(|only| only.iter().all(|name| name != of)) {
+            continue;
+        }
+        let (folder, mut count) = (dir.join(&name), 0);
+        fs::create_dir_all(&folder).map_err(|e| Error::io(folder.display(), e))?;
+        state.each(&name, &mut |record| {
+            let body: Body = serde_json::from_str(&record.json)
+                .map_err(|e| Error::corrupt(record.id, format_args!("the record of its body: {e}")))?;
+            let path = folder.join(record.id.to_string());
+            let failed = |e| Error::io(path.display(), e);
+            let mut out = fs::File::create_new(&path).map_err(failed)?;
+            body.read(vault, &mut |bytes| out.write_all(bytes).map_err(failed))
+                .inspect_err(|_| drop(fs::remove_file(&path)))?;
+            count += 1;
+            Ok(())
+        })?;
+        done.push((name, count));
+    }
+    Ok(done)
 }

@@ -3,6 +3,7 @@
 //! Key decision: operations are functions over a vault, not methods of one type that knows every verb.
 //! None of them prints, and none of them speaks to Salesforce but through [`org`].
 
+pub mod bodies;
 pub mod capture;
 pub mod check;
 pub mod compact;

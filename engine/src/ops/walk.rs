@@ -2,15 +2,17 @@
 //!
 //! Key decision: a stream, with the owner of each chunk told before what lies below it, so that memory is one
 //! directory part; directories are read through the cache. A chunk that several refer to is told as often. It never
-//! looks at a listing or the index, and does not read the chunks of pages themselves.
+//! looks at a listing or the index, and reads no chunks of pages but those whose records name the pieces of files.
 
 use std::fmt;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::{ChunkId, OrgId, PackId, RecordId};
+use crate::format::blob::{PIECES, holds_bodies, read_pieces};
 use crate::format::catalog::Node;
 use crate::format::entry::{DraftEntry, RunEntry, SchemaEntry, prefix};
 use crate::format::pack::Location;
+use crate::format::page::Part;
 use crate::format::place::{ChunkRef, MetaRef};
 use crate::format::run::{RunHead, RunPart};
 use crate::format::seal::ChunkKind;
@@ -24,7 +26,7 @@ pub struct Seen<'a> {
     pub id: ChunkId,
     /// What it holds.
     pub kind: ChunkKind,
-    /// Where the reference says that it lies: one place for data, two for metadata. A pack that is not live any more
+    /// Where the reference says that it lies: one place for data, two for metadata, none for a piece of a file. A pack that is not live any more
     /// is no damage: the index knows where the chunk went.
     pub at: &'a [Location],
     /// What it belongs to.
@@ -216,6 +218,38 @@ impl Walk<'_> {
             page.derived
                 .iter()
                 .try_for_each(|chunk| tell(ChunkKind::PageDerived, chunk))?;
+            if let (Some(values), Some(sobject)) = (&page.values, owner.sobject)
+                && holds_bodies(sobject)
+            {
+                self.pieces(values, owner)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The pieces of the files of a page of bodies' records.
+    fn pieces(&mut self, values: &ChunkRef, owner: Owner<'_>) -> Result<()> {
+        self.vault.go_on()?;
+        let kind = ChunkKind::PageValues;
+        let part = match self.vault.chunk(kind, values) {
+            Ok(bytes) => Part::decode_rows(&std::sync::Arc::new(bytes), None)?,
+            Err(error) => {
+                let (id, at) = (values.id, std::slice::from_ref(&values.at));
+                return self.visit.unreadable(&Seen { id, kind, at, owner }, error);
+            }
+        };
+        let column = part.columns.iter().find(|column| column.name == PIECES);
+        for cell in column.iter().flat_map(|column| column.cells.iter().flatten()) {
+            let text = std::str::from_utf8(part.bytes(cell)).unwrap_or_default();
+            for piece in read_pieces(text)? {
+                let (id, kind) = (piece.id, ChunkKind::Blob);
+                self.visit.chunk(&Seen {
+                    id,
+                    kind,
+                    at: &[],
+                    owner,
+                })?;
+            }
         }
         Ok(())
     }

@@ -24,6 +24,11 @@ impl Vault {
         self.find(kind, &chunk.id, &[chunk.at])
     }
 
+    /// The bytes of a piece of a file, wherever it lies.
+    pub(crate) fn piece(&self, id: &ChunkId) -> Result<Vec<u8>> {
+        self.find(ChunkKind::Blob, id, &[])
+    }
+
     /// The plaintext of a chunk of metadata, from the first of its places that serves. `Busy` as [`Vault::chunk`].
     pub(crate) fn meta(&self, kind: ChunkKind, chunk: &MetaRef) -> Result<Arc<[u8]>> {
         self.cache

@@ -118,6 +118,13 @@ impl Org {
         state
     }
 
+    /// The bytes of a file; none where the row has none.
+    pub fn file(&self, id: &str, field: &str) -> Option<Vec<u8>> {
+        let state = self.lock();
+        let bytes = state.files.of(state.row(id)?.values.get(field).as_ref())?;
+        Some(bytes.to_vec())
+    }
+
     /// Creates a row as a user in the UI does, by the rules of the API; gives its Id.
     ///
     /// # Errors

@@ -130,6 +130,18 @@ impl Source for Busy<'_> {
         self.org.sees_all(sobject)
     }
 
+    fn body(
+        &mut self,
+        sobject: &str,
+        id: RecordId,
+        field: &str,
+        from: u64,
+        each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        self.writes.maybe(3);
+        self.org.body(sobject, id, field, from, each)
+    }
+
     fn rights(&mut self) -> Result<Vec<u8>> {
         self.writes.maybe(3);
         self.org.rights()

@@ -110,6 +110,7 @@ impl Under {
             only,
             except,
             full,
+            files,
             overlap_millis,
             ..
         } = options;
@@ -119,7 +120,7 @@ impl Under {
                 number: 0,
                 after: None,
                 options: format!(
-                    "full {full}, only {only:?}, except {except:?}, overlap {overlap_millis}, rights {}",
+                    "full {full}, files {files}, only {only:?}, except {except:?}, overlap {overlap_millis}, rights {}",
                     blake3::hash(rights).to_hex()
                 ),
                 user: identity.user,

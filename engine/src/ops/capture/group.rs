@@ -58,7 +58,8 @@ impl<'v> Capture<'v, '_> {
             self.save_if_due(source, &mut takes, hear)?;
         }
         self.reconcile(source, &asks, &mut takes)?;
-        for (ask, take) in asks.into_iter().zip(takes) {
+        let bodies = self.files(source, &asks, &mut takes, hear)?;
+        for (ask, take) in asks.into_iter().zip(takes).chain(bodies) {
             let name = ask.describe.name.clone();
             match take.failed {
                 Some((_, true)) if first => again.push(name),
@@ -103,7 +104,7 @@ impl<'v> Capture<'v, '_> {
     }
 
     /// What to ask of one sObject.
-    fn ask(&mut self, text: Vec<u8>, describe: Describe, schema: Arc<Schema>) -> Result<Ask> {
+    pub(super) fn ask(&mut self, text: Vec<u8>, describe: Describe, schema: Arc<Schema>) -> Result<Ask> {
         let name = schema.sobject();
         let before = self.vault.catalog().object(self.org, name)?;
         let Numbered {
@@ -125,6 +126,7 @@ impl<'v> Capture<'v, '_> {
             from: None,
             before: before.as_ref().map_or(0, |b| b.live),
             agreed: before.as_ref().map_or(Stamp::NONE, |b| b.agreed),
+            unfinished: false,
             holes,
             number,
             fresh,
@@ -160,7 +162,7 @@ impl<'v> Capture<'v, '_> {
     }
 
     /// Begins to take one sObject, or goes on where an attempt before this one had come.
-    fn begin_one(&mut self, ask: &mut Ask) -> Result<Take<'v>> {
+    pub(super) fn begin_one(&mut self, ask: &mut Ask) -> Result<Take<'v>> {
         let slot = self.under.slots.remove(&ask.describe.name);
         let same = |slot: &UnderWay| {
             (slot.schema, slot.captured.schema, slot.since.is_some())
@@ -213,7 +215,9 @@ impl<'v> Capture<'v, '_> {
         };
         let (runs, captured) = ingest.finish(&mut self.writer)?;
         let prefix = ask.describe.key_prefix.as_deref();
-        let bound = if ask.covered.is_some() {
+        let bound = if ask.unfinished {
+            Stamp::NONE
+        } else if ask.covered.is_some() {
             self.from.min(ask.covered)
         } else {
             self.from

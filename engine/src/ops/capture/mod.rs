@@ -7,6 +7,7 @@
 mod absent;
 mod count;
 mod draft;
+mod files;
 mod group;
 mod read;
 
@@ -32,6 +33,8 @@ pub struct BackupOptions {
     pub except: Vec<String>,
     /// Read everything, not only what changed.
     pub full: bool,
+    /// Fetch the bodies of files.
+    pub files: bool,
     /// How far behind the last bound an increment begins, in milliseconds.
     pub overlap_millis: i64,
     /// Bytes of rows to hold before pages are written.
@@ -46,6 +49,7 @@ impl Default for BackupOptions {
             only: None,
             except: Vec::new(),
             full: false,
+            files: true,
             overlap_millis: 15 * 60_000,
             memory: 24 << 20,
             save_every: 8,

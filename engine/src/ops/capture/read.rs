@@ -35,6 +35,8 @@ pub(super) struct Ask {
     pub covered: Stamp,
     /// What the log of deletions says.
     pub log: Option<DeletedLog>,
+    /// Whether something of it is missing that the next capture is to look for among all rows.
+    pub unfinished: bool,
     /// Holes that are open.
     pub holes: Vec<(ChunkId, HoleEntry)>,
     /// Where an attempt before this one had come.
@@ -123,6 +125,11 @@ impl<'v> Take<'v> {
             });
         }
         Ok(self.saved.clone())
+    }
+
+    /// Its rows have come up to here.
+    pub fn stands_at(&mut self, position: &[u8]) {
+        self.position = Some(position.to_vec());
     }
 
     /// Gives it up.

@@ -63,6 +63,10 @@ impl Visit for References<'_> {
         }
         let served = match seen.at {
             [at] => self.data(seen, at)?,
+            [] => match self.contents.places(&seen.id).next() {
+                Some(at) => self.data(seen, &at)?,
+                None => false,
+            },
             copies => self.copies(seen, copies)?,
         };
         if !served {

@@ -74,6 +74,13 @@ impl<'v> Ingest<'v> {
         self.seen.spill(0)
     }
 
+    /// What was taken, without the state before: of each record the last word.
+    pub fn news(&mut self, writer: &mut Writer<'v>) -> Result<StateCursor<'v>> {
+        self.drain(writer)?;
+        let runs = self.own_runs(writer)?;
+        Ok(StateCursor::over(runs, self.target.snapshot))
+    }
+
     /// The state as it is now, with all that was taken.
     pub fn current(&mut self, writer: &mut Writer<'v>) -> Result<StateCursor<'v>> {
         self.drain(writer)?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
+use crate::format::blob::holds_bodies;
 use crate::format::describe::Describe;
 use crate::format::page::VersionKind;
 use crate::ops::diff;
@@ -36,7 +37,9 @@ struct Seen<'v> {
 impl<'v> Seen<'v> {
     fn new(vault: &'v Vault, info: &SnapshotInfo) -> Result<Self> {
         let state = State::at(vault, info);
-        let sobjects = state.sobjects()?;
+        let mut sobjects = state.sobjects()?;
+        // Bodies go with the rows that have them.
+        sobjects.retain(|name| !holds_bodies(name));
         Ok(Self { state, sobjects })
     }
 }
@@ -74,7 +77,7 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
     let mut changes = Vec::new();
     diff::diff(vault, then, now, scope.sobjects.as_deref(), &mut |found| {
-        if wanted.as_mut().is_none_or(|ids| ids.remove(&found.id)) {
+        if !holds_bodies(&found.sobject) && wanted.as_mut().is_none_or(|ids| ids.remove(&found.id)) {
             let (in_then, in_now) = (found.before.is_some(), found.after.is_some());
             changes.push(Ok(Change {
                 sobject: found.sobject,

@@ -31,7 +31,7 @@ pub enum Step {
     /// To be encoded.
     Made(Vec<Draft>),
     /// Ready.
-    Ready(ReadyPage),
+    Ready(Box<ReadyPage>),
 }
 
 /// Gathers versions into pages.
@@ -112,7 +112,7 @@ impl PageMaker {
 
     /// Places a page that is ready, behind all that was added; false as [`PageMaker::add`].
     pub fn place(&mut self, page: ReadyPage) -> bool {
-        self.hand_on() && self.steps.send(Step::Ready(page)).is_ok()
+        self.hand_on() && self.steps.send(Step::Ready(Box::new(page))).is_ok()
     }
 
     /// Hands on the rest.
@@ -137,7 +137,7 @@ impl PageWriter<'_> {
         for step in steps {
             match step {
                 Step::Made(pages) => run.add(writer, self.encode(pages)?)?,
-                Step::Ready(page) => run.add(writer, vec![page])?,
+                Step::Ready(page) => run.add(writer, vec![*page])?,
             }
         }
         run.finish(writer)?;

@@ -1,0 +1,260 @@
+//! One body: taken in piece by piece, told as a record, and given back.
+//!
+//! Key decision: the length and the MD5 are those of the bytes that went by, held against what the org says of the row
+//! (`Checksum`, `ContentSize`, `BodyLength`; Object Reference, "ContentVersion", "Attachment"); pieces are named by the
+//! vault's own hash, since an MD5 can be forged. It neither decides which bodies are fetched nor fetches them.
+
+use md5::{Digest, Md5};
+use serde::Deserialize;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
+use crate::base::stamp::Stamp;
+use crate::format::blob::{Cutter, PIECE_MAX, Piece, read_pieces, write_pieces};
+use crate::format::seal::{ChunkKind, Compressor};
+use crate::ops::state::{State, render};
+use crate::vault::open::Vault;
+use crate::vault::run::Version;
+use crate::vault::writer::Writer;
+
+/// What is kept of a body: the record of `<sObject>.<field>`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Body {
+    /// Bytes.
+    #[serde(rename = "Length")]
+    pub length: u64,
+    /// Their MD5, in hexadecimal.
+    #[serde(rename = "MD5")]
+    pub md5: String,
+    /// The pieces; none for a body without a byte.
+    #[serde(rename = "Pieces", default)]
+    pub pieces: String,
+}
+
+/// What a row says of its file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct Facts {
+    checksum: Option<String>,
+    content_size: Option<u64>,
+    body_length: Option<u64>,
+    content_document_id: Option<String>,
+    content_location: Option<String>,
+    version_number: Option<String>,
+    /// As they are compared.
+    #[serde(skip)]
+    pub md5: Option<String>,
+    #[serde(skip)]
+    pub length: Option<u64>,
+    #[serde(skip)]
+    pub document: Option<String>,
+}
+
+fn json(version: &Version) -> Result<Vec<u8>> {
+    let id = version.key.id;
+    let values = version.values.as_ref();
+    let values =
+        values.ok_or_else(|| Error::corrupt(id, "its values are lost").hint("run `halite repair`"))?;
+    let mut text = Vec::new();
+    render(&version.key, values, false, &mut text);
+    Ok(text)
+}
+
+impl Facts {
+    /// Of a row.
+    pub fn of(row: &Version) -> Result<Self> {
+        let mut facts: Self = serde_json::from_slice(&json(row)?)
+            .map_err(|e| Error::corrupt(row.key.id, format_args!("what it says of its file: {e}")))?;
+        facts.md5 = facts.checksum.take().map(|md5| md5.to_ascii_lowercase());
+        facts.length = facts.content_size.or(facts.body_length);
+        facts.document = facts.content_document_id.take();
+        Ok(facts)
+    }
+
+    /// Whether the bytes are not in the org: a link, or a file of another system.
+    pub fn elsewhere(&self) -> bool {
+        matches!(self.content_location.as_deref(), Some("E" | "L"))
+    }
+
+    /// Whether the document has earlier versions.
+    pub fn is_later_version(&self) -> bool {
+        self.version_number.as_deref().is_some_and(|n| n != "1")
+    }
+
+    /// Whether a body has the checksum and the length.
+    pub fn fits(&self, body: &Body) -> bool {
+        self.md5.as_ref() == Some(&body.md5) && self.length.is_none_or(|length| length == body.length)
+    }
+
+    /// Whether what was fetched is what the row says.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not: the row may have changed meanwhile, and the next capture asks again.
+    pub fn check(&self, body: &Body) -> Result<()> {
+        let length = self.length.is_none_or(|length| length == body.length);
+        if length && self.md5.as_ref().is_none_or(|md5| *md5 == body.md5) {
+            return Ok(());
+        }
+        let (told, came) = (self.length.unwrap_or(body.length), body.length);
+        Err(Error::corrupt(
+            "file",
+            format_args!("{came} bytes came with another length or MD5 than the row's {told} bytes"),
+        ))
+    }
+}
+
+impl Body {
+    /// Of the record that it is.
+    pub fn of(version: &Version) -> Result<Self> {
+        serde_json::from_slice(&json(version)?)
+            .map_err(|e| Error::corrupt(version.key.id, format_args!("the record of its body: {e}")))
+    }
+
+    /// The record, as the row of an org.
+    pub(super) fn row(&self, id: RecordId, stamp: Stamp) -> String {
+        let Self { length, md5, pieces } = self;
+        let stamp = if stamp.is_some() {
+            format!("\"{stamp}\"")
+        } else {
+            "null".to_owned()
+        };
+        format!(
+            r#"{{"Id":"{id}","Length":{length},"MD5":"{md5}","Pieces":"{pieces}","SystemModstamp":{stamp}}}"#
+        )
+    }
+
+    /// Gives the bytes to `each`, piece by piece, and proves them.
+    ///
+    /// # Errors
+    /// `Corrupt` if a piece is lost or the whole is not what was fetched; an error of `each`.
+    pub fn read(&self, vault: &Vault, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let (mut md5, mut length) = (Md5::new(), 0);
+        for piece in read_pieces(&self.pieces)? {
+            vault.go_on()?;
+            let bytes = vault.piece(&piece.id)?;
+            length += bytes.len() as u64;
+            md5.update(&bytes);
+            each(&bytes)?;
+        }
+        if length != self.length || hex(md5) != self.md5 {
+            return Err(Error::corrupt(
+                "file",
+                "its pieces do not make up what was fetched",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Gives the body of a file, as a state has it, to `each`; its length.
+///
+/// # Errors
+/// `NotFound` if the state has no such body; as [`Body::read`].
+///
+/// ```no_run
+/// # use halite_engine::{Result, ops::{bodies::body, state::State}, vault::Vault};
+/// # fn f(vault: &Vault, state: &State<'_>) -> Result<()> {
+/// let mut file = Vec::new();
+/// body(vault, state, "Attachment", "Body", "00P000000000001AAA".parse()?, &mut |bytes| {
+///     file.extend_from_slice(bytes);
+///     Ok(())
+/// })?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn body(
+    vault: &Vault,
+    state: &State<'_>,
+    sobject: &str,
+    field: &str,
+    id: RecordId,
+    each: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<u64> {
+    let name = format!("{sobject}.{field}");
+    let record = state.get(&name, id)?.ok_or_else(|| {
+        Error::new(Kind::NotFound, format!("the state has no {field} of {id}"))
+            .hint("it was not there, or could not be fetched: `halite snapshots` tells")
+    })?;
+    let body: Body = serde_json::from_str(&record.json)
+        .map_err(|e| Error::corrupt(id, format_args!("the record of its body: {e}")))?;
+    body.read(vault, each)?;
+    Ok(body.length)
+}
+
+fn hex(md5: Md5) -> String {
+    md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A body on its way into the vault; holds less than two pieces.
+pub(super) struct Intake<'a> {
+    vault: &'a Vault,
+    cutter: &'a Cutter,
+    compressor: Compressor,
+    held: Vec<u8>,
+    pieces: Vec<Piece>,
+    length: u64,
+    md5: Md5,
+}
+
+impl<'a> Intake<'a> {
+    /// Of nothing yet.
+    pub fn new(vault: &'a Vault, cutter: &'a Cutter) -> Self {
+        Self {
+            vault,
+            cutter,
+            compressor: Compressor::new(vault.level),
+            held: Vec::new(),
+            pieces: Vec::new(),
+            length: 0,
+            md5: Md5::new(),
+        }
+    }
+
+    /// Takes the bytes that stand at `at`; those that came before are passed over.
+    ///
+    /// # Errors
+    /// `Io` for a gap; what the writer gives.
+    pub fn take(&mut self, writer: &mut Writer<'_>, at: u64, bytes: &[u8]) -> Result<()> {
+        let known = self.length.checked_sub(at).ok_or_else(|| {
+            let why = format!("a file goes on at byte {at}, and {} have come", self.length);
+            Error::new(Kind::Io, why).hint("run it again")
+        })?;
+        let new = bytes
+            .get(usize::try_from(known).unwrap_or(usize::MAX)..)
+            .unwrap_or_default();
+        self.length += new.len() as u64;
+        self.md5.update(new);
+        self.held.extend_from_slice(new);
+        while self.held.len() >= PIECE_MAX {
+            self.cut(writer)?;
+        }
+        Ok(())
+    }
+
+    fn cut(&mut self, writer: &mut Writer<'_>) -> Result<()> {
+        let len = self.cutter.cut(&self.held);
+        let id = self.vault.keys.chunk_id(ChunkKind::Blob, &self.held[..len]);
+        if writer.present(&[id])?[0].is_none() {
+            let piece = &self.held[..len];
+            let chunk = self
+                .compressor
+                .prepare(&self.vault.keys, ChunkKind::Blob, piece)?;
+            writer.put(&chunk)?;
+        }
+        self.pieces.push(Piece { id, len: len as u32 });
+        self.held.drain(..len);
+        Ok(())
+    }
+
+    /// Everything has come.
+    pub fn finish(mut self, writer: &mut Writer<'_>) -> Result<Body> {
+        while !self.held.is_empty() {
+            self.cut(writer)?;
+        }
+        Ok(Body {
+            length: self.length,
+            md5: hex(self.md5),
+            pieces: write_pieces(&self.pieces),
+        })
+    }
+}

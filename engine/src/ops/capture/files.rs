@@ -1,0 +1,373 @@
+//! The bodies of files: which are fetched, and what is said of each.
+//!
+//! Key decision: bodies are records of an sObject of the vault's own, `<sObject>.<field>`, with the stamp of the row that
+//! has the file, so that a row whose stamp did not move costs a comparison of keys, and so that history, retention and
+//! erasure are those of all records. What was fetched is safe with the next checkpoint. It knows no API, and no file
+//! is ever whole in memory. `docs/files.md` says what it promises.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
+use crate::base::stamp::Stamp;
+use crate::format::blob::{Cutter, read_pieces};
+use crate::format::describe::{Describe, FieldKind};
+use crate::format::page::{KeyRow, VersionKind};
+use crate::format::schema::Schema;
+use crate::ops::bodies::{Body, Facts, Intake};
+use crate::ops::capture::read::{Ask, Take, about_one};
+use crate::ops::capture::{Capture, Hear, Progress};
+use crate::ops::org::Source;
+use crate::vault::run::{StateCursor, Version};
+
+/// Contents of documents that are remembered within a capture.
+const DOCUMENTS: usize = 100_000;
+
+/// The bodies of one base64 field on their way.
+struct Files<'a> {
+    /// The rows that have them, and the field.
+    of: &'a Ask,
+    field: &'a str,
+    /// What is asked of the bodies' own sObject, and where its records are taken: the last of the takes.
+    ask: Ask,
+    cutter: Cutter,
+    /// What documents hold, by document and MD5.
+    documents: HashMap<(String, String), Body>,
+    fetched: u64,
+    bytes: u64,
+    failed: u64,
+    /// Why the first of those failed.
+    why: Option<String>,
+}
+
+impl<'v> Capture<'v, '_> {
+    /// Fetches the bodies that are new for the rows that were taken; gives what is to be said of each base64 field.
+    pub(super) fn files(
+        &mut self,
+        source: &mut dyn Source,
+        asks: &[Ask],
+        takes: &mut Vec<Take<'v>>,
+        hear: &mut Hear<'_>,
+    ) -> Result<Vec<(Ask, Take<'v>)>> {
+        let mut all = Vec::new();
+        for (at, of) in asks.iter().enumerate() {
+            let fields = of.describe.fields.iter().filter(|f| f.kind == FieldKind::Base64);
+            for field in fields.filter(|_| self.options.files) {
+                if takes[at].ingest.is_none() {
+                    continue;
+                }
+                let mut ask = self.bodies_ask(of, &field.name)?;
+                takes.push(self.begin_one(&mut ask)?);
+                let mut files = Files {
+                    of,
+                    field: &field.name,
+                    ask,
+                    cutter: Cutter::new(self.vault.keys.blob_cut_table()),
+                    documents: HashMap::new(),
+                    fetched: 0,
+                    bytes: 0,
+                    failed: 0,
+                    why: None,
+                };
+                let done = self.bodies(source, &mut files, takes, at, hear);
+                if done.is_err() {
+                    self.keep_what_came(source, takes, hear);
+                }
+                done?;
+                all.extend(takes.pop().map(|take| (files.ask, take)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// What came before the org failed is kept.
+    fn keep_what_came(&mut self, source: &dyn Source, takes: &mut [Take<'v>], hear: &mut Hear<'_>) {
+        let spent = self.under.spent(source);
+        if let Err(error) = self.save(spent, source.calls(), takes, hear) {
+            tracing::warn!(%error, "what was taken could not be saved");
+        }
+    }
+
+    fn bodies_ask(&mut self, of: &Ask, field: &str) -> Result<Ask> {
+        let name = format!("{}.{field}", of.describe.name);
+        let text = format!(
+            r#"{{"name":"{name}","fields":[{{"name":"Id","type":"id"}},{{"name":"Length","type":"double"}},{{"name":"MD5","type":"string"}},{{"name":"Pieces","type":"string"}},{{"name":"SystemModstamp","type":"datetime"}}]}}"#
+        );
+        let describe = Describe::parse(text.as_bytes())?;
+        let schema = Arc::new(Schema::of(&describe)?);
+        let mut ask = self.ask(text.into_bytes(), describe, schema)?;
+        // Rows that were read by a capture without bodies are not news any more.
+        let catalog = self.vault.catalog();
+        let newest = |name: &str| {
+            catalog
+                .object(self.org, name)
+                .map(|entry| entry.map(|entry| entry.snapshot))
+        };
+        if newest(&of.describe.name)? > newest(&name)? {
+            ask.since = Stamp::NONE;
+        }
+        Ok(ask)
+    }
+
+    /// Compares the rows with the bodies that are there, and fetches what is wanting.
+    fn bodies(
+        &mut self,
+        source: &mut dyn Source,
+        files: &mut Files<'_>,
+        takes: &mut [Take<'v>],
+        at: usize,
+        hear: &mut Hear<'_>,
+    ) -> Result<()> {
+        let (last, whole) = (takes.len() - 1, files.ask.full());
+        let Some(mut rows) = self.rows_with_files(&mut takes[at], whole)? else {
+            return Ok(());
+        };
+        let Some(mut known) = self.current(&mut takes[last])? else {
+            return Ok(());
+        };
+        let mut kept = known.next(true)?;
+        while let Some(row) = rows.next(true)? {
+            let id = row.key.id;
+            if !whole && kept.as_ref().is_none_or(|kept| kept.key.id < id) {
+                known.seek(id)?;
+                kept = known.next(true)?;
+            }
+            while let Some(before) = kept.take_if(|kept| kept.key.id < id) {
+                self.gone(&mut takes[last], &before, VersionKind::Vanished)?;
+                kept = known.next(true)?;
+            }
+            let here = kept.take_if(|kept| kept.key.id == id);
+            if here.is_some() {
+                kept = known.next(true)?;
+            }
+            let here = here.as_ref().filter(|here| here.key.kind.is_live());
+            if row.key.kind.is_live() {
+                if self.stands(files, &row, here)? {
+                    continue;
+                }
+                self.one_file(source, files, &row, here, &mut takes[last])?;
+                self.save_if_due(source, takes, hear)?;
+                hear(&Progress::Rows {
+                    sobject: &files.ask.describe.name,
+                    rows: files.fetched,
+                    bytes: files.bytes,
+                    before: files.ask.before,
+                });
+            } else if let Some(here) = here {
+                self.gone(&mut takes[last], here, row.key.kind)?;
+            }
+        }
+        while let Some(before) = kept.take().filter(|_| whole) {
+            self.gone(&mut takes[last], &before, VersionKind::Vanished)?;
+            kept = known.next(true)?;
+        }
+        self.say(files, &mut takes[last])
+    }
+
+    /// The rows to look at: all of them, or those that this capture brought.
+    fn rows_with_files(&mut self, take: &mut Take<'v>, whole: bool) -> Result<Option<StateCursor<'v>>> {
+        let Some(ingest) = &mut take.ingest else {
+            return Ok(None);
+        };
+        let rows = if whole {
+            ingest.current(&mut self.writer)
+        } else {
+            ingest.news(&mut self.writer)
+        };
+        rows.map(Some)
+    }
+
+    fn current(&mut self, take: &mut Take<'v>) -> Result<Option<StateCursor<'v>>> {
+        let Some(ingest) = &mut take.ingest else {
+            return Ok(None);
+        };
+        ingest.current(&mut self.writer).map(Some)
+    }
+
+    /// Whether the body that is kept is that of the row: nothing of the row was touched, and no piece is lost.
+    fn stands(&mut self, files: &Files<'_>, row: &Version, kept: Option<&Version>) -> Result<bool> {
+        match kept {
+            Some(kept) if kept.key.system == stamp(&row.key) && kept.key.system.is_some() => {
+                Ok(files.ask.holes.is_empty() || self.has_pieces(&Body::of(kept)?)?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    fn has_pieces(&mut self, body: &Body) -> Result<bool> {
+        let ids: Vec<_> = read_pieces(&body.pieces)?.iter().map(|piece| piece.id).collect();
+        Ok(self.writer.present(&ids)?.iter().all(Option::is_some))
+    }
+
+    fn gone(&mut self, take: &mut Take<'v>, body: &Version, kind: VersionKind) -> Result<()> {
+        if !body.key.kind.is_live() {
+            return Ok(());
+        }
+        // Whose winner it was stands with the row.
+        let kind = if kind == VersionKind::Merged {
+            VersionKind::Deleted
+        } else {
+            kind
+        };
+        let writer = &mut self.writer;
+        take.with(|ingest| ingest.bury(writer, [body.key.id], kind))
+    }
+
+    /// The body of one row: one that is known, or fetched.
+    fn one_file(
+        &mut self,
+        source: &mut dyn Source,
+        files: &mut Files<'_>,
+        row: &Version,
+        kept: Option<&Version>,
+        take: &mut Take<'v>,
+    ) -> Result<()> {
+        let facts = Facts::of(row)?;
+        if facts.elsewhere() {
+            return Ok(());
+        }
+        let kept = kept.map(Body::of).transpose()?;
+        let body = match self.known(files, &facts, row.key.id, kept.as_ref())? {
+            Some(body) => body,
+            None => match self.fetch(source, files, &facts, row.key.id) {
+                Ok(body) => body,
+                Err(error) if about_one(&error) || error.kind() == Kind::Corrupt => {
+                    tracing::warn!(id = %row.key.id, sobject = files.ask.describe.name, %error, "no body");
+                    files.failed += 1;
+                    files
+                        .why
+                        .get_or_insert_with(|| format!("{}: {error}", row.key.id));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        if let Some(document) = facts.document.filter(|_| files.documents.len() < DOCUMENTS) {
+            files.documents.insert((document, body.md5.clone()), body.clone());
+        }
+        let (text, writer) = (body.row(row.key.id, stamp(&row.key)), &mut self.writer);
+        take.with(|ingest| ingest.json(writer, 0, text.as_bytes()))?;
+        take.stands_at(row.key.id.as_bytes());
+        Ok(())
+    }
+
+    /// A body with the checksum and the length that the org tells: of the same row, now or before it was deleted, or of
+    /// the same document.
+    fn known(
+        &mut self,
+        files: &Files<'_>,
+        facts: &Facts,
+        id: RecordId,
+        kept: Option<&Body>,
+    ) -> Result<Option<Body>> {
+        let Some(md5) = &facts.md5 else { return Ok(None) };
+        let remembered = facts.document.as_ref();
+        let remembered =
+            remembered.and_then(|document| files.documents.get(&(document.clone(), md5.clone())));
+        for source in 0..3 {
+            let candidates = match source {
+                0 => kept.into_iter().chain(remembered).cloned().collect(),
+                1 => self.before_deletion(&files.ask.describe.name, id)?,
+                _ if facts.is_later_version() => self.of_document(files, facts)?,
+                _ => Vec::new(),
+            };
+            for body in candidates.into_iter().filter(|body| facts.fits(body)) {
+                if self.has_pieces(&body)? {
+                    return Ok(Some(body));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What earlier snapshots have of this body.
+    fn before_deletion(&self, name: &str, id: RecordId) -> Result<Vec<Body>> {
+        let runs = self.vault.catalog().runs(self.org, name)?;
+        let versions = crate::vault::run::versions(self.vault, &runs, id)?;
+        versions
+            .iter()
+            .filter(|v| v.values.is_some())
+            .map(Body::of)
+            .collect()
+    }
+
+    /// The bodies of the other versions of a document. Rare enough to look at every row for it.
+    fn of_document(&self, files: &Files<'_>, facts: &Facts) -> Result<Vec<Body>> {
+        let catalog = self.vault.catalog();
+        let rows = catalog.runs(self.org, &files.of.describe.name)?;
+        let bodies = catalog.runs(self.org, &files.ask.describe.name)?;
+        let mut rows = StateCursor::open(self.vault, &rows, self.number)?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next(true)? {
+            if !row.key.kind.is_live() || row.values.is_none() {
+                continue;
+            }
+            let other = Facts::of(&row)?;
+            if other.document == facts.document && (&other.md5, other.length) == (&facts.md5, facts.length) {
+                let versions = crate::vault::run::versions(self.vault, &bodies, row.key.id)?;
+                let newest = versions.iter().find(|v| v.values.is_some());
+                all.extend(newest.map(Body::of).transpose()?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn fetch(
+        &mut self,
+        source: &mut dyn Source,
+        files: &mut Files<'_>,
+        facts: &Facts,
+        id: RecordId,
+    ) -> Result<Body> {
+        let mut intake = Intake::new(self.vault, &files.cutter);
+        let (writer, mut ours) = (&mut self.writer, None);
+        let end = source.body(&files.of.describe.name, id, files.field, 0, &mut |at, bytes| {
+            intake.take(writer, at, bytes).map_err(|e| {
+                ours = Some(e);
+                Error::new(Kind::Interrupted, "the bytes are not taken any more")
+            })
+        });
+        match ours {
+            Some(error) => return Err(error),
+            None => end?,
+        }
+        let body = intake.finish(writer)?;
+        self.under.bytes(body.length as usize);
+        (files.fetched, files.bytes) = (files.fetched + 1, files.bytes + body.length);
+        facts.check(&body)?;
+        Ok(body)
+    }
+
+    /// What the snapshot says of these bodies.
+    fn say(&mut self, files: &mut Files<'_>, take: &mut Take<'v>) -> Result<()> {
+        let (writer, from, failed) = (&mut self.writer, self.from, files.failed);
+        if let Some(why) = &files.why {
+            tracing::warn!(
+                sobject = files.ask.describe.name,
+                failed,
+                why,
+                "bodies are missing"
+            );
+        }
+        take.with(|ingest| {
+            ingest.rest(writer)?;
+            ingest.captured.counted = Some(ingest.captured.live + failed);
+            if failed == 0 {
+                ingest.captured.agreed = from;
+            }
+            Ok(())
+        })?;
+        files.ask.unfinished = failed > 0;
+        Ok(())
+    }
+}
+
+/// What tells whether a row was touched.
+fn stamp(row: &KeyRow) -> Stamp {
+    if row.system.is_some() {
+        row.system
+    } else {
+        row.modified
+    }
+}
