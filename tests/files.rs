@@ -16,8 +16,10 @@ use halite_engine::ops::check::{CheckOptions, Level, check};
 use halite_engine::ops::erase::{EraseOptions, erase};
 use halite_engine::ops::org::Source;
 use halite_engine::ops::prune::{PruneOptions, prune};
+use halite_engine::ops::repair::repair;
 use halite_engine::ops::report::Report;
 use halite_engine::ops::state::State;
+use halite_engine::store::backend::Backend;
 use halite_engine::store::memory::Memory;
 use halite_engine::vault::{Secret, Vault, VaultOptions};
 use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Org, Plan, Server};
@@ -272,5 +274,37 @@ fn bodies_live_and_die_with_their_records() {
     );
     assert!(place.store.bytes() < before);
     assert_eq!(place.kept("Attachment", "Body", &id.to_string()), None);
+    place.sound();
+}
+
+#[test]
+fn pieces_that_are_lost_are_fetched_again() {
+    let place = Place::new();
+    place.backup();
+    let packs = || place.store.list("packs/").unwrap();
+    let before = packs();
+    let mut word = 1_u64;
+    let noise: Vec<u8> = (0..1_000_000)
+        .map(|_| {
+            word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (word >> 56) as u8
+        })
+        .collect();
+    let data = base64::engine::general_purpose::STANDARD.encode(&noise);
+    let account = place.first("Account");
+    let values = json!({"ParentId": account, "Name": "noise.bin", "Body": data});
+    let id = place.org.create("Attachment", &values).unwrap();
+    place.backup();
+    assert_eq!(place.kept("Attachment", "Body", &id).as_ref(), Some(&noise));
+    let large = |name: &&String| place.store.size(name).unwrap() > 900_000 && !before.contains(name);
+    let all = packs();
+    place.store.delete(all.iter().find(large).unwrap()).unwrap();
+    let found = repair(&place.vault).unwrap();
+    assert!(found.losses_entered > 0);
+    let report = place.backup();
+    assert!(report.complete() && report.spent.files >= 1, "{report:?}");
+    assert_eq!(place.kept("Attachment", "Body", &id), Some(noise));
+    repair(&place.vault).unwrap();
+    place.agrees();
     place.sound();
 }

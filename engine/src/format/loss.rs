@@ -96,7 +96,10 @@ impl HoleEntry {
 
     /// Whether whole versions are missing, not only their values.
     pub fn costs_versions(&self) -> bool {
-        !matches!(self.kind, ChunkKind::PageValues | ChunkKind::PageDerived)
+        !matches!(
+            self.kind,
+            ChunkKind::PageValues | ChunkKind::PageDerived | ChunkKind::Blob
+        )
     }
 
     /// Whether the state at that snapshot is short of something.
