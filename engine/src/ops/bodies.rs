@@ -76,6 +76,11 @@ impl Facts {
         matches!(self.content_location.as_deref(), Some("E" | "L"))
     }
 
+    /// The document and the MD5, where the row has both.
+    pub fn content(&self) -> Option<(String, String)> {
+        Some((self.document.clone()?, self.md5.clone()?))
+    }
+
     /// Whether the document has earlier versions.
     pub fn is_later_version(&self) -> bool {
         self.version_number.as_deref().is_some_and(|n| n != "1")

@@ -5,7 +5,7 @@
 //! erasure are those of all records. What was fetched is safe with the next checkpoint. It knows no API, and no file
 //! is ever whole in memory. `docs/files.md` says what it promises.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::base::error::{Error, Kind, Result};
@@ -19,7 +19,7 @@ use crate::ops::bodies::{Body, Facts, Intake};
 use crate::ops::capture::read::{Ask, Take, about_one};
 use crate::ops::capture::{Capture, Hear, Progress};
 use crate::ops::org::Source;
-use crate::vault::run::{StateCursor, Version};
+use crate::vault::run::{StateCursor, Version, versions};
 
 /// Contents of documents that are remembered within a capture.
 const DOCUMENTS: usize = 100_000;
@@ -123,6 +123,9 @@ impl<'v> Capture<'v, '_> {
         let Some(mut rows) = self.rows_with_files(&mut takes[at], whole)? else {
             return Ok(());
         };
+        if !whole && let Some(news) = self.rows_with_files(&mut takes[at], false)? {
+            self.recall(files, news)?;
+        }
         let Some(mut known) = self.current(&mut takes[last])? else {
             return Ok(());
         };
@@ -243,8 +246,8 @@ impl<'v> Capture<'v, '_> {
                 Err(error) => return Err(error),
             },
         };
-        if let Some(document) = facts.document.filter(|_| files.documents.len() < DOCUMENTS) {
-            files.documents.insert((document, body.md5.clone()), body.clone());
+        if let Some(content) = facts.content().filter(|_| files.documents.len() < DOCUMENTS) {
+            files.documents.insert(content, body.clone());
         }
         let (text, writer) = (body.row(row.key.id, stamp(&row.key)), &mut self.writer);
         take.with(|ingest| ingest.json(writer, 0, text.as_bytes()))?;
@@ -261,21 +264,14 @@ impl<'v> Capture<'v, '_> {
         id: RecordId,
         kept: Option<&Body>,
     ) -> Result<Option<Body>> {
-        let Some(md5) = &facts.md5 else { return Ok(None) };
-        let remembered = facts.document.as_ref();
-        let remembered =
-            remembered.and_then(|document| files.documents.get(&(document.clone(), md5.clone())));
-        for source in 0..3 {
-            let candidates = match source {
-                0 => kept.into_iter().chain(remembered).cloned().collect(),
-                1 => self.before_deletion(&files.ask.describe.name, id)?,
-                _ if facts.is_later_version() => self.of_document(files, facts)?,
-                _ => Vec::new(),
-            };
-            for body in candidates.into_iter().filter(|body| facts.fits(body)) {
-                if self.has_pieces(&body)? {
-                    return Ok(Some(body));
-                }
+        let remembered = facts.content().and_then(|content| files.documents.get(&content));
+        let mut candidates: Vec<Body> = kept.into_iter().chain(remembered).cloned().collect();
+        if candidates.iter().all(|body| !facts.fits(body)) && facts.md5.is_some() {
+            candidates = self.before_deletion(&files.ask.describe.name, id)?;
+        }
+        for body in candidates.into_iter().filter(|body| facts.fits(body)) {
+            if self.has_pieces(&body)? {
+                return Ok(Some(body));
             }
         }
         Ok(None)
@@ -284,33 +280,43 @@ impl<'v> Capture<'v, '_> {
     /// What earlier snapshots have of this body.
     fn before_deletion(&self, name: &str, id: RecordId) -> Result<Vec<Body>> {
         let runs = self.vault.catalog().runs(self.org, name)?;
-        let versions = crate::vault::run::versions(self.vault, &runs, id)?;
-        versions
+        versions(self.vault, &runs, id)?
             .iter()
             .filter(|v| v.values.is_some())
             .map(Body::of)
             .collect()
     }
 
-    /// The bodies of the other versions of a document. Rare enough to look at every row for it.
-    fn of_document(&self, files: &Files<'_>, facts: &Facts) -> Result<Vec<Body>> {
-        let catalog = self.vault.catalog();
-        let rows = catalog.runs(self.org, &files.of.describe.name)?;
-        let bodies = catalog.runs(self.org, &files.ask.describe.name)?;
-        let mut rows = StateCursor::open(self.vault, &rows, self.number)?;
-        let mut all = Vec::new();
+    /// Remembers what the documents hold of which new versions came: one look at the rows that were there before.
+    fn recall(&self, files: &mut Files<'_>, mut rows: StateCursor<'v>) -> Result<()> {
+        let mut wanted = HashSet::new();
         while let Some(row) = rows.next(true)? {
+            if row.key.kind.is_live() && row.values.is_some() && wanted.len() < DOCUMENTS {
+                let facts = Facts::of(&row)?;
+                wanted.extend(facts.content().filter(|_| facts.is_later_version()));
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let catalog = self.vault.catalog();
+        let before = catalog.runs(self.org, &files.of.describe.name)?;
+        let bodies = catalog.runs(self.org, &files.ask.describe.name)?;
+        let mut before = StateCursor::open(self.vault, &before, self.number)?;
+        while let Some(row) = before.next(true)? {
             if !row.key.kind.is_live() || row.values.is_none() {
                 continue;
             }
-            let other = Facts::of(&row)?;
-            if other.document == facts.document && (&other.md5, other.length) == (&facts.md5, facts.length) {
-                let versions = crate::vault::run::versions(self.vault, &bodies, row.key.id)?;
-                let newest = versions.iter().find(|v| v.values.is_some());
-                all.extend(newest.map(Body::of).transpose()?);
+            let content = Facts::of(&row)?.content();
+            let Some(content) = content.filter(|content| wanted.contains(content)) else {
+                continue;
+            };
+            let versions = versions(self.vault, &bodies, row.key.id)?;
+            if let Some(newest) = versions.iter().find(|v| v.values.is_some()) {
+                files.documents.insert(content, Body::of(newest)?);
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     fn fetch(
