@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args as Flags, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use connect::{Backup, Change, Connect, Disconnect, Keep, Progress, Run, Settings};
+pub use connect::{Backup, Change, Connect, Disconnect, Keep, Preflight, Progress, Purpose, Run, Settings};
 
 /// Backs up and restores Salesforce orgs.
 #[derive(Debug, Parser)]
@@ -73,13 +73,15 @@ pub enum Command {
     /// Make a vault
     Init(Init),
     /// Sign in to an org; the grant is kept sealed in the vault
-    Connect(Connect),
+    Connect(Box<Connect>),
     /// Change how a connected org is backed up, and when
     Connection(Change),
     /// List the orgs one has connected to, when each was backed up and when it will be
     Connections,
     /// Take the grant back where the org lets one, and forget it; snapshots stay
     Disconnect(Disconnect),
+    /// Say what the org's user lacks for a backup or a restore, and where in Setup it is given
+    Preflight(Preflight),
     /// Back up what is due, now and from now on, by the schedules of all connections
     Run(Run),
     /// Capture a snapshot; the next one reads only what changed

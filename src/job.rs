@@ -64,10 +64,16 @@ impl Job {
     /// `Invalid` unless the answer is `yes`, or if there is no terminal to ask at.
     pub fn confirm(&self, question: &str) -> Result<()> {
         let hint = "nothing was done; --yes does it without asking";
+        self.agree(question, "this cannot be undone", hint)
+    }
+
+    /// Asks at the terminal whether to go on; `why` it has to be asked, and what to do else.
+    ///
+    /// # Errors
+    /// As of [`Job::confirm`].
+    pub fn agree(&self, question: &str, why: &str, hint: &str) -> Result<()> {
         if !std::io::stdin().is_terminal() {
-            return Err(
-                Error::invalid("this cannot be undone and there is no terminal to ask at").hint(hint),
-            );
+            return Err(Error::invalid(format!("{why} and there is no terminal to ask at")).hint(hint));
         }
         note(format_args!("{question} Type `yes` to go on:"));
         let mut answer = String::new();

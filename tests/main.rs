@@ -7,6 +7,8 @@ mod cli;
 mod cli_connections;
 mod cli_damage;
 mod cli_demo;
+mod cli_rights;
+mod cli_sign_in;
 mod cli_stop;
 mod cli_upkeep;
 mod files;

@@ -23,6 +23,7 @@ use crate::auth::{self, Environment, Grant, KeepGrant, SignedIn};
 use crate::bulk::{Bulk, Known};
 use crate::forecast::{Forecast, Planned};
 use crate::limits::Usage;
+use crate::preflight::{self, Preflight, Purpose};
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
@@ -241,6 +242,15 @@ impl SalesforceOrg {
             &self.known,
             planned,
         )?)
+    }
+
+    /// What the user lacks for `purpose`; for a restore of these sObjects alone, if any are named. It costs a call for each
+    /// 25 sObjects, and some more.
+    ///
+    /// # Errors
+    /// As any request. What single questions are refused is told in what is found.
+    pub fn preflight(&mut self, purpose: Purpose, wanted: Option<&[String]>) -> Result<Preflight> {
+        preflight::preflight(&mut self.caller, &self.rest, purpose, wanted)
     }
 
     /// The first row of a query that the user may lack the right for; none where the org refuses it.

@@ -89,6 +89,11 @@ impl Wire {
         }
     }
 
+    /// Where times and randomness come from.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// What is known of calls so far.
     pub fn limits(&self) -> &Limits {
         &self.limits

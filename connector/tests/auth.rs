@@ -205,7 +205,12 @@ fn grants_survive_their_bytes_and_show_nothing() {
         client_id: "app".into(),
         client_secret: Secret::new("hush"),
     };
-    for grant in [full, token, app, refresh()] {
+    let key = Grant::Jwt {
+        client_id: "app".into(),
+        username: "ada@example.com".into(),
+        key: Secret::new("hush"),
+    };
+    for grant in [full, token, app, key, refresh()] {
         let bytes = grant.to_bytes();
         assert_eq!(Grant::from_bytes(&bytes).unwrap(), grant);
         assert!(!format!("{grant:?}").contains("hush"));

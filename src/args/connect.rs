@@ -3,6 +3,8 @@
 //! Key decision: one set of settings for making a connection and for changing it; what is not named stays as it is.
 //! Secrets are not among the flags: they name variables and files.
 
+use std::path::PathBuf;
+
 use clap::{Args as Flags, ValueEnum};
 
 #[derive(Debug, Flags)]
@@ -21,12 +23,35 @@ pub struct Connect {
     /// The environment variable that holds a refresh token of that app, from a consent given elsewhere
     #[arg(long, value_name = "VARIABLE", requires = "client_id")]
     pub refresh_token_env: Option<String>,
+    /// Sign in with a browser, on this machine, and let the app in; its secret is sent if the variable holds one
+    #[arg(long, requires = "client_id", conflicts_with_all = ["refresh_token_env", "jwt_key_file"])]
+    pub web: bool,
+    /// The app's callback URL on this machine, with --web
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "web",
+        default_value = "http://localhost:1717/OauthRedirect"
+    )]
+    pub redirect: String,
+    /// How long somebody may take to sign in, with --web
+    #[arg(long, value_name = "DURATION", requires = "web", default_value = "5m", value_parser = super::duration)]
+    pub wait: i64,
+    /// A file with the app's RSA private key (PEM), to sign in by JWT bearer as --username
+    #[arg(long, value_name = "FILE", requires_all = ["client_id", "username"])]
+    pub jwt_key_file: Option<PathBuf>,
+    /// The user's name in the org, with --jwt-key-file
+    #[arg(long, value_name = "NAME", requires = "jwt_key_file")]
+    pub username: Option<String>,
     /// The environment variable that holds an access token
     #[arg(long, value_name = "VARIABLE", requires = "instance_url")]
     pub token_env: Option<String>,
     /// The org's API address, with --token-env
     #[arg(long, value_name = "URL", requires = "token_env")]
     pub instance_url: Option<String>,
+    /// Do not ask where another user sees less, or another org answers
+    #[arg(long)]
+    pub yes: bool,
     #[command(flatten)]
     pub settings: Settings,
 }
@@ -171,4 +196,26 @@ pub struct Run {
     /// Do what is due, and what is unfinished, and end
     #[arg(long)]
     pub once: bool,
+}
+
+/// What a right is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Purpose {
+    /// Read everything
+    Backup,
+    /// Bring back whatever differs: read, create, edit
+    RestoreAll,
+    /// Edit records that are there
+    RestoreExisting,
+    /// Create records that are gone
+    RestoreDeleted,
+}
+
+#[derive(Debug, Flags)]
+pub struct Preflight {
+    /// The connection's name
+    pub name: String,
+    /// What is to be done
+    #[arg(long = "for", value_enum, default_value = "backup")]
+    pub purpose: Purpose,
 }

@@ -18,6 +18,7 @@ mod hold;
 mod import;
 mod init;
 mod key;
+mod preflight;
 mod prune;
 mod restore;
 mod retain;
@@ -62,6 +63,7 @@ fn one(job: &Job, command: &Command) -> Result<End> {
         Command::Connection(flags) => connections::change(job, flags),
         Command::Connections => connections::list(job),
         Command::Disconnect(flags) => connections::disconnect(job, flags),
+        Command::Preflight(flags) => preflight::run(job, flags),
         Command::Run(flags) => run::run(job, flags),
         Command::Backup(flags) => backup::run(job, flags),
         Command::Import(flags) => import::run(job, flags),

@@ -22,6 +22,7 @@ pub mod report;
 pub mod restore;
 pub mod retain;
 pub mod schedule;
+pub mod sight;
 pub mod state;
 mod view;
 pub mod walk;

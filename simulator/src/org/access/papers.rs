@@ -7,11 +7,13 @@
 //! Source: Object Reference, "PermissionSet", "PermissionSetAssignment", "ObjectPermissions".
 //! Not here: obeying them (`sight`).
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use super::{Permission, State};
 use crate::id::make;
-use crate::schema::Field;
+use crate::schema::{Field, ObjectDef};
 
 /// A flag of UserPermissionAccess: the running user's right.
 pub(crate) fn permission(state: &State, field: &str) -> bool {
@@ -86,8 +88,14 @@ pub(crate) fn write_down(state: &mut State, user: &str) {
 /// The values of the rows of both tables for the running user; what is not seen has no row.
 fn lines(state: &State, set: &str) -> (Vec<Value>, Vec<Value>) {
     let (mut objects, mut fields) = (Vec::new(), Vec::new());
-    for object in state.schema.objects().filter(|o| state.sees_object(o)) {
-        let given = state.on_object(object);
+    // Nobody gives rights to what nobody can write: the org's own tables have no line.
+    let has_line = |o: &&Arc<ObjectDef>| o.rights.createable || o.rights.updateable || o.rights.deletable;
+    let objects_seen = state.schema.objects().filter(|o| state.sees_object(o));
+    for object in objects_seen.filter(has_line) {
+        let (mut given, may) = (state.on_object(object), &object.rights);
+        given.create &= may.createable;
+        given.edit &= may.updateable;
+        given.delete &= may.deletable;
         objects.push(json!({"ParentId": set, "SobjectType": object.name, "PermissionsRead": given.read,
             "PermissionsCreate": given.create, "PermissionsEdit": given.edit, "PermissionsDelete": given.delete,
             "PermissionsViewAllRecords": given.view_all || state.may(Permission::ViewAllData),
