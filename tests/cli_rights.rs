@@ -202,3 +202,12 @@ fn a_name_stands_for_one_org() {
     let listed = &place.json(0, &["connections"])[0][0];
     assert_eq!(listed["org"], new.to_string());
 }
+
+#[test]
+fn an_allowance_beyond_all_bounds_is_no_reason_to_stop() {
+    let place = place();
+    place.org.configure(|s| s.daily_requests = u64::MAX);
+    let told = place.json(0, &["backup", "acme", "--dry-run"]).remove(0);
+    assert_eq!(told["forecast"]["allowed"].as_u64(), Some(u64::MAX), "{told}");
+    assert_eq!(told["forecast"]["reaches_ceiling"], false);
+}

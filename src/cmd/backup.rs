@@ -223,8 +223,8 @@ fn foretell(vault: &Vault, source: &mut SalesforceOrg, how: &How, say: &mut Say<
         .collect();
     let forecast = source.forecast(&planned)?;
     let (used, allowed) = source.usage().map_or((0, 0), |usage| (usage.used, usage.allowed));
-    let ceiling = allowed * u64::from(how.ceiling) / 100;
-    let reaches = how.ceiling < 100 && allowed > 0 && used + forecast.calls > ceiling;
+    let ceiling = allowed.saturating_mul(u64::from(how.ceiling)) / 100;
+    let reaches = how.ceiling < 100 && allowed > 0 && used.saturating_add(forecast.calls) > ceiling;
     let share = if allowed == 0 {
         String::new()
     } else {
