@@ -14,7 +14,7 @@ use reqwest::header::HeaderMap;
 
 use crate::error::{Fault, Verdict};
 use crate::limits::Limits;
-use crate::transport::{Call, EachPiece, Host, OnStop, Reply, Secret, Started, Transport};
+use crate::transport::{Call, EachPiece, Host, OnStop, Reply, Secret, Started, Transport, Whole};
 
 /// How long one call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,6 +239,7 @@ impl<S: Session> Caller<S> {
     pub fn stream(&mut self, call: &Call, from: u64, each: &mut EachPiece<'_>) -> Result<(), Fault> {
         self.wire.limits.may_read()?;
         let (mut trial, mut renewed, mut at) = (self.wire.trial(), false, from);
+        let mut whole = Whole::default();
         loop {
             trial.tries += 1;
             self.wire.limits.count();
@@ -246,11 +247,15 @@ impl<S: Session> Caller<S> {
             let mut take = |begins: u64, bytes: &[u8]| {
                 let taken = each(begins, bytes);
                 refused = taken.is_err();
-                at = at.max(begins + bytes.len() as u64);
+                at = begins + bytes.len() as u64;
                 taken
             };
             let (host, token) = (self.session.host(), self.session.token());
-            let fault = match self.wire.transport.stream(host, call, token, before, &mut take) {
+            let fault = match self
+                .wire
+                .transport
+                .stream(host, call, token, (before, &mut whole), &mut take)
+            {
                 Ok(headers) => {
                     self.wire.limits.note(&headers);
                     return Ok(());

@@ -6,6 +6,7 @@
 
 use halite_engine::base::id::{ChunkId, ContentHash, PackId, RecordId};
 use halite_engine::base::stamp::Stamp;
+use halite_engine::format::blob;
 use halite_engine::format::describe::Describe;
 use halite_engine::format::pack::Location;
 use halite_engine::format::page::{
@@ -15,6 +16,7 @@ use halite_engine::format::page::{
 use halite_engine::format::place::{ChunkRef, MetaRef};
 use halite_engine::format::record::{Canon, CellKind, Mode, Rows};
 use halite_engine::format::schema::Schema;
+use halite_engine::format::seal::{Keys, MasterKey};
 
 mod catalog;
 mod vault;
@@ -341,4 +343,28 @@ fn a_canonical_record() {
         (id("a01000000000001"), Some(id("005000000000001")))
     );
     assert_eq!((rows.refused, row.deleted), (1, false));
+}
+
+#[test]
+fn where_a_body_is_cut_and_how_its_pieces_are_told() {
+    let keys = Keys::derive(&MasterKey::from_bytes([7; 32]));
+    let cutter = blob::Cutter::new(keys.blob_cut_table());
+    let mut body = vec![0; 9 << 20];
+    blake3::Hasher::new().finalize_xof().fill(&mut body);
+    let (mut rest, mut lengths) = (&body[..], Vec::new());
+    while !rest.is_empty() {
+        let len = cutter.cut(rest);
+        lengths.push(len);
+        rest = &rest[len..];
+    }
+    let wanted = [
+        1_741_522, 1_264_005, 1_168_499, 1_100_861, 1_271_767, 1_091_136, 1_420_242, 379_152,
+    ];
+    assert_eq!(lengths, wanted);
+    let piece = |n: u8| blob::Piece {
+        id: ChunkId([n; 32]),
+        len: u32::from(n) + 1000,
+    };
+    let told = blob::write_pieces(&[piece(0x0a), piece(0xff)]);
+    assert_eq!(told, format!("{}-1010 {}-1255", "0a".repeat(32), "ff".repeat(32)));
 }

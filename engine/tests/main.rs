@@ -9,6 +9,7 @@ mod capture;
 mod damage;
 mod drafts;
 mod faults;
+mod files;
 mod forward;
 mod golden;
 mod import;

@@ -322,6 +322,12 @@ fn tell(out: Out, report: &Report) -> Result<()> {
         let why = s.skipped.as_deref().unwrap_or_default();
         out.line(format_args!("  {}: could not be read: {why}", s.name))?;
     }
+    for m in &report.missing_bodies {
+        let (name, rows, first, reason) = (&m.sobject, count(m.rows, "row"), &m.first, &m.reason);
+        out.line(format_args!(
+            "  {name}: {rows} without body, {first} first: {reason}"
+        ))?;
+    }
     if !report.sees_all {
         out.line(
             "  the user does not see every row, or his rights were changed meanwhile: give \"View All Data\" (Setup, \

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub use ahead::Started;
 pub use host::{Host, path_only};
 pub use secret::Secret;
-pub use stream::EachPiece;
+pub use stream::{EachPiece, Whole};
 
 use crate::error::Fault;
 

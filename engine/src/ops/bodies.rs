@@ -215,21 +215,29 @@ impl<'a> Intake<'a> {
         }
     }
 
-    /// Takes the bytes that stand at `at`; those that came before are passed over.
+    /// Whether bytes that stand at `at` can be taken.
     ///
     /// # Errors
-    /// `Io` for a gap; what the writer gives.
+    /// `Corrupt` for those that neither follow on what came nor begin it anew.
+    pub fn follows(&self, at: u64) -> Result<()> {
+        if at == self.length || at == 0 {
+            return Ok(());
+        }
+        let why = format!("it goes on at byte {at}, and {} have come", self.length);
+        Err(Error::corrupt("file", why).hint("run it again"))
+    }
+
+    /// Takes the bytes that stand at `at`. Those that come from the beginning again may be of another content: then all
+    /// begins anew.
     pub fn take(&mut self, writer: &mut Writer<'_>, at: u64, bytes: &[u8]) -> Result<()> {
-        let known = self.length.checked_sub(at).ok_or_else(|| {
-            let why = format!("a file goes on at byte {at}, and {} have come", self.length);
-            Error::new(Kind::Io, why).hint("run it again")
-        })?;
-        let new = bytes
-            .get(usize::try_from(known).unwrap_or(usize::MAX)..)
-            .unwrap_or_default();
-        self.length += new.len() as u64;
-        self.md5.update(new);
-        self.held.extend_from_slice(new);
+        if at == 0 && self.length > 0 {
+            (self.length, self.md5) = (0, Md5::new());
+            self.held.clear();
+            self.pieces.clear();
+        }
+        self.length += bytes.len() as u64;
+        self.md5.update(bytes);
+        self.held.extend_from_slice(bytes);
         while self.held.len() >= PIECE_MAX {
             self.cut(writer)?;
         }

@@ -14,6 +14,7 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, RecordId, SnapshotId};
 use crate::base::limits;
 use crate::base::stamp::Stamp;
+use crate::format::blob::holds_bodies;
 use crate::format::describe::Describe;
 use crate::format::page::VersionKind;
 use crate::format::record::{Mode, json_keys};
@@ -106,6 +107,18 @@ fn files(dir: &Path) -> Result<Vec<PathBuf>> {
         ) {
             found.push(path);
         }
+    }
+    let named = |path: &&PathBuf| {
+        path.file_stem()
+            .and_then(|s| s.to_str())
+            .is_some_and(holds_bodies)
+    };
+    if let Some(bodies) = found.iter().find(named) {
+        let message = format!(
+            "{}: what is said of bodies of files is not imported",
+            bodies.display()
+        );
+        return Err(Error::invalid(message).hint("take the file away"));
     }
     found.sort();
     let deleted = |path: &PathBuf| path.extension().is_some_and(|e| e == "deleted");

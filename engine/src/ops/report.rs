@@ -29,12 +29,27 @@ pub struct Report {
     /// Whether the running user saw every row, and his rights stayed what they were: else rows that are hidden from
     /// him are in no count.
     pub sees_all: bool,
+    /// Bodies of files that could not be had, by sObject and kind of reason.
+    pub missing_bodies: Vec<MissingBodies>,
     /// Bytes of data packs written; metadata comes on top.
     pub bytes_added: u64,
     /// Requests made, those of attempts before this one too.
     pub calls: u64,
     /// All that was spent of the org's allowance.
     pub spent: Spent,
+}
+
+/// Bodies of files that could not be had, for one kind of reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MissingBodies {
+    /// The sObject and the field, for instance `Attachment.Body`.
+    pub sobject: String,
+    /// What the first of them came to.
+    pub reason: String,
+    /// Rows without their body.
+    pub rows: u64,
+    /// The first of them.
+    pub first: String,
 }
 
 /// What was captured of one sObject.
@@ -115,6 +130,7 @@ impl Report {
             sobjects: captured.map(SObjectReport::of).collect(),
             failed: Vec::new(),
             sees_all: true,
+            missing_bodies: Vec::new(),
             bytes_added,
             calls: spent.calls,
             spent,

@@ -2,8 +2,10 @@
 //!
 //! Key decision: a stream, with the owner of each chunk told before what lies below it, so that memory is one
 //! directory part; directories are read through the cache. A chunk that several refer to is told as often. It never
-//! looks at a listing or the index, and reads no chunks of pages but those whose records name the pieces of files.
+//! looks at a listing, reads no chunks of pages but those whose records name the pieces of files, and asks the index for
+//! these alone: nothing else says where they lie.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::base::error::{Error, Result};
@@ -26,8 +28,8 @@ pub struct Seen<'a> {
     pub id: ChunkId,
     /// What it holds.
     pub kind: ChunkKind,
-    /// Where the reference says that it lies: one place for data, two for metadata, none for a piece of a file. A pack that is not live any more
-    /// is no damage: the index knows where the chunk went.
+    /// Where the reference says that it lies: one place for data, two for metadata. A pack that is not live any more
+    /// is no damage: the index knows where the chunk went. For a piece of a file it is where the index says, if it does.
     pub at: &'a [Location],
     /// What it belongs to.
     pub owner: Owner<'a>,
@@ -238,18 +240,16 @@ impl Walk<'_> {
                 return self.visit.unreadable(&Seen { id, kind, at, owner }, error);
             }
         };
+        let mut ids = BTreeSet::new();
         let column = part.columns.iter().find(|column| column.name == PIECES);
         for cell in column.iter().flat_map(|column| column.cells.iter().flatten()) {
             let text = std::str::from_utf8(part.bytes(cell)).unwrap_or_default();
-            for piece in read_pieces(text)? {
-                let (id, kind) = (piece.id, ChunkKind::Blob);
-                self.visit.chunk(&Seen {
-                    id,
-                    kind,
-                    at: &[],
-                    owner,
-                })?;
-            }
+            ids.extend(read_pieces(text)?.into_iter().map(|piece| piece.id));
+        }
+        let ids: Vec<ChunkId> = ids.into_iter().collect();
+        for (id, at) in ids.iter().zip(self.vault.locate(&ids)?) {
+            let (id, kind, at) = (*id, ChunkKind::Blob, at.as_slice());
+            self.visit.chunk(&Seen { id, kind, at, owner })?;
         }
         Ok(())
     }

@@ -26,7 +26,8 @@ impl Vault {
 
     /// The bytes of a piece of a file, wherever it lies.
     pub(crate) fn piece(&self, id: &ChunkId) -> Result<Vec<u8>> {
-        self.find(ChunkKind::Blob, id, &[])
+        let at = self.locate(&[*id])?.pop().flatten();
+        self.find(ChunkKind::Blob, id, at.as_slice())
     }
 
     /// The plaintext of a chunk of metadata, from the first of its places that serves. `Busy` as [`Vault::chunk`].

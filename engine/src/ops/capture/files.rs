@@ -19,8 +19,13 @@ use crate::ops::bodies::{Body, Facts, Intake};
 use crate::ops::capture::read::{Ask, Take, about_one};
 use crate::ops::capture::{Capture, Hear, Progress};
 use crate::ops::org::Source;
+use crate::ops::report::MissingBodies;
 use crate::vault::run::{StateCursor, Version, versions};
 
+/// Bodies that were asked for in vain by an earlier capture and are again, one after the other, until one comes.
+const PROBES: u64 = 5;
+/// Bodies, one after the other, that do not come although the org answers: then it is the org.
+const STUMBLES: u64 = 3;
 /// Contents of documents that are remembered within a capture.
 const DOCUMENTS: usize = 100_000;
 
@@ -37,8 +42,33 @@ struct Files<'a> {
     fetched: u64,
     bytes: u64,
     failed: u64,
-    /// Why the first of those failed.
-    why: Option<String>,
+    /// Whether the capture before this one asked for all bodies.
+    asked_before: bool,
+    /// In vain, one after the other: those that an earlier capture asked for too; those that broke off.
+    vain: u64,
+    stumbles: u64,
+    /// What those that failed came to, by kind.
+    missing: Vec<(Kind, MissingBodies)>,
+}
+
+impl Files<'_> {
+    /// A body that could not be had.
+    fn miss(&mut self, id: RecordId, error: &Error) {
+        self.failed += 1;
+        let kind = error.kind();
+        tracing::warn!(%id, sobject = self.ask.describe.name, %error, "no body");
+        if let Some((_, told)) = self.missing.iter_mut().find(|(of, _)| *of == kind) {
+            told.rows += 1;
+            return;
+        }
+        let told = MissingBodies {
+            sobject: self.ask.describe.name.clone(),
+            reason: error.message().to_owned(),
+            rows: 1,
+            first: id.to_string(),
+        };
+        self.missing.push((kind, told));
+    }
 }
 
 impl<'v> Capture<'v, '_> {
@@ -50,7 +80,7 @@ impl<'v> Capture<'v, '_> {
         takes: &mut Vec<Take<'v>>,
         hear: &mut Hear<'_>,
     ) -> Result<Vec<(Ask, Take<'v>)>> {
-        let mut all = Vec::new();
+        let mut finished = Vec::new();
         for (at, of) in asks.iter().enumerate() {
             let fields = of.describe.fields.iter().filter(|f| f.kind == FieldKind::Base64);
             for field in fields.filter(|_| self.options.files) {
@@ -68,17 +98,22 @@ impl<'v> Capture<'v, '_> {
                     fetched: 0,
                     bytes: 0,
                     failed: 0,
-                    why: None,
+                    asked_before: self.asked_before(of, &field.name)?,
+                    vain: 0,
+                    stumbles: 0,
+                    missing: Vec::new(),
                 };
                 let done = self.bodies(source, &mut files, takes, at, hear);
                 if done.is_err() {
                     self.keep_what_came(source, takes, hear);
                 }
                 done?;
-                all.extend(takes.pop().map(|take| (files.ask, take)));
+                // Its take stays among the others: what is saved meanwhile says of it too.
+                finished.push(files.ask);
             }
         }
-        Ok(all)
+        let bodies = takes.split_off(asks.len());
+        Ok(finished.into_iter().zip(bodies).collect())
     }
 
     /// What came before the org failed is kept.
@@ -98,16 +133,23 @@ impl<'v> Capture<'v, '_> {
         let schema = Arc::new(Schema::of(&describe)?);
         let mut ask = self.ask(text.into_bytes(), describe, schema)?;
         // Rows that were read by a capture without bodies are not news any more.
-        let catalog = self.vault.catalog();
-        let newest = |name: &str| {
-            catalog
-                .object(self.org, name)
-                .map(|entry| entry.map(|entry| entry.snapshot))
-        };
-        if newest(&of.describe.name)? > newest(&name)? {
+        if !self.asked_before(of, field)? {
             ask.since = Stamp::NONE;
         }
         Ok(ask)
+    }
+
+    /// Whether the last capture of these rows looked at their bodies too.
+    fn asked_before(&self, of: &Ask, field: &str) -> Result<bool> {
+        let catalog = self.vault.catalog();
+        let newest = |name: &str| -> Result<Option<u64>> {
+            Ok(catalog.object(self.org, name)?.map(|entry| entry.snapshot))
+        };
+        let (rows, bodies) = (
+            newest(&of.describe.name)?,
+            newest(&format!("{}.{field}", of.describe.name))?,
+        );
+        Ok(rows <= bodies)
     }
 
     /// Compares the rows with the bodies that are there, and fetches what is wanting.
@@ -149,6 +191,7 @@ impl<'v> Capture<'v, '_> {
                 if self.stands(files, &row, here)? {
                     continue;
                 }
+                let row = self.filled(files, row)?;
                 self.one_file(source, files, &row, here, &mut takes[last])?;
                 self.save_if_due(source, takes, hear)?;
                 hear(&Progress::Rows {
@@ -217,6 +260,16 @@ impl<'v> Capture<'v, '_> {
         take.with(|ingest| ingest.bury(writer, [body.key.id], kind))
     }
 
+    /// A row with its values: where its stamps alone moved, those that it had.
+    fn filled(&self, files: &Files<'_>, mut row: Version) -> Result<Version> {
+        if row.values.is_none() {
+            let runs = self.vault.catalog().runs(self.org, &files.of.describe.name)?;
+            let before = versions(self.vault, &runs, row.key.id)?;
+            row.values = before.into_iter().find_map(|version| version.values);
+        }
+        Ok(row)
+    }
+
     /// The body of one row: one that is known, or fetched.
     fn one_file(
         &mut self,
@@ -233,17 +286,9 @@ impl<'v> Capture<'v, '_> {
         let kept = kept.map(Body::of).transpose()?;
         let body = match self.known(files, &facts, row.key.id, kept.as_ref())? {
             Some(body) => body,
-            None => match self.fetch(source, files, &facts, row.key.id) {
-                Ok(body) => body,
-                Err(error) if about_one(&error) || error.kind() == Kind::Corrupt => {
-                    tracing::warn!(id = %row.key.id, sobject = files.ask.describe.name, %error, "no body");
-                    files.failed += 1;
-                    files
-                        .why
-                        .get_or_insert_with(|| format!("{}: {error}", row.key.id));
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+            None => match self.ask_for(source, files, &facts, &row.key)? {
+                Some(body) => body,
+                None => return Ok(()),
             },
         };
         if let Some(content) = facts.content().filter(|_| files.documents.len() < DOCUMENTS) {
@@ -253,6 +298,45 @@ impl<'v> Capture<'v, '_> {
         take.with(|ingest| ingest.json(writer, 0, text.as_bytes()))?;
         take.stands_at(row.key.id.as_bytes());
         Ok(())
+    }
+
+    /// Asks for a body, unless those that were asked for in vain before are again; none if it cannot be had.
+    ///
+    /// # Errors
+    /// The org's where it gives no bodies at all, or does not answer; the vault's.
+    fn ask_for(
+        &mut self,
+        source: &mut dyn Source,
+        files: &mut Files<'_>,
+        facts: &Facts,
+        row: &KeyRow,
+    ) -> Result<Option<Body>> {
+        let again = files.asked_before && row.snapshot < self.number && files.ask.holes.is_empty();
+        if again && files.vain >= PROBES {
+            files.failed += 1;
+            if let Some((_, told)) = files.missing.last_mut() {
+                told.rows += 1;
+            }
+            return Ok(None);
+        }
+        let error = match self.fetch(source, files, facts, row.id)? {
+            Ok(body) => {
+                (files.vain, files.stumbles) = (0, 0);
+                return Ok(Some(body));
+            }
+            Err(error) => error,
+        };
+        files.stumbles += 1;
+        match error.kind() {
+            Kind::Corrupt => files.stumbles = 0,
+            _ if about_one(&error) => files.stumbles = 0,
+            // One file must not keep all others from being backed up: the org is asked whether it is there.
+            Kind::Io if files.stumbles < STUMBLES && source.now().is_ok() => {}
+            _ => return Err(error),
+        }
+        files.vain += u64::from(again);
+        files.miss(row.id, &error);
+        Ok(None)
     }
 
     /// A body with the checksum and the length that the org tells: of the same row, now or before it was deleted, or of
@@ -319,43 +403,45 @@ impl<'v> Capture<'v, '_> {
         Ok(())
     }
 
+    /// Fetches a body; an error inside is the org's.
     fn fetch(
         &mut self,
         source: &mut dyn Source,
         files: &mut Files<'_>,
         facts: &Facts,
         id: RecordId,
-    ) -> Result<Body> {
+    ) -> Result<Result<Body>> {
         let mut intake = Intake::new(self.vault, &files.cutter);
+        if facts.length == Some(0) {
+            // Nothing to ask for.
+            let body = intake.finish(&mut self.writer)?;
+            return Ok(facts.check(&body).map(|()| body));
+        }
         let (writer, mut ours) = (&mut self.writer, None);
         let end = source.body(&files.of.describe.name, id, files.field, 0, &mut |at, bytes| {
+            intake.follows(at)?;
             intake.take(writer, at, bytes).map_err(|e| {
                 ours = Some(e);
                 Error::new(Kind::Interrupted, "the bytes are not taken any more")
             })
         });
-        match ours {
-            Some(error) => return Err(error),
-            None => end?,
+        match (ours, end) {
+            (Some(error), _) => return Err(error),
+            (None, Err(error)) => return Ok(Err(error)),
+            (None, Ok(())) => {}
         }
         let body = intake.finish(writer)?;
         self.under.bytes(body.length as usize);
         (files.fetched, files.bytes) = (files.fetched + 1, files.bytes + body.length);
-        facts.check(&body)?;
-        Ok(body)
+        Ok(facts.check(&body).map(|()| body))
     }
 
     /// What the snapshot says of these bodies.
     fn say(&mut self, files: &mut Files<'_>, take: &mut Take<'v>) -> Result<()> {
         let (writer, from, failed) = (&mut self.writer, self.from, files.failed);
-        if let Some(why) = &files.why {
-            tracing::warn!(
-                sobject = files.ask.describe.name,
-                failed,
-                why,
-                "bodies are missing"
-            );
-        }
+        let missing = std::mem::take(&mut files.missing);
+        self.missing_bodies
+            .extend(missing.into_iter().map(|(_, told)| told));
         take.with(|ingest| {
             ingest.rest(writer)?;
             ingest.captured.counted = Some(ingest.captured.live + failed);

@@ -16,7 +16,7 @@ use crate::base::id::{OrgId, SnapshotId};
 use crate::base::stamp::Stamp;
 use crate::ops::org::{Identity, SObjectInfo, Source, Spent};
 use crate::ops::publish::{Done, Draft, next_number, publish};
-use crate::ops::report::{Report, SObjectReport};
+use crate::ops::report::{MissingBodies, Report, SObjectReport};
 use crate::vault::open::Vault;
 use crate::vault::writer::Writer;
 
@@ -130,6 +130,8 @@ struct Capture<'v, 'o> {
     under: Under,
     /// What the user saw when this began.
     sight: Sight,
+    /// Bodies of files that could not be had.
+    missing_bodies: Vec<MissingBodies>,
 }
 
 impl<'v, 'o> Capture<'v, 'o> {
@@ -162,6 +164,7 @@ impl<'v, 'o> Capture<'v, 'o> {
             writer,
             done,
             under,
+            missing_bodies: Vec::new(),
         })
     }
 
@@ -267,6 +270,7 @@ impl<'v, 'o> Capture<'v, 'o> {
         Ok(Report {
             failed: draft.failed().collect(),
             sees_all: sight,
+            missing_bodies: self.missing_bodies,
             ..report
         })
     }

@@ -216,7 +216,7 @@ impl Visit for Relied<'_> {
         // References to metadata are replaced in this very commit.
         let data = matches!(
             seen.kind,
-            ChunkKind::PageKeys | ChunkKind::PageValues | ChunkKind::PageDerived
+            ChunkKind::PageKeys | ChunkKind::PageValues | ChunkKind::PageDerived | ChunkKind::Blob
         );
         for at in seen
             .at

@@ -1,0 +1,702 @@
+//! Bodies of files: what is fetched, what is not, what could not be had, and that each body is there at its time.
+//!
+//! Key decision: the org counts every body that is asked for, so that "never twice" is a number; bodies are compared
+//! with what the org had. It tests no API: ranges and retries are the connector's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use halite_engine::base::clock::Clock;
+use halite_engine::base::id::{OrgId, RecordId};
+use halite_engine::base::stamp::Stamp;
+use halite_engine::format::seal::ChunkKind;
+use halite_engine::ops::bodies;
+use halite_engine::ops::capture::{BackupOptions, backup};
+use halite_engine::ops::check::{CheckOptions, Level, check};
+use halite_engine::ops::compact::{CompactOptions, compact};
+use halite_engine::ops::erase::{EraseOptions, erase};
+use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Scope, Source, Spent};
+use halite_engine::ops::prune::{PruneOptions, prune};
+use halite_engine::ops::repair::repair;
+use halite_engine::ops::report::Report;
+use halite_engine::ops::retain::{self, Policy};
+use halite_engine::ops::state::State;
+use halite_engine::ops::walk::{Seen, Visit, walk};
+use halite_engine::store::backend::{Backend, pack_name};
+use halite_engine::store::memory::Memory;
+use halite_engine::vault::{Secret, Vault, VaultOptions};
+use halite_engine::{Error, Kind, Result};
+
+const VERSIONS: &str = r#"{"name":"ContentVersion","keyPrefix":"068","fields":[{"name":"Id","type":"id"},
+  {"name":"ContentDocumentId","type":"reference"},{"name":"VersionNumber","type":"string"},{"name":"Title","type":"string"},
+  {"name":"PathOnClient","type":"string"},{"name":"Checksum","type":"string"},{"name":"ContentSize","type":"int"},
+  {"name":"ContentLocation","type":"picklist"},{"name":"VersionData","type":"base64"},
+  {"name":"IsDeleted","type":"boolean"},{"name":"SystemModstamp","type":"datetime"}]}"#;
+const ATTACHMENTS: &str = r#"{"name":"Attachment","keyPrefix":"00P","fields":[{"name":"Id","type":"id"},
+  {"name":"Name","type":"string"},{"name":"BodyLength","type":"int"},{"name":"Body","type":"base64"},
+  {"name":"IsDeleted","type":"boolean"},{"name":"SystemModstamp","type":"datetime"}]}"#;
+
+#[derive(Clone)]
+struct File {
+    document: u32,
+    name: String,
+    body: Vec<u8>,
+    stamp: i64,
+    deleted: bool,
+    elsewhere: bool,
+}
+
+#[derive(Clone, Default)]
+struct Org {
+    versions: BTreeMap<u32, File>,
+    attachments: BTreeMap<u32, File>,
+    now: i64,
+    calls: u64,
+    asked: Vec<RecordId>,
+    /// Bodies that the org refuses, and those of which other bytes come.
+    refused: BTreeSet<RecordId>,
+    spoilt: BTreeSet<RecordId>,
+    /// Bodies until the org is gone.
+    left: Option<u64>,
+    /// Bodies asked for by processes before this one.
+    before: usize,
+    silent: bool,
+}
+
+fn id(prefix: &str, n: u32) -> RecordId {
+    format!("{prefix}00000000{n:04}").parse().unwrap()
+}
+
+fn noise(seed: u32, len: usize) -> Vec<u8> {
+    let mut out = vec![0; len];
+    blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut out);
+    out
+}
+
+impl Org {
+    fn new() -> Self {
+        Self {
+            now: 1_700_000_000_000,
+            ..Self::default()
+        }
+    }
+
+    fn file(&mut self, document: u32, body: Vec<u8>) -> File {
+        self.now += 1000;
+        File {
+            document,
+            name: format!("file {document}.txt"),
+            body,
+            stamp: self.now,
+            deleted: false,
+            elsewhere: false,
+        }
+    }
+
+    fn version(&mut self, n: u32, document: u32, body: Vec<u8>) {
+        let file = self.file(document, body);
+        self.versions.insert(n, file);
+    }
+
+    fn attachment(&mut self, n: u32, body: Vec<u8>) {
+        let file = self.file(n, body);
+        self.attachments.insert(n, file);
+    }
+
+    fn touch(&mut self, n: u32, act: impl FnOnce(&mut File)) {
+        self.now += 1000;
+        let file = self.versions.get_mut(&n).unwrap();
+        file.stamp = self.now;
+        act(file);
+    }
+
+    fn files(&self, sobject: &str) -> (&'static str, &BTreeMap<u32, File>) {
+        match sobject {
+            "ContentVersion" => ("068", &self.versions),
+            _ => ("00P", &self.attachments),
+        }
+    }
+
+    fn json(sobject: &str, id: RecordId, file: &File) -> String {
+        let stamp = Stamp::from_millis(file.stamp).to_string();
+        let own = if sobject == "ContentVersion" {
+            let place = if file.elsewhere { "E" } else { "S" };
+            format!(
+                r#""ContentDocumentId":"{}","VersionNumber":"2","Title":"{1}","PathOnClient":"{1}","Checksum":"{2}","ContentSize":{3},"ContentLocation":"{place}""#,
+                crate::files::id("069", file.document),
+                file.name,
+                md5(&file.body),
+                file.body.len()
+            )
+        } else {
+            format!(r#""Name":"{}","BodyLength":{}"#, file.name, file.body.len())
+        };
+        format!(
+            r#"{{"Id":"{id}",{own},"IsDeleted":{},"SystemModstamp":"{stamp}"}}"#,
+            file.deleted
+        )
+    }
+}
+
+fn md5(bytes: &[u8]) -> String {
+    use md5::Digest;
+    md5::Md5::digest(bytes)
+        .iter()
+        .map(|b| format!("{b:02x}"))
+        .collect()
+}
+
+impl Source for Org {
+    fn identity(&mut self) -> Result<Identity> {
+        Ok(Identity {
+            org: "00D000000000001".parse()?,
+            name: "Files".into(),
+            sandbox: false,
+            user: "005000000000001".parse()?,
+            user_name: "u".into(),
+            api_version: "67.0".into(),
+        })
+    }
+
+    fn now(&mut self) -> Result<Stamp> {
+        Ok(Stamp::from_millis(self.now))
+    }
+
+    fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
+        let info = |name: &str| SObjectInfo {
+            name: name.into(),
+            unreadable: None,
+        };
+        Ok(["Attachment", "ContentVersion"].map(info).to_vec())
+    }
+
+    fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
+        Ok(match sobject {
+            "ContentVersion" => VERSIONS.into(),
+            _ => ATTACHMENTS.into(),
+        })
+    }
+
+    fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
+        self.calls += 1;
+        let sobject = read.describe.name.as_str();
+        let (prefix, files) = self.files(sobject);
+        for (n, file) in files {
+            let id = id(prefix, *n);
+            let wanted = match read.scope {
+                Scope::All => true,
+                Scope::Since(stamp) => file.stamp >= stamp.millis(),
+                Scope::Ids(ids) => ids.contains(&id),
+            };
+            if wanted {
+                each(Self::json(sobject, id, file).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, sobject: &str) -> Result<u64> {
+        let (_, files) = self.files(sobject);
+        Ok(files.values().filter(|file| !file.deleted).count() as u64)
+    }
+
+    fn ids(&mut self, sobject: &str, each: &mut dyn FnMut(RecordId) -> Result<()>) -> Result<()> {
+        let (prefix, files) = self.files(sobject);
+        let live = files.iter().filter(|(_, file)| !file.deleted);
+        live.map(|(n, _)| id(prefix, *n)).try_for_each(each)
+    }
+
+    fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    fn spent(&self) -> Spent {
+        Spent {
+            calls: self.calls,
+            files: (self.asked.len() - self.before) as u64,
+            ..Spent::default()
+        }
+    }
+
+    fn body(
+        &mut self,
+        sobject: &str,
+        asked: RecordId,
+        field: &str,
+        from: u64,
+        each: &mut dyn FnMut(u64, &[u8]) -> Result<()>,
+    ) -> Result<()> {
+        if self.silent {
+            return Err(Error::new(Kind::Unsupported, "this source gives no file bodies"));
+        }
+        assert_eq!(
+            (field, from),
+            (
+                if sobject == "Attachment" {
+                    "Body"
+                } else {
+                    "VersionData"
+                },
+                0
+            )
+        );
+        if let Some(left) = &mut self.left {
+            *left = left
+                .checked_sub(1)
+                .ok_or_else(|| Error::new(Kind::Quota, "the ceiling is reached"))?;
+        }
+        self.calls += 1;
+        self.asked.push(asked);
+        if self.refused.contains(&asked) {
+            return Err(Error::new(Kind::Denied, "403 FORBIDDEN"));
+        }
+        let (prefix, files) = self.files(sobject);
+        let (_, file) = files.iter().find(|(n, _)| id(prefix, **n) == asked).unwrap();
+        let mut body = file.body.clone();
+        if self.spoilt.contains(&asked) {
+            body[0] ^= 1;
+        }
+        // It breaks off in the middle, and comes from its beginning again.
+        each(0, &body[..body.len() / 2])?;
+        let mut at = 0;
+        for piece in body.chunks(100_000) {
+            each(at, piece)?;
+            at += piece.len() as u64;
+        }
+        Ok(())
+    }
+}
+
+fn vault() -> (Arc<Memory>, Vault) {
+    let store = Arc::new(Memory::new());
+    let clock = Clock::driven(Stamp::from_millis(1_700_000_000_000), 1);
+    let options = VaultOptions {
+        clock,
+        ..VaultOptions::default()
+    };
+    (
+        store.clone(),
+        Vault::create(store, &Secret::None, options).unwrap(),
+    )
+}
+
+/// One more snapshot, and how many bodies it asked for.
+fn take(vault: &Vault, org: &mut Org) -> (Report, usize) {
+    org.now += 3_600_000;
+    let before = org.asked.len();
+    let options = BackupOptions {
+        overlap_millis: 0,
+        ..BackupOptions::default()
+    };
+    let report = backup(vault, org, &options, &mut |_| ()).unwrap();
+    (report, org.asked.len() - before)
+}
+
+fn org_id() -> OrgId {
+    "00D000000000001".parse().unwrap()
+}
+
+fn body(vault: &Vault, snapshot: u64, sobject: &str, id: RecordId) -> Result<Vec<u8>> {
+    let info = vault.find_snapshot(org_id(), &snapshot.to_string())?;
+    let field = if sobject == "Attachment" {
+        "Body"
+    } else {
+        "VersionData"
+    };
+    let mut out = Vec::new();
+    let state = State::at(vault, &info);
+    let length = bodies::body(vault, &state, sobject, field, id, &mut |piece| {
+        out.extend_from_slice(piece);
+        Ok(())
+    })?;
+    assert_eq!(length, out.len() as u64);
+    Ok(out)
+}
+
+/// Every body of the org is in the newest snapshot, byte for byte.
+#[track_caller]
+fn all_there(vault: &Vault, org: &Org) {
+    let newest = vault.snapshots(org_id()).unwrap().last().unwrap().number;
+    for sobject in ["ContentVersion", "Attachment"] {
+        let (prefix, files) = org.files(sobject);
+        for (n, file) in files.iter().filter(|(_, file)| !file.deleted && !file.elsewhere) {
+            let found = body(vault, newest, sobject, id(prefix, *n));
+            assert!(found.unwrap() == file.body, "{sobject} {n}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_fetched_twice() {
+    let (_, vault) = vault();
+    let mut org = Org::new();
+    org.version(1, 1, noise(1, 3_000_000));
+    org.version(2, 2, noise(2, 40));
+    org.version(3, 3, Vec::new());
+    org.attachment(1, noise(3, 500));
+    org.attachment(2, noise(4, 600));
+    let (report, files) = take(&vault, &mut org);
+    assert_eq!((files, report.complete(), report.spent.files), (4, true, 4));
+    all_there(&vault, &org);
+
+    // A quiet day, a title that is edited, a full read.
+    assert_eq!(take(&vault, &mut org).1, 0);
+    org.touch(1, |file| file.name = "other.txt".into());
+    let (report, files) = take(&vault, &mut org);
+    assert_eq!((files, report.complete()), (0, true));
+    let full = BackupOptions {
+        full: true,
+        ..BackupOptions::default()
+    };
+    backup(&vault, &mut org, &full, &mut |_| ()).unwrap();
+    assert_eq!(org.asked.len(), 4);
+
+    // A new version of equal content in the same document; of the same content in another; of other content.
+    org.version(4, 1, noise(1, 3_000_000));
+    assert_eq!(take(&vault, &mut org).1, 0);
+    org.version(5, 9, noise(1, 3_000_000));
+    let (report, files) = take(&vault, &mut org);
+    assert!(
+        files == 1 && report.bytes_added < 100_000,
+        "{}",
+        report.bytes_added
+    );
+    org.version(6, 1, noise(5, 3_000_000));
+    assert_eq!(take(&vault, &mut org).1, 1);
+
+    // Two new versions of one new document and equal content in one capture.
+    org.version(7, 7, noise(7, 70));
+    org.version(8, 7, noise(7, 70));
+    assert_eq!(take(&vault, &mut org).1, 1);
+
+    // An attachment whose stamp moved, and one whose length did.
+    let again = org.attachments[&1].body.clone();
+    org.attachment(1, again);
+    assert_eq!(take(&vault, &mut org).1, 1);
+    org.attachment(2, noise(8, 601));
+    assert_eq!(take(&vault, &mut org).1, 1);
+    all_there(&vault, &org);
+    assert_eq!(
+        body(&vault, 1, "Attachment", id("00P", 2)).unwrap(),
+        noise(4, 600)
+    );
+
+    // Deleted, and back.
+    org.touch(2, |file| file.deleted = true);
+    take(&vault, &mut org);
+    let gone = body(
+        &vault,
+        vault.snapshots(org_id()).unwrap().last().unwrap().number,
+        "ContentVersion",
+        id("068", 2),
+    );
+    assert_eq!(gone.unwrap_err().kind(), Kind::NotFound);
+    org.touch(2, |file| file.deleted = false);
+    assert_eq!(take(&vault, &mut org).1, 0);
+    all_there(&vault, &org);
+    let report = check(
+        &vault,
+        &CheckOptions {
+            level: Level::All,
+            ..CheckOptions::default()
+        },
+    )
+    .unwrap();
+    assert!(report.is_sound() && report.states_unproved == 0, "{report:?}");
+}
+
+#[test]
+fn what_cannot_be_had_is_said_and_asked_for_again_now_and_then() {
+    let (_, vault) = vault();
+    let mut org = Org::new();
+    for n in 0..12 {
+        org.attachment(n, noise(n, 100 + n as usize));
+    }
+    org.version(1, 1, noise(50, 5000));
+    org.version(2, 2, noise(51, 10));
+    org.versions.get_mut(&2).unwrap().elsewhere = true;
+    org.spoilt.insert(id("068", 1));
+    org.refused.extend((0..12).map(|n| id("00P", n)));
+    let (report, files) = take(&vault, &mut org);
+    assert!(files == 13 && !report.complete());
+    let told: Vec<_> = report
+        .missing_bodies
+        .iter()
+        .map(|m| (m.sobject.as_str(), m.rows, m.reason.as_str()))
+        .collect();
+    assert_eq!(told[0], ("Attachment.Body", 12, "403 FORBIDDEN"));
+    assert!(
+        told[1].0 == "ContentVersion.VersionData" && told[1].2.contains("another length or MD5"),
+        "{told:?}"
+    );
+    let standing = |report: &Report, name: &str| {
+        let one = report.sobjects.iter().find(|s| s.name == name).unwrap();
+        one.standing.clone()
+    };
+    assert_eq!(standing(&report, "Attachment.Body"), "short 12");
+    let error = body(&vault, 1, "Attachment", id("00P", 3)).unwrap_err();
+    assert_eq!(error.kind(), Kind::NotFound);
+    // Five are tried, and the spoilt one.
+    let (report, files) = take(&vault, &mut org);
+    assert!(files == 6 && report.missing_bodies[0].rows == 12);
+    // The third of them comes, and so do those behind it.
+    org.refused.retain(|asked| *asked < id("00P", 2));
+    org.spoilt.clear();
+    let (report, files) = take(&vault, &mut org);
+    assert_eq!(
+        (
+            files,
+            report.missing_bodies[0].rows,
+            standing(&report, "Attachment.Body")
+        ),
+        (13, 2, "short 2".into())
+    );
+    org.refused.clear();
+    let (report, files) = take(&vault, &mut org);
+    assert!(files == 2 && report.complete() && report.missing_bodies.is_empty());
+    all_there(&vault, &org);
+}
+
+#[test]
+fn a_source_without_bodies_and_a_user_who_wants_none() {
+    let (_, vault) = vault();
+    let mut org = Org::new();
+    org.attachment(1, noise(1, 10));
+    org.silent = true;
+    let (report, _) = take(&vault, &mut org);
+    let told = &report.missing_bodies[0];
+    assert_eq!(
+        (told.rows, told.reason.as_str()),
+        (1, "this source gives no file bodies")
+    );
+    org.silent = false;
+    let without = BackupOptions {
+        files: false,
+        ..BackupOptions::default()
+    };
+    let report = backup(&vault, &mut org, &without, &mut |_| ()).unwrap();
+    assert!(org.asked.is_empty() && report.missing_bodies.is_empty());
+    assert_eq!(take(&vault, &mut org).1, 1);
+    all_there(&vault, &org);
+    // While none are wanted an attachment changes: that is not forgotten.
+    org.attachment(1, noise(2, 10));
+    backup(&vault, &mut org, &without, &mut |_| ()).unwrap();
+    assert_eq!(take(&vault, &mut org).1, 1);
+    all_there(&vault, &org);
+}
+
+#[test]
+fn a_capture_that_stops_goes_on_behind_the_last_durable_body() {
+    let mut org = Org::new();
+    for n in 0..30 {
+        org.attachment(n, noise(n, 2000 + n as usize));
+    }
+    org.version(1, 1, noise(99, 1_500_000));
+    for each in [1, 2, 7, 16] {
+        let (_, vault) = vault();
+        let mut org = org.clone();
+        let (mut runs, options) = (
+            1,
+            BackupOptions {
+                save_every: 1,
+                ..BackupOptions::default()
+            },
+        );
+        let report = loop {
+            org.left = Some(each);
+            (org.calls, org.before) = (0, org.asked.len());
+            match backup(&vault, &mut org, &options, &mut |_| ()) {
+                Ok(report) => break report,
+                Err(error) => assert_eq!(error.kind(), Kind::Quota),
+            }
+            runs += 1;
+            assert!(runs < 40, "{} asked for", org.asked.len());
+        };
+        assert_eq!((org.asked.len(), runs), (31, 31_u64.div_ceil(each)));
+        assert!(
+            report.complete() && report.spent.files == 31 && vault.snapshots(org_id()).unwrap().len() == 1
+        );
+        all_there(&vault, &org);
+    }
+}
+
+#[derive(Default)]
+struct Blobs(
+    BTreeSet<(ChunkKind, String)>,
+    Vec<halite_engine::base::id::PackId>,
+);
+
+impl Visit for Blobs {
+    fn chunk(&mut self, seen: &Seen<'_>) -> Result<()> {
+        if seen.kind == ChunkKind::Blob {
+            self.0.insert((seen.kind, seen.owner.sobject.unwrap().to_owned()));
+            self.1.extend(seen.at.iter().map(|at| at.pack));
+        }
+        Ok(())
+    }
+
+    fn draft(&mut self, _: OrgId, _: &halite_engine::base::id::PackId) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn blobs(vault: &Vault) -> Blobs {
+    let mut blobs = Blobs::default();
+    walk(vault, &vault.catalog(), &mut blobs).unwrap();
+    blobs
+}
+
+#[test]
+fn upkeep_keeps_what_is_named_and_takes_what_is_not() {
+    let (store, vault) = vault();
+    let mut org = Org::new();
+    org.attachment(1, noise(1, 2_500_000));
+    org.attachment(2, noise(2, 2_500_000));
+    take(&vault, &mut org);
+    org.attachment(1, noise(3, 2_500_000));
+    take(&vault, &mut org);
+    assert_eq!(blobs(&vault).0.len(), 1);
+    let full = |store: &Memory| -> u64 {
+        let packs = store.list("packs/").unwrap();
+        packs.iter().map(|name| store.size(name).unwrap()).sum()
+    };
+    let before = full(&store);
+
+    // The first snapshot goes, and with it the body that it alone had.
+    let policy = Policy {
+        last: 1,
+        ..Policy::default()
+    };
+    retain::execute(&vault, &retain::plan(&vault, org_id(), &policy).unwrap()).unwrap();
+    let all = CompactOptions {
+        all: true,
+        keep_single: 0,
+    };
+    compact(&vault, &all, &mut |_| ()).unwrap();
+    for _ in 0..3 {
+        let options = PruneOptions {
+            max_unused: 0.0,
+            grace: 0,
+        };
+        prune(&vault, &options).unwrap();
+    }
+    let after = full(&store);
+    assert!(after + 2_300_000 < before, "{before} to {after}");
+    all_there(&vault, &org);
+    assert_eq!(take(&vault, &mut org).1, 0);
+
+    // A record that is erased takes its body along; the same body of another stays.
+    org.attachment(3, noise(2, 2_500_000));
+    take(&vault, &mut org);
+    let gone = erase(
+        &vault,
+        org_id(),
+        &[id("00P", 1), id("00P", 2)],
+        &EraseOptions::default(),
+        &mut |_| (),
+    )
+    .unwrap();
+    assert!(gone.proof.holds() && gone.records == 4, "{gone:?}");
+    org.attachments.remove(&1);
+    org.attachments.remove(&2);
+    all_there(&vault, &org);
+    assert!(full(&store) + 2_300_000 < after, "{}", full(&store));
+    let report = check(
+        &vault,
+        &CheckOptions {
+            level: Level::All,
+            ..CheckOptions::default()
+        },
+    )
+    .unwrap();
+    assert!(report.is_sound(), "{report:?}");
+}
+
+#[test]
+fn a_body_that_is_lost_is_fetched_again() {
+    let (store, vault) = vault();
+    let mut org = Org::new();
+    org.attachment(1, noise(1, 3_000_000));
+    org.version(1, 1, noise(2, 1000));
+    take(&vault, &mut org);
+    let pack = blobs(&vault).1[0];
+    let (name, bytes) = (pack_name(&pack), store.get(&pack_name(&pack)).unwrap());
+    let mut spoilt = bytes;
+    spoilt[300_000] ^= 1;
+    store.delete(&name).unwrap();
+    store.put_new(&name, &spoilt).unwrap();
+    let error = body(&vault, 1, "Attachment", id("00P", 1)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Corrupt, "{error}");
+    let report = repair(&vault).unwrap();
+    assert_eq!((report.losses_entered, report.packs_condemned), (1, 1));
+    assert!(body(&vault, 1, "Attachment", id("00P", 1)).is_err());
+    assert_eq!(
+        body(&vault, 1, "ContentVersion", id("068", 1)).unwrap(),
+        noise(2, 1000)
+    );
+    assert_eq!(take(&vault, &mut org).1, 1);
+    all_there(&vault, &org);
+    // What is there again is no loss any more, in the old state too.
+    assert_eq!(repair(&vault).unwrap().losses_taken_back, 1);
+    assert_eq!(
+        body(&vault, 1, "Attachment", id("00P", 1)).unwrap(),
+        noise(1, 3_000_000)
+    );
+    assert_eq!(take(&vault, &mut org).1, 0);
+}
+
+#[test]
+fn a_prune_spares_pieces_on_which_a_backup_relies_meanwhile() {
+    let (_, vault) = vault();
+    let mut org = Org::new();
+    org.attachment(1, noise(1, 2_500_000));
+    org.attachment(2, noise(2, 10));
+    take(&vault, &mut org);
+    org.attachment(1, noise(3, 10));
+    take(&vault, &mut org);
+    let policy = Policy {
+        last: 1,
+        ..Policy::default()
+    };
+    retain::execute(&vault, &retain::plan(&vault, org_id(), &policy).unwrap()).unwrap();
+    let all = CompactOptions {
+        all: true,
+        keep_single: 0,
+    };
+    compact(&vault, &all, &mut |_| ()).unwrap();
+    let at_once = PruneOptions {
+        max_unused: 0.0,
+        grace: 0,
+    };
+    // When this is planned nothing names the pieces of the first body; when it is done something does.
+    let plan = halite_engine::ops::prune::plan(&vault, &at_once).unwrap();
+    org.attachment(3, noise(1, 2_500_000));
+    let (report, _) = take(&vault, &mut org);
+    assert!(
+        report.bytes_added < 100_000,
+        "they are there: {}",
+        report.bytes_added
+    );
+    halite_engine::ops::prune::execute(&vault, &plan).unwrap();
+    for _ in 0..2 {
+        prune(&vault, &at_once).unwrap();
+    }
+    all_there(&vault, &org);
+}
+
+#[test]
+fn an_import_says_nothing_of_bodies() {
+    let (_, vault) = vault();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("Attachment.Body.ndjson"),
+        "{\"Id\":\"00P000000000001\",\"Pieces\":\"x\"}\n",
+    )
+    .unwrap();
+    let at = "2026-01-02".parse().unwrap();
+    let error = halite_engine::ops::import::import(&vault, org_id(), at, dir.path(), false, &mut |_| ());
+    assert_eq!(error.unwrap_err().kind(), Kind::Invalid);
+}
