@@ -700,3 +700,37 @@ fn an_import_says_nothing_of_bodies() {
     let error = halite_engine::ops::import::import(&vault, org_id(), at, dir.path(), false, &mut |_| ());
     assert_eq!(error.unwrap_err().kind(), Kind::Invalid);
 }
+
+#[test]
+fn an_export_writes_each_under_its_id_with_its_ending() {
+    let (_, vault) = vault();
+    let mut org = Org::new();
+    org.attachment(1, noise(1, 500));
+    org.version(1, 1, noise(2, 600));
+    org.version(2, 2, noise(3, 700));
+    org.versions.get_mut(&2).unwrap().name = "../no.t/x".into();
+    take(&vault, &mut org);
+    let dir = tempfile::tempdir().unwrap();
+    let state = State::at(&vault, &vault.snapshots(org_id()).unwrap()[0]);
+    let written = halite_engine::ops::export::files(&vault, &state, None, dir.path()).unwrap();
+    assert_eq!(
+        written,
+        [
+            ("Attachment.Body".into(), 1),
+            ("ContentVersion.VersionData".into(), 2)
+        ]
+    );
+    for (path, wanted) in [
+        (format!("Attachment.Body/{}.txt", id("00P", 1)), noise(1, 500)),
+        (
+            format!("ContentVersion.VersionData/{}.txt", id("068", 1)),
+            noise(2, 600),
+        ),
+        (
+            format!("ContentVersion.VersionData/{}", id("068", 2)),
+            noise(3, 700),
+        ),
+    ] {
+        assert!(std::fs::read(dir.path().join(&path)).unwrap() == wanted, "{path}");
+    }
+}

@@ -9,6 +9,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
 use crate::format::blob::holds_bodies;
 use crate::ops::bodies::Body;
 use crate::ops::state::State;
@@ -64,7 +65,7 @@ fn one(state: &State<'_>, name: &str, part: &Path) -> Result<u64> {
     Ok(count)
 }
 
-/// Writes the bodies of files of `state` (or of `only` those sObjects) as `<sObject>.<field>/<Id>` into the folder `dir`;
+/// Writes the bodies of files of `state` (or of `only` those sObjects) as `<sObject>.<field>/<Id>[.ext]` into the folder `dir`;
 /// returns names and counts.
 pub fn files(
     vault: &Vault,
@@ -83,7 +84,8 @@ pub fn files(
         state.each(&name, &mut |record| {
             let body: Body = serde_json::from_str(&record.json)
                 .map_err(|e| Error::corrupt(record.id, format_args!("the record of its body: {e}")))?;
-            let path = folder.join(record.id.to_string());
+            let name = format!("{}{}", record.id, extension(state, of, record.id)?);
+            let path = folder.join(name);
             let failed = |e| Error::io(path.display(), e);
             let mut out = fs::File::create_new(&path).map_err(failed)?;
             body.read(vault, &mut |bytes| out.write_all(bytes).map_err(failed))
@@ -94,4 +96,22 @@ pub fn files(
         done.push((name, count));
     }
     Ok(done)
+}
+
+/// What the file of a row ends with, by the name that the row gives it: with its dot, if it is short and plain.
+fn extension(state: &State<'_>, sobject: &str, id: RecordId) -> Result<String> {
+    #[derive(Default, serde::Deserialize)]
+    #[serde(rename_all = "PascalCase", default)]
+    struct Named {
+        path_on_client: Option<String>,
+        name: Option<String>,
+    }
+    let Some(row) = state.get(sobject, id)? else {
+        return Ok(String::new());
+    };
+    let Named { path_on_client, name } = serde_json::from_str(&row.json).unwrap_or_default();
+    let name = path_on_client.or(name).unwrap_or_default();
+    let end = name.rsplit_once('.').map_or("", |(_, end)| end);
+    let plain = (1..=10).contains(&end.len()) && end.bytes().all(|b| b.is_ascii_alphanumeric());
+    Ok(if plain { format!(".{end}") } else { String::new() })
 }
