@@ -5,9 +5,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up fails")]
 
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
-use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Org, Server, Settings};
+use halite_engine::ops::capture::unfinished;
+use halite_engine::store::local::Local;
+use halite_engine::vault::{Secret, Vault, VaultOptions};
+use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Org, Script, Server, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -79,6 +86,11 @@ impl Place {
             CLIENT_ID,
         ];
         self.ends(0, &[&sign_in[..], more].concat())
+    }
+
+    fn vault(&self) -> Vault {
+        let place = Local::open(&self.dir.path().join("vault")).unwrap();
+        Vault::open(Arc::new(place), &Secret::None, VaultOptions::default()).unwrap()
     }
 
     pub(crate) fn snapshots(&self) -> usize {
@@ -294,6 +306,115 @@ fn one_connection_that_fails_does_not_keep_others() {
 }
 
 #[test]
+fn a_write_that_fails_is_over_with_the_next_backup() {
+    let place = Place::new();
+    let now = ["--schedule", "@yearly", "--first", "now", "--only", "Account"];
+    place.connect(&now);
+    let other = Org::sample();
+    let server = Server::start(other.clone()).unwrap();
+    let bolt = ["connect", "bolt", "--client-id", CLIENT_ID, "--environment"];
+    place.ends(0, &[&bolt[..], &[&server.url()], &now].concat());
+    // Nothing can be written in a folder that is a file.
+    let folder = place.dir.path().join("vault/tmp");
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(&folder, "").unwrap();
+    let mut child = place
+        .command(&["run", "--once"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut said = String::new();
+    // The second org answers nothing before the folder is there again.
+    other.configure(|_| {
+        while !said.contains("acme: failed") {
+            said.push_str(&lines.next().unwrap().unwrap());
+        }
+        fs::remove_file(&folder).unwrap();
+    });
+    lines.for_each(|line| said.push_str(&line.unwrap()));
+    assert!(said.contains("bolt: snapshot 1, complete"), "{said}");
+    assert_eq!(child.wait().unwrap().code(), Some(1), "{said}");
+    // The log could not be told of the failure: it is due as before.
+    assert_eq!(place.events(0, &["run", "--once"]), ["begun", "done", "end"]);
+}
+
+#[test]
+fn a_connection_that_cannot_be_read_keeps_no_other() {
+    let place = Place::new();
+    let now = ["--schedule", "@yearly", "--first", "now", "--only", "Account"];
+    place.connect(&now);
+    place.vault().put_grant("newer", b"9\n").unwrap();
+    let told = place.json(1, &["run", "--once"]);
+    let of = |name: &str, event: &str| {
+        told.iter()
+            .find(|t| t["connection"] == name && t["event"] == event)
+            .unwrap_or_else(|| panic!("no {event} of {name} in {told:?}"))
+    };
+    let why = of("newer", "failed")["why"].as_str().unwrap();
+    assert!(why.contains("has version 9"), "{why}");
+    of("acme", "done");
+}
+
+/// Runs what is due against an org that falls silent in the middle, ends it with that signal once something was saved,
+/// and gives how it ended and what it said.
+#[cfg(unix)]
+fn ended_in_the_middle(place: &Place, signal: &str) -> (Option<i32>, String) {
+    place.org.script(Script {
+        contains: "/composite".into(),
+        after: 20,
+        times: 10_000,
+        ..Script::new(Fault::Delay(Duration::from_secs(3600)))
+    });
+    let mut child = place
+        .command(&["run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let vault = place.vault();
+    let org = place.org.org_id().parse().unwrap();
+    while unfinished(&vault, org).unwrap().is_empty() {
+        vault.refresh().unwrap();
+        std::thread::yield_now();
+    }
+    let kill = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    place.org.clear_faults();
+    (child.wait().unwrap().code(), said)
+}
+
+#[cfg(unix)]
+#[test]
+fn a_capture_that_was_stopped_or_killed_goes_on() {
+    for (signal, outcome) in [("-TERM", Some("paused")), ("-KILL", None)] {
+        let place = Place::new();
+        place.connect(&["--schedule", "@yearly", "--first", "2026-01-01"]);
+        let (status, said) = ended_in_the_middle(&place, signal);
+        assert_eq!((status, place.snapshots()), (outcome.map(|_| 0), 0), "{said}");
+        let listed = place.json(0, &["connections"])[0][0].clone();
+        assert_eq!(listed["last"]["outcome"].as_str(), outcome, "{listed}");
+        if outcome.is_some() {
+            assert!(said.ends_with("stopped\n"), "{said}");
+        }
+        let told = place.json(0, &["run", "--once"]);
+        let of = |event: &str| told.iter().filter(|t| t["event"] == event).count();
+        assert_eq!((of("begun"), of("done"), of("end")), (1, 1, 1), "{told:?}");
+        assert!(
+            told.iter().any(|t| t["unfinished"]["done"].is_u64()),
+            "it went on: {told:?}"
+        );
+        assert_eq!(place.snapshots(), 1, "one run for all that were missed");
+        assert_eq!(place.events(0, &["run", "--once"]), ["end"]);
+    }
+}
+
+#[test]
 fn the_log_says_who_did_what_and_how_it_ended() {
     let place = Place::new();
     place.connect(&["--only", "Account"]);
@@ -425,7 +546,6 @@ fn no_secret_is_ever_said() {
 #[cfg(unix)]
 #[test]
 fn a_run_ends_clean_when_it_is_told_to() {
-    use std::io::{BufRead, BufReader};
     let place = Place::new();
     place.connect(&["--schedule", "0 2 1 1 *", "--only", "Account"]);
     let mut child = place

@@ -105,6 +105,26 @@ fn a_backup_that_fails_anywhere_loses_nothing() {
 }
 
 #[test]
+fn a_vault_that_is_opened_anew_writes_again() {
+    let (store, mut model, first) = begin(1);
+    let vault = open(store.clone());
+    store.fail_at(1, Fault::Before);
+    let mut attempt = |vault: &Vault| {
+        model.now += 1000;
+        backup(vault, &mut model, &BackupOptions::default(), &mut |_| ())
+    };
+    attempt(&vault).unwrap_err();
+    let refused = attempt(&vault).unwrap_err();
+    assert!(
+        refused.message().contains("after an earlier failure"),
+        "{refused}"
+    );
+    let anew = vault.reopen().unwrap();
+    attempt(&anew).unwrap();
+    assert_eq!((state(&anew, 1), state(&anew, 2)), (first, model.truth()));
+}
+
+#[test]
 fn a_damaged_copy_of_metadata_is_read_from_the_other() {
     let (store, _, first) = begin(1);
     let packs = store.memory().list("packs/").unwrap();

@@ -57,7 +57,7 @@ pub fn list(job: &Job) -> Result<End> {
         let last = log
             .iter()
             .rev()
-            .find(|line| line.verb == "backup" && line.connection == name);
+            .find(|line| line.verb == "backup" && line.connection == name && line.org == Some(kept.org));
         if let Some(last) = last {
             let (ended, detail) = (last.ended.name(), &last.detail);
             job.out
@@ -119,7 +119,7 @@ pub fn next(vault: &Vault, name: &str, kept: &Connection) -> Result<Option<Strin
     let Some(timetable) = &kept.settings.schedule else {
         return Ok(None);
     };
-    let past = Past::of(&vault.catalog().activity()?, name);
+    let past = Past::of(&vault.catalog().activity()?, name, kept.org);
     let due = past.due(&timetable.schedule()?, timetable.first(), false);
     Ok(due.at.is_some().then(|| due.at.to_string()))
 }

@@ -13,7 +13,7 @@ use jiff::tz::{AmbiguousOffset, TimeZone};
 use crate::base::error::{Error, Result};
 use crate::base::stamp::Stamp;
 
-pub use due::{Due, Past};
+pub use due::{AGAIN, Due, Past};
 
 /// When something is to be done, again and again.
 ///

@@ -45,6 +45,11 @@ impl ChunkCache {
         }
     }
 
+    /// How many bytes it holds at most.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
     /// The chunk, from memory or by `load`. What `load` gives must be the chunk of that name.
     pub fn get_or_load(&self, id: ChunkId, load: impl FnOnce() -> Result<Vec<u8>>) -> Result<Arc<[u8]>> {
         if let Some(bytes) = self.get(&id) {

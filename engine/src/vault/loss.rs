@@ -28,6 +28,11 @@ impl Tolerance {
         }
     }
 
+    /// Whether reads go on.
+    pub fn despite(&self) -> bool {
+        self.despite
+    }
+
     /// Notes that something lost is passed over.
     ///
     /// # Errors

@@ -72,6 +72,8 @@ impl Default for VaultOptions {
 /// ```
 pub struct Vault {
     pub(crate) backend: Arc<dyn Backend>,
+    /// The same below the latch, for whoever opens it anew.
+    place: Arc<dyn Backend>,
     pub(crate) keys: Arc<Keys>,
     pub(crate) clock: Clock,
     pub(crate) asked_by: String,
@@ -131,7 +133,7 @@ impl Vault {
     pub(super) fn open_with(
         backend: Arc<dyn Backend>,
         id: [u8; 16],
-        keys: Keys,
+        keys: impl Into<Arc<Keys>>,
         options: VaultOptions,
     ) -> Result<Self> {
         let vault = Self::assemble(backend, id, keys, options);
@@ -139,10 +141,30 @@ impl Vault {
         Ok(vault)
     }
 
+    /// The same vault, opened anew without asking for its secret again: what writes through it goes on after a failed
+    /// write, from what the place holds now. What was passed over so far is not known to it.
+    ///
+    /// # Errors
+    /// As of [`Vault::open`]; `Auth` too where the vault was given another master key meanwhile.
+    pub fn reopen(&self) -> Result<Self> {
+        // The file of an index is locked as long as somebody has it open.
+        *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let options = VaultOptions {
+            cache_dir: self.cache_dir.clone(),
+            cache_bytes: self.cache.max(),
+            level: self.level,
+            despite_losses: self.tolerance.despite(),
+            asked_by: self.asked_by.clone(),
+            clock: self.clock.clone(),
+            cancel: Arc::clone(&self.cancel),
+        };
+        Self::open_with(Arc::clone(&self.place), self.id, Arc::clone(&self.keys), options)
+    }
+
     pub(super) fn assemble(
         backend: Arc<dyn Backend>,
         id: [u8; 16],
-        keys: Keys,
+        keys: impl Into<Arc<Keys>>,
         options: VaultOptions,
     ) -> Self {
         let nowhere = Location {
@@ -165,8 +187,9 @@ impl Vault {
             nodes: BTreeMap::new(),
         };
         Self {
-            backend: Arc::new(Latched::new(backend)),
-            keys: Arc::new(keys),
+            backend: Arc::new(Latched::new(Arc::clone(&backend))),
+            place: backend,
+            keys: keys.into(),
             clock: options.clock,
             asked_by: options.asked_by,
             cancel: options.cancel,

@@ -4,11 +4,12 @@
 //! however many times were missed, one run makes up for them. It runs nothing.
 
 use super::Schedule;
+use crate::base::id::OrgId;
 use crate::base::stamp::Stamp;
 use crate::format::mark::{ActivityEntry, Ended};
 
-/// How long after a pause or a failure another attempt is made.
-const AGAIN: i64 = 3_600_000;
+/// How long after a pause or a failure another attempt is made, in milliseconds.
+pub const AGAIN: i64 = 3_600_000;
 /// Failed attempts at one due time, after which the next due time is waited for.
 const ATTEMPTS: u32 = 3;
 
@@ -33,15 +34,16 @@ pub struct Due {
 }
 
 impl Past {
-    /// From the activity log, oldest line first.
-    pub fn of(log: &[ActivityEntry], connection: &str) -> Self {
+    /// From the activity log, oldest line first. A name that stood for another org before begins anew.
+    pub fn of(log: &[ActivityEntry], connection: &str, org: OrgId) -> Self {
         let mut past = Self {
             ran: Stamp::NONE,
             ended: Ended::Done,
             open: None,
         };
-        let ours =
-            |line: &&ActivityEntry| line.verb == "backup" && line.as_set && line.connection == connection;
+        let ours = |line: &&ActivityEntry| {
+            line.verb == "backup" && line.as_set && line.connection == connection && line.org == Some(org)
+        };
         for line in log.iter().filter(ours) {
             match line.ended {
                 Ended::Done | Ended::Partly => {
@@ -99,9 +101,14 @@ mod tests {
         format!("2026-01-{text}:00Z").parse().unwrap()
     }
 
+    fn org(text: &str) -> OrgId {
+        text.parse().unwrap()
+    }
+
     fn line(began: &str, ended: Ended) -> ActivityEntry {
         ActivityEntry {
             verb: "backup".into(),
+            org: Some(org("00D000000000001")),
             connection: "acme".into(),
             as_set: true,
             began: at(began),
@@ -113,7 +120,7 @@ mod tests {
 
     fn due(log: &[ActivityEntry], eager: bool) -> (String, bool) {
         let nightly = Schedule::parse("0 2 * * *", "UTC").unwrap();
-        let due = Past::of(log, "acme").due(&nightly, at("05T02:00"), eager);
+        let due = Past::of(log, "acme", org("00D000000000001")).due(&nightly, at("05T02:00"), eager);
         (due.at.to_string()[8..16].to_owned(), due.again)
     }
 
@@ -161,6 +168,9 @@ mod tests {
         other.connection = "bolt".into();
         let mut part = line("05T02:00", Ended::Done);
         part.as_set = false;
-        assert_eq!(due(&[other, part], false), is("05T02:00", false));
+        // The name stood for another org, which was left in the middle of a capture.
+        let mut before = line("05T02:00", Ended::Paused);
+        before.org = Some(org("00D000000000002"));
+        assert_eq!(due(&[other, part, before], false), is("05T02:00", false));
     }
 }
