@@ -14,7 +14,7 @@ use std::time::Duration;
 use halite_engine::ops::capture::unfinished;
 use halite_engine::store::local::Local;
 use halite_engine::vault::{Secret, Vault, VaultOptions};
-use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Org, Script, Server, Settings};
+use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Fault, Org, Plan, Script, Server, Settings};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -29,7 +29,11 @@ pub(crate) struct Place {
 impl Place {
     /// A vault, and a sample org that answers.
     pub(crate) fn new() -> Self {
-        let org = Org::sample();
+        Self::of(Org::sample())
+    }
+
+    /// The same for another org.
+    fn of(org: Org) -> Self {
         let server = Server::start(org.clone()).unwrap();
         let place = Self {
             dir: tempfile::tempdir().unwrap(),
@@ -264,6 +268,29 @@ fn a_run_that_reaches_the_ceiling_goes_on_with_the_next() {
     assert_eq!(told[0]["again"], true);
     assert_eq!(place.snapshots(), 1);
     assert_eq!(place.events(0, &["run", "--once"]), ["end"]);
+}
+
+#[test]
+fn files_are_foretold_until_they_are_there() {
+    let place = Place::of(Org::generate(&Plan {
+        records: 200,
+        files: 0.4,
+        ..Plan::default()
+    }));
+    place.connect(&["--only", "ContentVersion,Attachment"]);
+    let foretold = |flags: &[&str]| {
+        let args = [&["backup", "acme", "--dry-run"], flags].concat();
+        place.json(0, &args)[0]["forecast"]["files"].as_u64().unwrap()
+    };
+    let (files, without) = (foretold(&[]), foretold(&["--no-files"]));
+    let report = place.json(0, &["backup", "acme"]).remove(0);
+    let fetched = report["spent"]["files"].as_u64().unwrap();
+    assert!(
+        fetched > 10 && files >= fetched && files <= fetched * 2 && without == 0,
+        "{files} foretold, {fetched} fetched, {without} without files"
+    );
+    assert_eq!(report["forecast"]["files"], files);
+    assert_eq!(foretold(&[]), 0);
 }
 
 #[test]
@@ -578,10 +605,18 @@ fn progress_is_lines_or_json_where_it_is_asked_for() {
         assert_eq!(output.status.code(), Some(0), "{}", both(&output));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(told("lines").starts_with("0 of 2 done; 2 sObjects to read\n"));
-    for line in told("json").lines() {
+    let lines = told("lines");
+    let mut lines = lines.lines();
+    assert!(
+        lines
+            .next()
+            .unwrap()
+            .starts_with("forecast for 2 sObjects: about ")
+    );
+    assert_eq!(lines.next(), Some("0 of 2 done; 2 sObjects to read"));
+    for line in told("json").lines().skip(1) {
         let value: Value = serde_json::from_str(line).unwrap();
         assert_eq!(value["of"], 2, "{line}");
     }
-    assert_eq!(told("none"), "");
+    assert_eq!(told("none").lines().count(), 1, "the forecast alone");
 }

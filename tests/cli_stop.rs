@@ -123,7 +123,9 @@ fn an_org_that_refuses_leaves_no_snapshot_and_is_named_in_one_line() {
             "{path} {fault:?}: {}",
             error(&output)
         );
-        assert_eq!(error(&output).lines().count(), 1, "{}", error(&output));
+        let text = error(&output);
+        let lines = text.lines().filter(|line| !line.starts_with("forecast "));
+        assert_eq!(lines.count(), 1, "{text}");
         assert_eq!(place.snapshots(), 1, "{path} {fault:?}");
     }
     assert_eq!(place.run(&["backup", "acme"]).status.code(), Some(0));

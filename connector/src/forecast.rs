@@ -19,6 +19,8 @@ pub struct Planned<'a> {
     pub sobject: &'a str,
     /// Whether all its rows are read, and not only what changed.
     pub whole: bool,
+    /// Whether the bodies of all its files are fetched, if it has any, and not only those that are new.
+    pub bodies: bool,
 }
 
 /// What a backup is expected to spend.
@@ -26,7 +28,7 @@ pub struct Planned<'a> {
 /// ```
 /// use halite_connector::Forecast;
 /// // A quiet org of 500 sObjects, each read from where the last backup stood.
-/// let quiet = Forecast { calls: 161, jobs: 0, rows: 0 };
+/// let quiet = Forecast { calls: 161, jobs: 0, rows: 0, files: 0 };
 /// assert!(quiet.calls < 5000 / 2);
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +39,17 @@ pub struct Forecast {
     pub jobs: u64,
     /// Live rows of what is read whole, by the org's estimate.
     pub rows: u64,
+    /// Those of the calls that fetch the body of a file.
+    pub files: u64,
+}
+
+/// sObjects whose rows have a body each (Object Reference: a field of the type base64).
+const WITH_BODIES: [&str; 4] = ["Attachment", "ContentVersion", "Document", "StaticResource"];
+
+impl Planned<'_> {
+    fn fetches_bodies(&self) -> bool {
+        self.bodies && WITH_BODIES.contains(&self.sobject)
+    }
 }
 
 /// Who is signed in, the clock and the rights twice, the list of sObjects.
@@ -60,7 +73,8 @@ pub fn forecast<S: Session>(
     planned: &[Planned<'_>],
 ) -> Result<Forecast, Fault> {
     let parents = planned.iter().filter_map(|one| Need::of(one.sobject)?.parent);
-    let whole = planned.iter().filter(|one| one.whole).map(|one| one.sobject);
+    let counted = planned.iter().filter(|one| one.whole || one.fetches_bodies());
+    let whole = counted.map(|one| one.sobject);
     let names: Vec<&str> = whole.chain(parents).collect();
     let mut rows = BTreeMap::new();
     rest.record_counts(caller, &names, &mut |name, count| {
@@ -80,11 +94,15 @@ fn of_rows(known: &Known, planned: &[Planned<'_>], rows: &dyn Fn(&str) -> u64) -
             let queries = parents.div_ceil(need.at_once as u64);
             told.calls += parents.div_ceil(PAGE) + queries.div_ceil(QUERIES as u64);
         }
+        let count = rows(one.sobject);
+        if one.fetches_bodies() {
+            told.files += count;
+            told.calls += count;
+        }
         if !one.whole {
             small += 1;
             continue;
         }
-        let count = rows(one.sobject);
         whole += 1;
         told.rows += count;
         if known.takes(one.sobject) && known.is_worth(count) {
@@ -120,15 +138,20 @@ mod tests {
         let one = Planned {
             sobject: "Account",
             whole: false,
+            bodies: true,
         };
         let quiet = told(&[one; 500], &[]);
         assert_eq!(quiet.calls, 8 + 20 + 20 + 100 + 13);
-        assert_eq!((quiet.jobs, quiet.rows), (0, 0));
+        assert_eq!((quiet.jobs, quiet.rows, quiet.files), (0, 0, 0));
     }
 
     #[test]
     fn what_is_large_goes_by_jobs() {
-        let whole = |sobject| Planned { sobject, whole: true };
+        let whole = |sobject| Planned {
+            sobject,
+            whole: true,
+            bodies: false,
+        };
         let rows = [
             ("Account", 19_999),
             ("Contact", 1_000_000),
@@ -141,10 +164,24 @@ mod tests {
     }
 
     #[test]
+    fn each_body_costs_a_call() {
+        let files = |bodies| Planned {
+            sobject: "ContentVersion",
+            whole: false,
+            bodies,
+        };
+        let rows = [("ContentVersion", 300)];
+        let (with, without) = (told(&[files(true)], &rows), told(&[files(false)], &rows));
+        assert_eq!((with.files, without.files), (300, 0));
+        assert_eq!(with.calls, without.calls + 300);
+    }
+
+    #[test]
     fn links_cost_their_documents() {
         let link = Planned {
             sobject: "ContentDocumentLink",
             whole: false,
+            bodies: false,
         };
         let fixed = 8 + 2 + 1 + 1;
         assert_eq!(

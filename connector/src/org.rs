@@ -227,8 +227,8 @@ impl SalesforceOrg {
     /// ```no_run
     /// # fn told(org: &mut halite_connector::SalesforceOrg) -> halite_engine::Result<()> {
     /// use halite_connector::Planned;
-    /// let planned = [Planned { sobject: "Account", whole: true }, Planned { sobject: "Contact", whole: false }];
-    /// println!("about {} calls", org.forecast(&planned)?.calls);
+    /// let planned = Planned { sobject: "Account", whole: true, bodies: true };
+    /// println!("about {} calls", org.forecast(&[planned])?.calls);
     /// # Ok(())
     /// # }
     /// ```

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::args::{Backup, Progress};
 use crate::connection::{Connection, connection};
 use crate::job::Job;
-use crate::out::{End, Out, bytes, count};
+use crate::out::{End, Out, bytes, count, note};
 use crate::progress::Told;
 
 /// One backup as it is asked for.
@@ -83,7 +83,11 @@ pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     let mut events = serde_json::Map::new();
     let mut say = |text: &str, value: Value| {
         events.extend(value.as_object().cloned().unwrap_or_default());
-        job.out.line(text)
+        if flags.dry_run {
+            return job.out.line(text);
+        }
+        note(text);
+        Ok(())
     };
     if flags.dry_run {
         let mut source = sign_in(job, &vault, &flags.name, &how)?;
@@ -214,11 +218,17 @@ fn foretell(vault: &Vault, source: &mut SalesforceOrg, how: &How, say: &mut Say<
         let from = known.get(name).map_or(Stamp::NONE, |entry| entry.read_from);
         options.full || !from.is_some()
     };
+    // Those that are there are not fetched again.
+    let has_bodies = |name: &String| {
+        let kept = known.keys().filter_map(|kept| kept.split_once('.'));
+        kept.map(|(of, _)| of).any(|of| of == name)
+    };
     let planned: Vec<Planned<'_>> = names
         .iter()
         .map(|name| Planned {
             sobject: name,
             whole: whole(name),
+            bodies: options.files && !has_bodies(name),
         })
         .collect();
     let forecast = source.forecast(&planned)?;
@@ -242,11 +252,15 @@ fn foretell(vault: &Vault, source: &mut SalesforceOrg, how: &How, say: &mut Say<
     let objects = count(names.len() as u64, "sObject");
     let (calls, jobs) = (count(forecast.calls, "call"), count(forecast.jobs, "Bulk job"));
     let rows = count(forecast.rows, "row");
+    let files = match forecast.files {
+        0 => String::new(),
+        files => format!(", {} fetched", count(files, "file")),
+    };
     say(
-        &format!("forecast for {objects}: about {calls} and {jobs}, {rows} read whole{share}{end}"),
+        &format!("forecast for {objects}: about {calls} and {jobs}, {rows} read whole{files}{share}{end}"),
         json!({"forecast": {
             "sobjects": names.len(), "calls": forecast.calls, "jobs": forecast.jobs, "rows": forecast.rows,
-            "used": used, "allowed": allowed, "ceiling": ceiling, "reaches_ceiling": reaches,
+            "files": forecast.files, "used": used, "allowed": allowed, "ceiling": ceiling, "reaches_ceiling": reaches,
         }}),
     )?;
     Ok(forecast)

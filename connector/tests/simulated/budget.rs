@@ -38,7 +38,12 @@ fn a_forecast_is_about_what_is_spent() {
         let sobjects = org.sobjects().unwrap();
         let readable = sobjects.iter().filter(|info| info.unreadable.is_none());
         let names: Vec<&str> = readable.map(|info| info.name.as_str()).collect();
-        let planned: Vec<Planned<'_>> = names.iter().map(|&sobject| Planned { sobject, whole }).collect();
+        let plan = |&sobject| Planned {
+            sobject,
+            whole,
+            bodies: false,
+        };
+        let planned: Vec<Planned<'_>> = names.iter().map(plan).collect();
         let told = org.forecast(&planned).unwrap();
 
         // What a capture does.

@@ -201,6 +201,8 @@ fn set(field: &Field, text: &str) -> Result<u64, String> {
         let every = every.ok_or_else(|| format!("the step of {} `{part}`", field.what))?;
         let (first, last) = match range.split_once('-') {
             _ if range == "*" => (field.least, field.most),
+            // Sunday ends a week as well as it begins one: `sat-sun`.
+            Some((first, "sun")) => (number(field, first)?, number(field, "7")?),
             Some((first, last)) => (number(field, first)?, number(field, last)?),
             None if step.is_some() => (number(field, range)?, field.most),
             None => (number(field, range)?, number(field, range)?),
