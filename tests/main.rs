@@ -8,6 +8,7 @@ mod cli_connections;
 mod cli_damage;
 mod cli_demo;
 mod cli_rights;
+mod cli_run;
 mod cli_sign_in;
 mod cli_stop;
 mod cli_upkeep;
