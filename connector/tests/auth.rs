@@ -224,3 +224,45 @@ fn grants_survive_their_bytes_and_show_nothing() {
     }
     assert_eq!(Grant::from_bytes(&[2, 0]).unwrap_err().kind(), Kind::Unsupported);
 }
+
+/// What vaults hold stays readable: the bytes of `docs/connections.md`, written out by hand.
+#[test]
+fn the_bytes_of_each_kind_of_grant_are_those_of_the_page() {
+    let of = |secret: &str| Secret::new(secret);
+    let grants = [
+        (
+            Grant::ClientCredentials {
+                client_id: "app".into(),
+                client_secret: of("s"),
+            },
+            &b"\x01\x00\x03\0\0\0app\x01\0\0\0s"[..],
+        ),
+        (
+            Grant::Refresh {
+                client_id: "app".into(),
+                client_secret: None,
+                refresh_token: of("tok"),
+            },
+            b"\x01\x01\x03\0\0\0app\0\0\0\0\x03\0\0\0tok",
+        ),
+        (
+            Grant::Token {
+                instance_url: "https://x".into(),
+                access_token: of("t"),
+            },
+            b"\x01\x02\x09\0\0\0https://x\x01\0\0\0t",
+        ),
+        (
+            Grant::Jwt {
+                client_id: "app".into(),
+                username: "ada".into(),
+                key: of("pem"),
+            },
+            b"\x01\x03\x03\0\0\0app\x03\0\0\0ada\x03\0\0\0pem",
+        ),
+    ];
+    for (grant, bytes) in grants {
+        assert_eq!(grant.to_bytes().as_slice(), bytes, "{grant:?}");
+        assert_eq!(Grant::from_bytes(bytes).unwrap(), grant);
+    }
+}
