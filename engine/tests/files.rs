@@ -190,6 +190,7 @@ impl Source for Org {
                 Scope::All => true,
                 Scope::Since(stamp) => file.stamp >= stamp.millis(),
                 Scope::Ids(ids) => ids.contains(&id),
+                Scope::Having(..) => unreachable!("only a restore asks so"),
             };
             if wanted {
                 each(Self::json(sobject, id, file).as_bytes())?;

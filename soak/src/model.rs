@@ -206,6 +206,7 @@ impl Source for Org {
                 Scope::All => true,
                 Scope::Since(stamp) => row.stamp >= stamp.millis(),
                 Scope::Ids(ids) => ids.contains(id),
+                Scope::Having(..) => unreachable!("only a restore asks so"),
             })
             .collect();
         rows.sort_by_key(|(id, row, _)| match read.scope {

@@ -244,7 +244,12 @@ fn said(job: &Job, applied: &Applied) -> Result<End> {
     let mut all_done = true;
     for (number, sobject, id, outcome) in &applied.outcomes {
         let why = match outcome {
-            Final::Undeleted | Final::Created(_) | Final::Edited | Final::Unchanged => None,
+            Final::Undeleted
+            | Final::Created(_)
+            | Final::Adopted(_)
+            | Final::Edited
+            | Final::Deleted
+            | Final::Unchanged => None,
             Final::Conflict(why) | Final::Skipped(why) | Final::Unknown(why) => Some(why.clone()),
             Final::Refused(code, message) => Some(format!("{code}: {message}")),
         };

@@ -87,7 +87,7 @@ pub fn read_all<S: Session>(
     let (mut queries, mut lane) = (Vec::new(), Lane::default());
     let (mut by_ids, mut alone) = (Vec::new(), Vec::new());
     for (at, read) in reads.iter().enumerate() {
-        if let Scope::Ids(_) = read.scope {
+        if let Scope::Ids(_) | Scope::Having(..) = read.scope {
             by_ids.push(at);
             continue;
         }

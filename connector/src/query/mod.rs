@@ -40,12 +40,17 @@ pub fn read<S: Session>(
     read: Read<'_>,
     each: &mut EachRow<'_>,
 ) -> Result<(), Fault> {
-    let Scope::Ids(ids) = read.scope else {
-        return sliced(caller, rest, &read, &select(&read)?, each);
+    let filters = match read.scope {
+        Scope::Ids(ids) => ids
+            .chunks(IDS_MAX)
+            .map(|some| Ok(soql::among("Id", some)))
+            .collect(),
+        Scope::Having(field, values) => soql::having(field, values),
+        Scope::All | Scope::Since(_) => return sliced(caller, rest, &read, &select(&read)?, each),
     };
-    for some in ids.chunks(IDS_MAX) {
+    for filter in filters {
         let select = Select {
-            filter: Some(soql::among("Id", some)),
+            filter: Some(filter?),
             ..select(&read)?
         };
         sliced(caller, rest, &read, &select, each)?;

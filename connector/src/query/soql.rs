@@ -20,6 +20,8 @@ pub const SELECT_MAX: usize = 7_000;
 pub const PATH_MAX: usize = 12_000;
 /// Ids in one filter: 150 of 21 characters stay below the 4,000 that a WHERE literal may have.
 pub const IDS_MAX: usize = 150;
+/// Values in one filter: 15 texts of 255 characters stay below those 4,000.
+const HAVING_MAX: usize = 15;
 
 /// Where a reading stands: how its rows are ordered and can be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +115,16 @@ pub fn among(field: &str, ids: &[RecordId]) -> String {
     }
     let quoted: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
     format!("{field} IN ({})", quoted.join(","))
+}
+
+/// Filters for the rows whose field has one of these values, each of a length that a WHERE may have.
+pub fn having(field: &str, values: &[String]) -> Vec<Result<String>> {
+    let quoted = |value: &String| format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"));
+    let filter = |some: &[String]| {
+        let list: Vec<String> = some.iter().map(quoted).collect();
+        Ok(format!("{} IN ({})", api_name(field)?, list.join(",")))
+    };
+    values.chunks(HAVING_MAX).map(filter).collect()
 }
 
 /// `Id` from the first to the last, both included.

@@ -47,6 +47,8 @@ pub enum Scope<'a> {
     Since(Stamp),
     /// The rows of these Ids, as far as they are there.
     Ids(&'a [RecordId]),
+    /// The rows whose field of this name, a reference or a text, has one of these values.
+    Having(&'a str, &'a [String]),
 }
 
 /// One reading of one sObject.
@@ -127,7 +129,7 @@ pub trait Source {
 
     /// Gives every row of `read` to `each`, rows in the recycle bin and archived ones too (those carry
     /// `"IsDeleted":true`). In no particular order; a row may come twice, and then the later call is the newer.
-    /// With [`Scope::Ids`], at most 2,000 Ids at a time. An error of `each` ends the reading and is returned.
+    /// With [`Scope::Ids`] and [`Scope::Having`], at most 2,000 at a time. An error of `each` ends the reading and is returned.
     fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()>;
 
     /// How many live rows the org says it has.
@@ -268,6 +270,53 @@ pub trait Target: Source {
 
     /// Edits rows of one sObject; each JSON object names the fields to set, nulls included.
     fn update(&mut self, sobject: &str, rows: &[(RecordId, String)]) -> Result<Vec<Outcome>>;
+
+    /// Deletes rows: they go to the recycle bin, with what hangs on them.
+    fn delete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {
+        let _ = ids;
+        Err(Error::new(Kind::Unsupported, "this target deletes nothing"))
+    }
+
+    /// Creates one row together with its file; `row` as for [`Target::create`].
+    fn upload(&mut self, sobject: &str, row: &str, file: &mut Upload<'_>) -> Result<Outcome> {
+        let _ = (row, file);
+        Err(Error::new(
+            Kind::Unsupported,
+            format!("{sobject}: this target takes no file bodies"),
+        ))
+    }
+
+    /// What will run by itself when rows of these sObjects are written, as far as the org tells.
+    fn automation(&mut self, sobjects: &[&str]) -> Result<Vec<Automation>> {
+        let _ = sobjects;
+        Ok(Vec::new())
+    }
+}
+
+/// Takes the pieces of a file's body, from its first byte on.
+pub type EachPiece<'a> = dyn FnMut(&[u8]) -> Result<()> + 'a;
+
+/// A file's body on its way to the org.
+pub struct Upload<'a> {
+    /// The base64 field that takes it, for instance `VersionData`.
+    pub field: &'a str,
+    /// The file's name, for instance `letter.pdf`.
+    pub name: &'a str,
+    /// Bytes.
+    pub bytes: u64,
+    /// Gives the whole body, each time that it is called.
+    pub read: &'a mut dyn FnMut(&mut EachPiece<'_>) -> Result<()>,
+}
+
+/// Something of the org's own that runs on writes and that no API call can switch off.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Automation {
+    /// The sObject whose rows set it off.
+    pub sobject: String,
+    /// For people: `trigger`, `flow`, `validation rule`, `workflow rule`, `duplicate rule`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
 }
 
 impl From<Refusal> for Error {

@@ -31,8 +31,8 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// How many operations ended in each way: `undeleted`, `created`, `edited`, `unchanged`, `conflict`,
-    /// `refused`, `skipped`, `unknown`.
+    /// How many operations ended in each way: `undeleted`, `created`, `edited`, `adopted`, `deleted`, `unchanged`,
+    /// `conflict`, `refused`, `skipped`, `unknown`.
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for (_, _, _, outcome) in &self.outcomes {
@@ -47,6 +47,8 @@ fn name(outcome: &Final) -> &'static str {
         Final::Undeleted => "undeleted",
         Final::Created(_) => "created",
         Final::Edited => "edited",
+        Final::Adopted(_) => "adopted",
+        Final::Deleted => "deleted",
         Final::Unchanged => "unchanged",
         Final::Conflict(_) => "conflict",
         Final::Refused(..) => "refused",
@@ -85,7 +87,7 @@ pub fn resume(
             "the journal speaks of operation {number}, which the plan has not"
         )));
     }
-    let back = plan.operations.iter().filter(|op| op.action != Action::Edit);
+    let back = plan.operations.iter().filter(|op| op.action.brings_back());
     let brings = back.map(|op| (op.id, op.number)).collect();
     let before = target.calls();
     let total = plan.operations.len();
@@ -164,6 +166,7 @@ impl Run<'_> {
             Action::Undelete => self.undelete(batch, &described),
             Action::Create => self.create_missing(batch, &described),
             Action::Edit => self.edit(batch, &described),
+            Action::Delete => self.delete(batch, &described),
         }
     }
 
@@ -367,6 +370,23 @@ impl Run<'_> {
         self.back.extend(back.iter().map(|op| op.id));
         self.create(anew, described)?;
         self.compare(&back, described)
+    }
+
+    /// Deletes what is there.
+    fn delete(&mut self, batch: &[&Operation], described: &Described) -> Result<()> {
+        let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
+        let live = look(self.target, described, &ids, std::iter::empty())?;
+        let (there, gone): (Vec<&Operation>, Vec<&Operation>) =
+            batch.iter().partition(|op| live.contains_key(&op.id));
+        for op in gone {
+            self.settle(op, Final::Unchanged)?;
+        }
+        let ids: Vec<RecordId> = there.iter().map(|op| op.id).collect();
+        let answers = self.call(&there, |target| target.delete(&ids))?;
+        for (op, answer) in there.into_iter().zip(answers) {
+            self.settle(op, end(answer, |_| Final::Deleted, ""))?;
+        }
+        Ok(())
     }
 
     /// Edits what differs in records that have come back.

@@ -13,7 +13,7 @@ use crate::format::blob::holds_bodies;
 use crate::format::describe::Describe;
 use crate::format::page::VersionKind;
 use crate::ops::diff;
-use crate::ops::restore::plan::{Action, FORMAT, Header, Mode, Newer, Plan, VERSION};
+use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan};
 use crate::ops::restore::planner;
 use crate::ops::restore::view::{Change, View};
 use crate::ops::state::State;
@@ -65,14 +65,13 @@ impl View for Seen<'_> {
 /// Plans to bring back `then`, given that the org is as `now` says.
 pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope) -> Result<Plan> {
     let header = Header {
-        format: FORMAT.into(),
-        version: VERSION,
         org: then.org.to_string(),
         at: then.name.to_string(),
         at_time: then.from.to_string(),
         now: now.name.to_string(),
         mode: Mode::All,
         created: Clock::system().now().to_string(),
+        ..Header::default()
     };
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
     let mut changes = Vec::new();

@@ -11,24 +11,30 @@ use serde::{Deserialize, Serialize};
 use crate::base::error::{Error, Result};
 use crate::base::limits::RECORD_BYTES_MAX;
 use crate::ops::restore::fields::{id_of, plain};
-use crate::ops::restore::plan::{Action, FORMAT, Header, Impossible, Newer, Operation, Plan, VERSION};
+use crate::ops::restore::plan::{
+    Action, Born, FORMAT, Header, Impossible, Mapped, Newer, Operation, Plan, VERSION, Warning,
+};
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
     Header(Header),
+    Map(Mapped),
     Operation(Box<Operation>),
     Newer(Newer),
     Impossible(Impossible),
+    Warning(Warning),
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Out<'a> {
     Header(&'a Header),
+    Map(&'a Mapped),
     Operation(&'a Operation),
     Newer(&'a Newer),
     Impossible(&'a Impossible),
+    Warning(&'a Warning),
 }
 
 impl Plan {
@@ -37,16 +43,13 @@ impl Plan {
     /// # Errors
     /// `Io` if writing fails.
     pub fn write(&self, mut to: impl Write) -> Result<()> {
-        let operations = self.operations.iter().map(Out::Operation);
-        let rest = self
-            .newer
-            .iter()
-            .map(Out::Newer)
-            .chain(self.impossible.iter().map(Out::Impossible));
-        for line in std::iter::once(Out::Header(&self.header))
-            .chain(operations)
-            .chain(rest)
-        {
+        let lines = std::iter::once(Out::Header(&self.header))
+            .chain(self.maps.iter().map(Out::Map))
+            .chain(self.operations.iter().map(Out::Operation))
+            .chain(self.newer.iter().map(Out::Newer))
+            .chain(self.impossible.iter().map(Out::Impossible))
+            .chain(self.warnings.iter().map(Out::Warning));
+        for line in lines {
             let mut text = serde_json::to_vec(&line)
                 .map_err(|e| Error::invalid(format!("a plan that is not JSON: {e}")))?;
             text.push(b'\n');
@@ -61,8 +64,7 @@ impl Plan {
     /// `Invalid`, naming the line, for all that is not a plan that could be carried out; `Unsupported` for a newer
     /// version; `Io` if reading fails.
     pub fn read(mut from: impl BufRead) -> Result<Plan> {
-        let (mut header, mut number, mut check) = (None, 0, Check::default());
-        let (mut operations, mut newer, mut impossible) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut plan, mut number, mut check) = (None, 0, Check::default());
         let mut text = String::new();
         while next_line(&mut from, &mut text, number + 1)? {
             number += 1;
@@ -70,28 +72,24 @@ impl Plan {
                 continue;
             }
             let at = |e: Error| e.within(format_args!("line {number}"));
-            match (line(&text).map_err(at)?, header.is_some()) {
-                (Line::Header(found), false) => {
+            match (line(&text).map_err(at)?, &mut plan) {
+                (Line::Header(found), None) => {
                     known(&found).map_err(at)?;
-                    header = Some(found);
+                    plan = Some(Plan::new(found));
                 }
-                (Line::Header(_), true) => return Err(at(Error::invalid("a second header"))),
-                (_, false) => return Err(at(Error::invalid("a plan begins with its header"))),
-                (Line::Operation(operation), true) => {
+                (Line::Header(_), Some(_)) => return Err(at(Error::invalid("a second header"))),
+                (_, None) => return Err(at(Error::invalid("a plan begins with its header"))),
+                (Line::Operation(operation), Some(plan)) => {
                     check.operation(&operation).map_err(at)?;
-                    operations.push(*operation);
+                    plan.operations.push(*operation);
                 }
-                (Line::Newer(record), true) => newer.push(record),
-                (Line::Impossible(record), true) => impossible.push(record),
+                (Line::Map(map), Some(plan)) => plan.maps.push(map),
+                (Line::Newer(record), Some(plan)) => plan.newer.push(record),
+                (Line::Impossible(record), Some(plan)) => plan.impossible.push(record),
+                (Line::Warning(warning), Some(plan)) => plan.warnings.push(warning),
             }
         }
-        let header = header.ok_or_else(|| Error::invalid("an empty file is not a restore plan"))?;
-        Ok(Plan {
-            header,
-            operations,
-            newer,
-            impossible,
-        })
+        plan.ok_or_else(|| Error::invalid("an empty file is not a restore plan"))
     }
 }
 
@@ -122,11 +120,11 @@ fn known(header: &Header) -> Result<()> {
     if header.format != FORMAT {
         return Err(Error::invalid(format!("`{}` is not `{FORMAT}`", header.format)));
     }
-    if header.version != VERSION {
+    if header.version == 0 || header.version > VERSION {
         let kind = crate::base::error::Kind::Unsupported;
         return Err(Error::new(
             kind,
-            format!("plan version {}; this build reads {VERSION}", header.version),
+            format!("plan version {}; this build reads 1 to {VERSION}", header.version),
         ));
     }
     Ok(())
@@ -178,16 +176,29 @@ impl Check {
         }
         values(op)?;
         self.references(op)?;
-        if op.action != Action::Edit && self.back.insert(key, op.level).is_some() {
+        if let Some(born) = &op.born {
+            self.born(op, born)?;
+        }
+        if op.action.brings_back() && self.back.insert(key, op.level).is_some() {
             return Err(Error::invalid(format!("{} is brought back twice", op.id)));
         }
-        if op.action != Action::Edit && self.seen.contains(&(op.sobject.clone(), key, Action::Edit)) {
+        if op.action.brings_back() && self.seen.contains(&(op.sobject.clone(), key, Action::Edit)) {
             return Err(Error::invalid(format!(
                 "{} is edited before it is brought back",
                 op.id
             )));
         }
         Ok(())
+    }
+
+    fn born(&self, op: &Operation, born: &Born) -> Result<()> {
+        match self.back.get(born.of.as_bytes()) {
+            Some(&level) if level < op.level => Ok(()),
+            _ => Err(Error::invalid(format!(
+                "{} is born with {}, which no level before creates",
+                op.id, born.of
+            ))),
+        }
     }
 
     fn references(&self, op: &Operation) -> Result<()> {
@@ -232,6 +243,15 @@ fn values(op: &Operation) -> Result<()> {
     }
     if op.action != Action::Edit && !op.before.is_empty() {
         return Err(Error::invalid("`before` belongs to an edit"));
+    }
+    if op.action != Action::Create && (op.body.is_some() || op.born.is_some() || !op.find.is_empty()) {
+        return Err(Error::invalid("`find`, `born` and `body` belong to a create"));
+    }
+    if op.action == Action::Delete && !(op.fields.is_empty() && op.references.is_empty()) {
+        return Err(Error::invalid(format!("a delete of {} with fields", op.id)));
+    }
+    if let Some(name) = op.find.iter().find(|name| !op.fields.contains_key(*name)) {
+        return Err(Error::invalid(format!("`find` names {name}, `fields` does not")));
     }
     if let Some(name) = op.before.keys().find(|name| !op.fields.contains_key(*name)) {
         return Err(Error::invalid(format!(

@@ -55,7 +55,11 @@ pub enum Final {
     Created(#[serde(with = "id_text")] RecordId),
     /// Its fields were set.
     Edited,
-    /// It had the wanted values already.
+    /// The org had made it by itself, under this Id; its fields were set.
+    Adopted(#[serde(with = "id_text")] RecordId),
+    /// It was deleted.
+    Deleted,
+    /// It had the wanted values already, or was gone already.
     Unchanged,
     /// It changed since the plan was made, and was left alone.
     Conflict(String),

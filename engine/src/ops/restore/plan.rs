@@ -13,8 +13,8 @@ use crate::ops::restore::fields::Values;
 
 /// The `format` of every plan's header.
 pub const FORMAT: &str = "halite restore plan";
-/// The `version` of the plans that this build reads and writes.
-pub const VERSION: u32 = 1;
+/// The `version` of the plans that this build writes; it reads those from 1 on.
+pub const VERSION: u32 = 2;
 
 /// What to bring back, what to leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +48,46 @@ pub struct Header {
     pub mode: Mode,
     /// When the plan was made.
     pub created: String,
+    /// The org that is written to, if it is another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// What was chosen, for people; empty for everything.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub choice: String,
+    /// A text field, an external Id, in which what is created carries the Id that it had; used where the sObject has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    /// Write over what changed since the plan was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite: bool,
+    /// When the plan was made that this one undoes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<String>,
+    /// Calls that it should cost.
+    #[serde(default)]
+    pub calls: u64,
+}
+
+impl Default for Header {
+    /// The header of a plan of this build that says nothing yet.
+    fn default() -> Self {
+        Self {
+            format: FORMAT.into(),
+            version: VERSION,
+            org: String::new(),
+            at: String::new(),
+            at_time: String::new(),
+            now: String::new(),
+            mode: Mode::All,
+            created: String::new(),
+            to: None,
+            choice: String::new(),
+            marker: None,
+            overwrite: false,
+            undoes: None,
+            calls: 0,
+        }
+    }
 }
 
 /// What to do with a record.
@@ -60,6 +100,15 @@ pub enum Action {
     Create,
     /// Set fields of a record that is there.
     Edit,
+    /// Delete it; only in an inverse plan, or where a person wrote it.
+    Delete,
+}
+
+impl Action {
+    /// Whether the record is there afterwards that was not before.
+    pub fn brings_back(self) -> bool {
+        matches!(self, Self::Undelete | Self::Create)
+    }
 }
 
 impl fmt::Display for Action {
@@ -68,6 +117,7 @@ impl fmt::Display for Action {
             Self::Undelete => "undelete",
             Self::Create => "create",
             Self::Edit => "edit",
+            Self::Delete => "delete",
         })
     }
 }
@@ -81,6 +131,29 @@ pub struct Reference {
     /// The old Id of the record it points at.
     #[serde(with = "id_text")]
     pub to: RecordId,
+}
+
+/// A record that the org makes by itself together with another one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Born {
+    /// The sObject of the other one.
+    pub sobject: String,
+    /// Its old Id; an operation before this one creates it.
+    #[serde(with = "id_text")]
+    pub of: RecordId,
+    /// Its field that names the record, for instance `ContentDocumentId`.
+    pub field: String,
+}
+
+/// The bytes that are created with a record; they are read from the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileBody {
+    /// The base64 field, for instance `VersionData`.
+    pub field: String,
+    /// Bytes.
+    pub bytes: u64,
 }
 
 /// One write.
@@ -110,8 +183,48 @@ pub struct Operation {
     /// Which fields point at records that the plan brings back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+    /// On a create: fields by whose values a row that the org made by itself is found; it is edited, not made twice.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub find: Vec<String>,
+    /// On a create: it is not created, the org makes it with another record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub born: Option<Born>,
+    /// On a create: its file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body: Option<FileBody>,
     /// Why, for people.
     pub reason: String,
+}
+
+/// A record of the plan's org and the one that stands for it in the org that is written to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mapped {
+    /// Their sObject.
+    pub sobject: String,
+    /// The old Id.
+    #[serde(with = "id_text")]
+    pub from: RecordId,
+    /// The Id that is written in its place.
+    #[serde(with = "id_text")]
+    pub to: RecordId,
+    /// How they were matched, for people: `DeveloperName Wholesale`.
+    pub by: String,
+}
+
+/// What will probably be refused, or happen besides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    /// The sObject that it is about.
+    pub sobject: String,
+    /// The operations that it is about; none for all of the sObject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub operations: Vec<u32>,
+    /// What.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
 }
 
 /// A record that is there now and was not then: it is kept.
@@ -149,9 +262,25 @@ pub struct Plan {
     pub newer: Vec<Newer>,
     /// Records that cannot be brought back.
     pub impossible: Vec<Impossible>,
+    /// Which record of the org that is written to stands for which.
+    pub maps: Vec<Mapped>,
+    /// What to expect.
+    pub warnings: Vec<Warning>,
 }
 
 impl Plan {
+    /// A plan without a line.
+    pub fn new(header: Header) -> Self {
+        Self {
+            header,
+            operations: Vec::new(),
+            newer: Vec::new(),
+            impossible: Vec::new(),
+            maps: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
     /// How many operations there are of each sObject and action.
     pub fn counts(&self) -> BTreeMap<(&str, Action), usize> {
         let mut counts = BTreeMap::new();

@@ -35,12 +35,7 @@ pub fn plan(
     now: &dyn View,
     changes: impl IntoIterator<Item = Result<Change>>,
 ) -> Result<Plan> {
-    let plan = Plan {
-        header,
-        operations: Vec::new(),
-        newer: Vec::new(),
-        impossible: Vec::new(),
-    };
+    let plan = Plan::new(header);
     let sobjects = now.sobjects().into_iter().collect();
     let mut planner = Planner {
         then,
@@ -406,6 +401,9 @@ impl Planner<'_> {
                 fields,
                 before,
                 references,
+                find: Vec::new(),
+                born: None,
+                body: None,
                 reason,
             };
             self.plan.operations.push(operation);

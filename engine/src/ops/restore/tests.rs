@@ -302,14 +302,13 @@ impl Target for Org {
 fn plan_in(mode: Mode, then: &State, now: &State) -> Plan {
     let text = |s: &str| s.to_owned();
     let header = Header {
-        format: text(super::plan::FORMAT),
-        version: super::plan::VERSION,
         org: text("00D000000000001EAA"),
         at: text("a"),
         at_time: text("2024-01-01T00:00:00.000Z"),
         now: text("b"),
         mode,
         created: text("2024-01-02T00:00:00.000Z"),
+        ..Header::default()
     };
     let keys: BTreeSet<&Key> = then.live.keys().chain(now.live.keys()).collect();
     let changes = keys.into_iter().map(|key| {
@@ -660,8 +659,8 @@ fn a_plan_edited_into_nonsense_names_its_line() {
         ),
         (text.replace("\"reason\"", "\"raison\""), "line 2: column"),
         (
-            text.replace("\"version\":1", "\"version\":2"),
-            "line 1: plan version 2",
+            text.replace("\"version\":2", "\"version\":3"),
+            "line 1: plan version 3",
         ),
         (
             text.replace("\"level\":1", "\"level\":0"),
@@ -679,6 +678,10 @@ fn a_plan_edited_into_nonsense_names_its_line() {
         (text.replace("\"id\":\"003a", "\"id\":\"!03a"), "line 3: column"),
         (
             text.replace("\"action\":\"create\"", "\"action\":\"delete\""),
+            "line 2: a delete of",
+        ),
+        (
+            text.replace("\"action\":\"create\"", "\"action\":\"destroy\""),
             "line 2: column",
         ),
         (
