@@ -1,15 +1,17 @@
 //! What an execution notes before and after each write, so that another can go on where it stopped.
 //!
-//! Key decision: the intent is noted before the call; an intent without an outcome is *unknown* and never repeated.
-//! It does not say where entries are kept: that is the implementor's.
+//! Key decision: the intent is noted before the call, with what the fields hold, so that a lost reply is settled by
+//! looking and the way back can be planned. It does not say where entries are kept: that is the implementor's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
+use crate::base::stamp::Stamp;
+use crate::ops::restore::fields::Values;
 use crate::ops::restore::plan::id_text;
 
 /// Takes the entries of an execution; each must be durable when the call returns.
@@ -65,22 +67,66 @@ pub enum Final {
     Conflict(String),
     /// The org refused: status code and message.
     Refused(String, String),
-    /// What it needs did not come back.
+    /// What it needs did not come back; the next run looks again.
     Skipped(String),
-    /// The reply was lost: it may or may not have been done.
+    /// The reply was lost: it may or may not have been done; the next run looks again.
     Unknown(String),
 }
 
+impl Final {
+    /// Whether no run comes back to it.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Self::Skipped(_) | Self::Unknown(_))
+    }
+
+    /// Whether it is as the plan wanted.
+    pub fn is_done(&self) -> bool {
+        !matches!(
+            self,
+            Self::Conflict(_) | Self::Refused(..) | Self::Skipped(_) | Self::Unknown(_)
+        )
+    }
+}
+
 /// One entry.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Entry {
+    /// A run began.
+    Begun {
+        /// The instant at which its plan was made, as its header says.
+        plan: String,
+        /// The org's clock.
+        #[serde(with = "stamp_text")]
+        at: Stamp,
+    },
     /// These operations are about to be written.
-    Intent(Vec<u32>),
+    Intent {
+        /// The org's clock, about.
+        #[serde(with = "stamp_text")]
+        at: Stamp,
+        /// Which.
+        of: Vec<Intended>,
+    },
     /// They were not: the call failed before it reached the org.
     Withdrawn(Vec<u32>),
+    /// These came back from the bin; what else their operations want is not done yet.
+    Back(Vec<u32>),
+    /// These fields of an operation were left out, and why.
+    Left(u32, Vec<String>, String),
     /// What became of an operation.
     Outcome(u32, Final),
+}
+
+/// One write that is about to be made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intended {
+    /// The operation.
+    pub number: u32,
+    /// What the fields that it sets hold now, where the record is there.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub before: Values,
 }
 
 impl Entry {
@@ -94,22 +140,82 @@ impl Entry {
     }
 }
 
-/// The outcomes that the entries of earlier executions tell, by operation number.
+/// What earlier executions of a plan came to.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// When the plan was made, as the journal says; none for an empty one.
+    pub plan: Option<String>,
+    /// The org's clock when the first began.
+    pub begun: Option<Stamp>,
+    /// What became of operations, by number; also what is not final.
+    pub outcomes: BTreeMap<u32, Final>,
+    /// Writes whose end is not known, with the last time at which one was intended.
+    pub open: BTreeMap<u32, Stamp>,
+    /// Operations whose record an execution brought back from the bin.
+    pub back: BTreeSet<u32>,
+    /// What the fields of a record held before the first write to it.
+    pub before: BTreeMap<u32, Values>,
+    /// Fields that were left out, and why.
+    pub left: BTreeMap<u32, (Vec<String>, String)>,
+}
+
+impl Past {
+    fn take(&mut self, entry: Entry) {
+        match entry {
+            Entry::Begun { plan, at } => {
+                self.plan.get_or_insert(plan);
+                self.begun.get_or_insert(at);
+            }
+            Entry::Intent { at, of } => {
+                for Intended { number, before } in of {
+                    self.open.insert(number, at);
+                    let held = self.before.entry(number).or_default();
+                    before.into_iter().for_each(|(name, value)| {
+                        held.entry(name).or_insert(value);
+                    });
+                }
+            }
+            Entry::Withdrawn(numbers) => self.open.retain(|n, _| !numbers.contains(n)),
+            Entry::Back(numbers) => {
+                self.open.retain(|n, _| !numbers.contains(n));
+                self.back.extend(numbers);
+            }
+            Entry::Left(number, fields, why) => drop(self.left.insert(number, (fields, why))),
+            Entry::Outcome(number, outcome) => {
+                if !matches!(outcome, Final::Unknown(_)) {
+                    self.open.remove(&number);
+                }
+                self.outcomes.insert(number, outcome);
+            }
+        }
+    }
+}
+
+/// What the entries of earlier executions tell.
 ///
 /// # Errors
 /// `Corrupt`, naming the entry, if one cannot be read.
-pub fn replay<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<BTreeMap<u32, Final>> {
-    let mut outcomes = BTreeMap::new();
+pub fn replay<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Past> {
+    let mut past = Past::default();
     for (number, text) in (1..).zip(entries) {
         let entry = serde_json::from_str(text);
-        match entry.map_err(|e| Error::corrupt(format_args!("journal entry {number}"), e))? {
-            Entry::Intent(numbers) => {
-                let why = "the execution ended before the org's answer was noted";
-                outcomes.extend(numbers.into_iter().map(|n| (n, Final::Unknown(why.to_owned()))));
-            }
-            Entry::Withdrawn(numbers) => numbers.iter().for_each(|n| drop(outcomes.remove(n))),
-            Entry::Outcome(number, outcome) => drop(outcomes.insert(number, outcome)),
-        }
+        past.take(entry.map_err(|e| Error::corrupt(format_args!("journal entry {number}"), e))?);
     }
-    Ok(outcomes)
+    Ok(past)
+}
+
+/// A stamp as people read it.
+mod stamp_text {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::base::stamp::Stamp;
+
+    pub fn serialize<S: Serializer>(stamp: &Stamp, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(stamp)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Stamp, D::Error> {
+        let text = String::deserialize(from)?;
+        Stamp::parse(text.as_bytes()).ok_or_else(|| D::Error::custom(format!("`{text}` is not a time")))
+    }
 }

@@ -11,10 +11,13 @@ use serde_json::value::RawValue;
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::format::describe::Describe;
-use crate::format::record::{Canon, Mode, Rows};
+use crate::format::record::{Canon, Mode, Row, Rows};
 use crate::format::schema::{Role, Schema};
 use crate::ops::org::{Read, Scope, Target};
 use crate::ops::restore::fields::Values;
+
+/// The most Ids of one reading.
+const ASKED_MAX: usize = 2_000;
 
 /// An sObject of the org that is written to.
 pub(super) struct Described {
@@ -37,11 +40,25 @@ pub(super) fn look<'f>(
     ids: &[RecordId],
     fields: impl Iterator<Item = &'f String>,
 ) -> Result<HashMap<RecordId, Values>> {
-    let mut found = HashMap::new();
-    if ids.is_empty() {
-        return Ok(found);
-    }
     let wanted: BTreeSet<&str> = fields.map(String::as_str).collect();
+    let mut found = HashMap::new();
+    for some in ids.chunks(ASKED_MAX) {
+        rows(target, described, Scope::Ids(some), &wanted, &mut |id, values| {
+            found.insert(id, values);
+            Ok(())
+        })?;
+    }
+    Ok(found)
+}
+
+/// Gives the live records of a scope to `each`, with those of `wanted` that the org knows and that have values.
+pub(super) fn rows(
+    target: &mut dyn Target,
+    described: &Described,
+    scope: Scope<'_>,
+    wanted: &BTreeSet<&str>,
+    each: &mut dyn FnMut(RecordId, Values) -> Result<()>,
+) -> Result<()> {
     let always = |role: Role| matches!(role, Role::Id | Role::Deleted);
     let known = described
         .schema
@@ -56,38 +73,33 @@ pub(super) fn look<'f>(
     let read = Read {
         describe: &described.describe,
         fields: &selected,
-        scope: Scope::Ids(ids),
+        scope,
         from: None,
     };
     target.read(read, &mut |text| {
         let mut rows = Rows::default();
         canon.json(text, &mut rows)?;
-        for row in &rows.rows {
-            if row.deleted {
-                found.remove(&row.id);
-                continue;
-            }
-            let mut values = Values::new();
-            for cell in rows
-                .cells
-                .get(row.cells as usize..row.end as usize)
-                .unwrap_or_default()
-            {
-                let bytes = rows
-                    .arena
-                    .get(cell.start as usize..(cell.start + cell.len) as usize)
-                    .unwrap_or_default();
-                let mut value = Vec::new();
-                cell.kind.write(&mut value, bytes);
-                if let Some(field) = described.schema.fields().get(usize::from(cell.field)) {
-                    values.insert(field.name.clone(), raw(value)?);
-                }
-            }
-            found.insert(row.id, values);
+        for row in rows.rows.iter().filter(|row| !row.deleted) {
+            each(row.id, values(&rows, row, &described.schema)?)?;
         }
         Ok(())
-    })?;
-    Ok(found)
+    })
+}
+
+fn values(rows: &Rows, row: &Row, schema: &Schema) -> Result<Values> {
+    let cells = rows.cells.get(row.cells as usize..row.end as usize);
+    let mut values = Values::new();
+    for cell in cells.unwrap_or_default() {
+        let bytes = rows
+            .arena
+            .get(cell.start as usize..(cell.start + cell.len) as usize);
+        let mut value = Vec::new();
+        cell.kind.write(&mut value, bytes.unwrap_or_default());
+        if let Some(field) = schema.fields().get(usize::from(cell.field)) {
+            values.insert(field.name.clone(), raw(value)?);
+        }
+    }
+    Ok(values)
 }
 
 fn raw(value: Vec<u8>) -> Result<Box<RawValue>> {

@@ -183,6 +183,9 @@ pub struct Operation {
     /// Which fields point at records that the plan brings back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,
+    /// On a create: it was purged, and nothing but this brings it back: nobody looks whether it is there again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
     /// On a create: fields by whose values a row that the org made by itself is found; it is edited, not made twice.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub find: Vec<String>,

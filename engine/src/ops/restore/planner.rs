@@ -401,6 +401,7 @@ impl Planner<'_> {
                 fields,
                 before,
                 references,
+                gone: false,
                 find: Vec::new(),
                 born: None,
                 body: None,

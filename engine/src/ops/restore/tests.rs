@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::apply::{Applied, apply, resume};
+use super::apply::{Applied, NoBodies, apply, resume};
 use super::fields::{self, Values};
 use super::journal::{Final, Lines, NoJournal, replay};
 use super::plan::{Action, Header, Mode, Plan};
@@ -102,6 +102,9 @@ struct Org {
     cascade: BTreeMap<RecordId, Vec<RecordId>>,
     refuse_name: Option<String>,
     lose_replies: bool,
+    /// Rows are changed as they are created, as a trigger would.
+    shout: bool,
+    now: i64,
     fail_creates: bool,
     made: usize,
     writes: u64,
@@ -188,7 +191,7 @@ impl Source for Org {
         Err(Error::invalid("not asked"))
     }
     fn now(&mut self) -> Result<Stamp> {
-        Ok(Stamp::NONE)
+        Ok(Stamp::from_millis(self.now))
     }
     fn sobjects(&mut self) -> Result<Vec<SObjectInfo>> {
         Ok(Vec::new())
@@ -197,10 +200,23 @@ impl Source for Org {
         Ok(describe(sobject).into_bytes())
     }
     fn read(&mut self, read: Read<'_>, each: &mut EachRow<'_>) -> Result<()> {
-        let Scope::Ids(ids) = read.scope else {
-            return Err(Error::invalid("not asked"));
+        let made: Vec<RecordId>;
+        let ids = match read.scope {
+            Scope::Ids(ids) => ids,
+            Scope::Since(_) => {
+                let keys = self
+                    .live
+                    .keys()
+                    .filter(|(sobject, _)| *sobject == read.describe.name);
+                made = keys
+                    .map(|(_, id)| *id)
+                    .filter(|id| id.to_string().starts_with("NEW"))
+                    .collect();
+                &made
+            }
+            _ => return Err(Error::invalid("not asked")),
         };
-        assert!(ids.len() <= 2000);
+        assert!(ids.len() <= 2000 || matches!(read.scope, Scope::Since(_)));
         let dead = |id: &RecordId| self.bin.get(id).map(|(_, v)| (v, true));
         for (id, (values, deleted)) in ids.iter().filter_map(|id| {
             let live = self
@@ -270,6 +286,9 @@ impl Target for Org {
             self.made += 1;
             let new = id(&format!("NEW{:06}", self.made));
             values.insert("Id".into(), fields::id_value(new)?);
+            if self.shout {
+                values.insert("Amount__c".into(), serde_json::value::to_raw_value(&7).unwrap());
+            }
             self.live.insert((sobject.into(), new), values);
             answers.push(if self.lose_replies {
                 Outcome::Unknown("lost".into())
@@ -575,44 +594,76 @@ fn modes_leave_the_rest() {
     assert_eq!(only(Mode::All), [Action::Create, Action::Edit]);
 }
 
-#[test]
-fn a_lost_reply_is_unknown_and_not_repeated_by_who_resumes() {
-    let then = (0..450).fold(State::default(), |s, n| {
-        s.with("Account", &format!("001{n:03}"), "{}")
-    });
+/// A plan of 450 creates, an org, and the journal of a first run.
+fn lost(org: &mut Org) -> (Plan, Applied, String) {
+    let mut then = State::default();
+    for n in 0..450 {
+        then = then.with("Account", &format!("001{n:06}"), r#"{"Amount__c":3}"#);
+    }
     let plan = plan(&then, &State::default());
+    let mut lines = Lines(Vec::new());
+    let first = apply(&plan, org, &mut lines, &mut |_, _| ()).unwrap();
+    (plan, first, String::from_utf8(lines.0).unwrap())
+}
+
+fn again(plan: &Plan, org: &mut Org, journal: &str) -> Applied {
+    let past = replay(journal.lines()).unwrap();
+    resume(plan, org, &mut NoJournal, past, &mut NoBodies, &mut |_, _| ()).unwrap()
+}
+
+#[test]
+fn a_lost_create_is_found_by_what_was_sent() {
     let mut org = Org {
         lose_replies: true,
         ..Org::default()
     };
-    let mut lines = Lines(Vec::new());
-    let first = apply(&plan, &mut org, &mut lines, &mut |_, _| ()).unwrap();
-    assert_eq!((first.counts(), first.calls), ([("unknown", 450)].into(), 3));
-    let text = String::from_utf8(lines.0).unwrap();
-    let resumed = resume(
-        &plan,
-        &mut org,
-        &mut NoJournal,
-        replay(text.lines()).unwrap(),
-        &mut |_, _| (),
-    )
-    .unwrap();
+    let (plan, first, journal) = lost(&mut org);
+    assert_eq!((first.counts(), org.made), ([("created", 450)].into(), 450));
+    assert_eq!(first.id_map.values().collect::<BTreeSet<_>>().len(), 450);
+    // Killed before the answers of any batch were noted.
+    let cut: String = journal.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let resumed = again(&plan, &mut org, &cut);
     assert_eq!(
-        (resumed.outcomes, resumed.calls, org.made),
-        (first.outcomes, 0, 450)
+        (resumed.counts(), org.made),
+        ([("created", 450)].into(), 450 + 250)
     );
-    // Stopped before the first answer was noted: those 200 are unknown, the others are done.
-    org.lose_replies = false;
-    let stopped = text.lines().next().unwrap();
-    let again = resume(
-        &plan,
-        &mut org,
-        &mut NoJournal,
-        replay([stopped]).unwrap(),
-        &mut |_, _| (),
-    )
-    .unwrap();
-    assert_eq!(again.counts(), [("created", 250), ("unknown", 200)].into());
+}
+
+#[test]
+fn a_lost_create_that_cannot_be_told_is_unknown_and_never_repeated() {
+    let mut org = Org {
+        lose_replies: true,
+        shout: true,
+        ..Org::default()
+    };
+    let (plan, first, journal) = lost(&mut org);
+    assert_eq!(first.counts(), [("unknown", 450)].into());
+    org.now = 3_600_000;
+    let resumed = again(&plan, &mut org, &journal);
+    assert_eq!((resumed.counts(), org.made), ([("unknown", 450)].into(), 450));
+}
+
+#[test]
+fn a_lost_create_of_which_there_is_no_trace_is_repeated_once_it_cannot_come_any_more() {
+    let mut org = Org {
+        lose_replies: true,
+        ..Org::default()
+    };
+    let (plan, _, journal) = lost(&mut org);
+    let cut: String = journal.lines().take(2).map(|line| format!("{line}\n")).collect();
+    let intent = replay(cut.lines()).unwrap().open;
+    assert_eq!(intent.len(), 200);
+    let mut org = Org::default();
+    assert_eq!(
+        again(&plan, &mut org, &cut).counts(),
+        [("created", 250), ("unknown", 200)].into()
+    );
+    let mut org = Org {
+        now: 600_000 + intent.values().map(|at| at.millis()).max().unwrap(),
+        ..Org::default()
+    };
+    assert_eq!(again(&plan, &mut org, &cut).counts(), [("created", 450)].into());
+    assert_eq!(org.made, 450);
 }
 
 #[test]
@@ -631,6 +682,7 @@ fn a_call_that_never_left_can_be_made_again() {
         &mut org,
         &mut NoJournal,
         replay(text.lines()).unwrap(),
+        &mut NoBodies,
         &mut |_, _| (),
     )
     .unwrap();

@@ -1,0 +1,314 @@
+//! Changing what is there: edits, undeletes and what differs after them, deletes.
+//!
+//! Key decision: each record is looked at just before it is written, and only what differs from what is wanted is
+//! sent. What a record held before goes into the journal. It creates nothing but what an undelete could not bring back.
+
+use serde_json::value::RawValue;
+
+use super::{Run, Write, end};
+use crate::base::error::Result;
+use crate::base::id::RecordId;
+use crate::ops::org::{Outcome, Refusal};
+use crate::ops::restore::fields::{self, Values};
+use crate::ops::restore::journal::{Entry, Final};
+use crate::ops::restore::look::{Described, look};
+use crate::ops::restore::plan::Operation;
+
+impl<'a> Run<'a> {
+    pub(super) fn edit(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
+        let mut wanted = Vec::new();
+        for &op in batch {
+            let mut values = op.fields.clone();
+            self.drop_unknown(op, described, &mut values)?;
+            let lost = self.repoint(op, described, &mut values)?;
+            match (self.id_now(op.id), lost.first()) {
+                (None, _) => self.settle(op, Final::Skipped(format!("{} did not come back", op.id)))?,
+                (_, Some((field, to))) => {
+                    self.settle(
+                        op,
+                        Final::Skipped(format!("its {field}, {to}, did not come back")),
+                    )?;
+                }
+                (Some(id), None) => wanted.push((op, id, values)),
+            }
+        }
+        let ids: Vec<RecordId> = wanted.iter().map(|(_, id, _)| *id).collect();
+        let live = look(
+            self.target,
+            described,
+            &ids,
+            wanted.iter().flat_map(|(_, _, values)| values.keys()),
+        )?;
+        let mut writes = Vec::new();
+        for (op, id, mut values) in wanted {
+            let Some(now) = live.get(&id) else {
+                self.settle(op, Final::Conflict("it is no longer there".into()))?;
+                continue;
+            };
+            values.retain(|name, value| current(now, name) != value.get());
+            if let Some(name) = values.keys().find(|name| self.is_changed(op, name, now)) {
+                let text = format!("{name} is {} since the plan was made", current(now, name));
+                self.settle(op, Final::Conflict(text))?;
+                continue;
+            }
+            let before = values
+                .keys()
+                .map(|name| (name.clone(), held(now, name)))
+                .collect();
+            writes.push(Write {
+                op,
+                id,
+                values,
+                before,
+            });
+        }
+        self.set(writes, |_| Final::Edited, |_| Final::Unchanged, "", described)
+    }
+
+    /// Whether a field holds neither what it did when the plan was made nor what is wanted.
+    fn is_changed(&self, op: &Operation, name: &String, now: &Values) -> bool {
+        if self.plan.header.overwrite || self.past.open.contains_key(&op.number) {
+            return false;
+        }
+        let Some(before) = op.before.get(name) else {
+            return false;
+        };
+        let at = current(now, name);
+        let moved = || {
+            fields::id_of(before)
+                .and_then(|old| self.id_now(old))
+                .map(|new| format!("\"{new}\""))
+        };
+        before.get() != at
+            && moved().as_deref() != Some(at)
+            && !self.relinked(before, now.get(name).map(AsRef::as_ref))
+    }
+
+    /// Whether the org itself set an emptied lookup again when its record was undeleted: no conflict.
+    fn relinked(&self, before: &RawValue, now: Option<&RawValue>) -> bool {
+        let to = now.and_then(fields::id_of);
+        fields::is_null(before) && to.is_some_and(|id| self.is_back(id))
+    }
+
+    /// Whether this restore brought a record back from the bin.
+    fn is_back(&self, id: RecordId) -> bool {
+        self.brings
+            .get(&id)
+            .is_some_and(|number| self.past.back.contains(number))
+    }
+
+    /// Makes edits; `done` for those that were made, `same` for those that had nothing to set.
+    pub(super) fn set(
+        &mut self,
+        writes: Vec<Write<'a>>,
+        done: fn(RecordId) -> Final,
+        same: fn(RecordId) -> Final,
+        context: &str,
+        described: &Described,
+    ) -> Result<()> {
+        let (none, some): (Vec<_>, Vec<_>) = writes.into_iter().partition(|write| write.values.is_empty());
+        for Write { op, id, .. } in none {
+            // What an earlier run wrote, and heard no answer to, was done by it.
+            let wrote = self.past.open.contains_key(&op.number);
+            self.settle(op, if wrote { done(id) } else { same(id) })?;
+        }
+        if !some.is_empty() && !described.describe.updateable {
+            return some.into_iter().try_for_each(|write| {
+                let names = write.values.into_keys().collect();
+                self.leave(write.op, names, "the user may not edit it".into())?;
+                self.settle(write.op, same(write.id))
+            });
+        }
+        for some in some.chunks(super::BATCH) {
+            let Some(sobject) = some.first().map(|write| write.op.sobject.clone()) else {
+                continue;
+            };
+            let rows = some
+                .iter()
+                .map(|w| Ok((w.id, fields::text(&w.values)?)))
+                .collect::<Result<Vec<_>>>()?;
+            let intents: Vec<_> = some.iter().map(|w| (w.op, w.before.clone())).collect();
+            let answers = self.call(&intents, |target, _| target.update(&sobject, &rows))?;
+            for (write, answer) in some.iter().zip(answers) {
+                self.settle(write.op, end(answer, done, context))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes what is there.
+    pub(super) fn delete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
+        let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
+        let live = look(self.target, described, &ids, std::iter::empty())?;
+        let (there, gone): (Vec<&Operation>, Vec<&Operation>) =
+            batch.iter().partition(|op| live.contains_key(&op.id));
+        for op in gone {
+            let wrote = self.past.open.contains_key(&op.number);
+            self.settle(op, if wrote { Final::Deleted } else { Final::Unchanged })?;
+        }
+        let ids: Vec<RecordId> = there.iter().map(|op| op.id).collect();
+        let intents: Vec<_> = there.iter().map(|op| (*op, Values::new())).collect();
+        let answers = self.call(&intents, |target, _| target.delete(&ids))?;
+        for (op, answer) in there.into_iter().zip(answers) {
+            self.settle(op, end(answer, |_| Final::Deleted, ""))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn undelete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
+        let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
+        let live = look(self.target, described, &ids, std::iter::empty())?;
+        let (mut back, gone): (Vec<&Operation>, Vec<&Operation>) =
+            batch.iter().partition(|op| live.contains_key(&op.id));
+        let ours: Vec<u32> = back
+            .iter()
+            .filter(|op| self.is_ours(op))
+            .map(|op| op.number)
+            .collect();
+        self.came_back(ours)?;
+        let ids: Vec<RecordId> = gone.iter().map(|op| op.id).collect();
+        let intents: Vec<_> = gone.iter().map(|op| (*op, Values::new())).collect();
+        let answers = self.call(&intents, |target, _| target.undelete(&ids))?;
+        let (mut anew, mut done) = (Vec::new(), Vec::new());
+        for (op, answer) in gone.into_iter().zip(answers) {
+            match answer {
+                Outcome::Done(_) => {
+                    done.push(op.number);
+                    back.push(op);
+                }
+                Outcome::Refused(refusal) if no_way_back(&refusal) && described.describe.createable => {
+                    let known = op.fields.iter().filter(|(n, v)| {
+                        !fields::is_null(v) && described.describe.field(n).is_some_and(fields::creatable)
+                    });
+                    anew.push((op, known.map(|(n, v)| (n.clone(), v.clone())).collect()));
+                }
+                other => self.settle(op, end(other, |_| Final::Undeleted, ""))?,
+            }
+        }
+        self.came_back(done)?;
+        self.compare(&back, described)?;
+        self.create(anew, described)
+    }
+
+    /// Whether a record that is there again was brought back by this restore: by a call whose answer was lost, or
+    /// along with a record that it points at.
+    fn is_ours(&self, op: &Operation) -> bool {
+        self.past.open.contains_key(&op.number)
+            || op.references.iter().any(|reference| self.is_back(reference.to))
+    }
+
+    fn came_back(&mut self, numbers: Vec<u32>) -> Result<()> {
+        let new: Vec<u32> = numbers
+            .into_iter()
+            .filter(|n| !self.past.back.contains(n))
+            .collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.journal.note(&Entry::Back(new.clone()).text()?)?;
+        self.past.back.extend(new);
+        Ok(())
+    }
+
+    /// Edits what differs in records that have come back.
+    pub(super) fn compare(&mut self, back: &[&'a Operation], described: &Described) -> Result<()> {
+        let ids: Vec<RecordId> = back.iter().map(|op| op.id).collect();
+        let live = look(
+            self.target,
+            described,
+            &ids,
+            back.iter().flat_map(|op| op.fields.keys()),
+        )?;
+        let (mut ours, mut others) = (Vec::new(), Vec::new());
+        for &op in back {
+            let Some(now) = live.get(&op.id) else {
+                self.settle(
+                    op,
+                    Final::Unknown("the org says that it is back, and does not show it".into()),
+                )?;
+                continue;
+            };
+            let mut values = op.fields.clone();
+            self.drop_unknown(op, described, &mut values)?;
+            self.repoint(op, described, &mut values)?;
+            let editable = |name: &String| described.describe.field(name).is_some_and(fields::editable);
+            let shown = |name: &String| now.get(name).is_none_or(|v| fields::plain(v));
+            values.retain(|name, value| editable(name) && shown(name) && current(now, name) != value.get());
+            let before = values
+                .keys()
+                .map(|name| (name.clone(), held(now, name)))
+                .collect();
+            let write = Write {
+                op,
+                id: op.id,
+                values,
+                before,
+            };
+            if self.past.back.contains(&op.number) {
+                ours.push(write);
+            } else {
+                others.push(write);
+            }
+        }
+        let context = "it is back, but its values could not be set: ";
+        self.set(
+            ours,
+            |_| Final::Undeleted,
+            |_| Final::Undeleted,
+            context,
+            described,
+        )?;
+        self.set(
+            others,
+            |_| Final::Edited,
+            |_| Final::Unchanged,
+            context,
+            described,
+        )
+    }
+
+    /// Leaves out fields that the org does not show any more.
+    pub(super) fn drop_unknown(
+        &mut self,
+        op: &Operation,
+        described: &Described,
+        values: &mut Values,
+    ) -> Result<()> {
+        let unknown = |name: &&String| described.describe.field(name).is_none();
+        let names: Vec<String> = values.keys().filter(unknown).cloned().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        names.iter().for_each(|name| drop(values.remove(name)));
+        self.leave(
+            op,
+            names,
+            "the org does not show it any more: bring the field back, or grant read on it".into(),
+        )
+    }
+}
+
+/// The value that a field has, as text.
+pub(super) fn current<'v>(now: &'v Values, name: &str) -> &'v str {
+    now.get(name).map_or("null", |value| value.get())
+}
+
+/// The value that a field has.
+pub(super) fn held(now: &Values, name: &str) -> Box<RawValue> {
+    now.get(name).cloned().unwrap_or_else(fields::null)
+}
+
+/// Whether an undelete was refused because there is nothing in the bin, or it is not the user's to bring back;
+/// `INVALID_CROSS_REFERENCE_KEY` says that the record is not even shown to `queryAll` any more.
+fn no_way_back(refusal: &Refusal) -> bool {
+    [
+        "UNDELETE_FAILED",
+        "ENTITY_IS_DELETED",
+        "INVALID_CROSS_REFERENCE_KEY",
+        "INSUFFICIENT_ACCESS_OR_READONLY",
+        "INSUFFICIENT_ACCESS",
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+    ]
+    .contains(&refusal.code.as_str())
+        || refusal.message.contains("recycle bin")
+}

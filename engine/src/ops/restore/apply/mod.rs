@@ -1,0 +1,371 @@
+//! Carries a plan out: batch by batch, looking before each write, with one outcome for each operation.
+//!
+//! Key decision: nothing is overwritten that changed since the plan was made, a lost reply is settled by looking,
+//! and what needs a record that did not come back is skipped. Operations go in full batches as soon as what they
+//! need is settled, not level by level. It stops at the first error that is not an answer of the org.
+
+mod change;
+mod create;
+mod ids;
+mod queue;
+mod rights;
+mod settle;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::base::clock::Clock;
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
+use crate::base::stamp::Stamp;
+use crate::ops::bodies::body;
+use crate::ops::org::{EachPiece, Outcome, Refusal, Target};
+use crate::ops::restore::fields::Values;
+use crate::ops::restore::journal::{Entry, Final, Intended, Journal, Past};
+use crate::ops::restore::look::Described;
+use crate::ops::restore::plan::{Action, Operation, Plan};
+use crate::ops::state::State;
+use crate::vault::open::Vault;
+use queue::Queue;
+
+/// The most rows that one call writes.
+const BATCH: usize = 200;
+
+/// Gives the bodies of files that a plan creates.
+pub trait Bodies {
+    /// Gives the whole body of the base64 field `field` of the record that had the Id `id`, from its first byte on.
+    ///
+    /// # Errors
+    /// `NotFound` if there is none; what reading gives.
+    fn read(&mut self, sobject: &str, field: &str, id: RecordId, each: &mut EachPiece<'_>) -> Result<()>;
+}
+
+/// Has none.
+#[derive(Debug, Default)]
+pub struct NoBodies;
+
+impl Bodies for NoBodies {
+    fn read(&mut self, sobject: &str, field: &str, id: RecordId, _: &mut EachPiece<'_>) -> Result<()> {
+        let what = format!("{sobject} {id}: no vault to read its {field} from");
+        Err(Error::new(Kind::NotFound, what))
+    }
+}
+
+/// The bodies of a stored state.
+pub struct Stored<'v> {
+    /// Where they are.
+    pub vault: &'v Vault,
+    /// The state that is brought back.
+    pub state: State<'v>,
+}
+
+impl Bodies for Stored<'_> {
+    fn read(&mut self, sobject: &str, field: &str, id: RecordId, each: &mut EachPiece<'_>) -> Result<()> {
+        body(self.vault, &self.state, sobject, field, id, each).map(drop)
+    }
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applied {
+    /// Number, sObject, old Id and outcome of each operation, in the plan's order.
+    pub outcomes: Vec<(u32, String, RecordId, Final)>,
+    /// Old Id to new Id of each record that was created, or that the org made by itself.
+    pub id_map: BTreeMap<RecordId, RecordId>,
+    /// Fields that were left out, by operation, and why.
+    pub left: BTreeMap<u32, (Vec<String>, String)>,
+    /// Requests made.
+    pub calls: u64,
+}
+
+impl Applied {
+    /// How many operations ended in each way: `undeleted`, `created`, `edited`, `adopted`, `deleted`, `unchanged`,
+    /// `conflict`, `refused`, `skipped`, `unknown`.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for (_, _, _, outcome) in &self.outcomes {
+            *counts.entry(name(outcome)).or_default() += 1;
+        }
+        counts
+    }
+}
+
+fn name(outcome: &Final) -> &'static str {
+    match outcome {
+        Final::Undeleted => "undeleted",
+        Final::Created(_) => "created",
+        Final::Edited => "edited",
+        Final::Adopted(_) => "adopted",
+        Final::Deleted => "deleted",
+        Final::Unchanged => "unchanged",
+        Final::Conflict(_) => "conflict",
+        Final::Refused(..) => "refused",
+        Final::Skipped(_) => "skipped",
+        Final::Unknown(_) => "unknown",
+    }
+}
+
+/// Carries `plan` out; `progress` is told how many operations have their outcome, and of how many. A plan with files
+/// needs [`resume`].
+///
+/// # Errors
+/// `Denied`, before the first write, if a right is missing; what looking, writing and the journal give. What was noted
+/// until then stays valid for [`resume`].
+pub fn apply(
+    plan: &Plan,
+    target: &mut dyn Target,
+    journal: &mut dyn Journal,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Applied> {
+    resume(plan, target, journal, Past::default(), &mut NoBodies, progress)
+}
+
+/// Carries out what is not final yet; `past` is what [`replay`](super::journal::replay) gave.
+///
+/// # Errors
+/// As [`apply`]; `Invalid` for the journal of another plan.
+pub fn resume(
+    plan: &Plan,
+    target: &mut dyn Target,
+    journal: &mut dyn Journal,
+    past: Past,
+    bodies: &mut dyn Bodies,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Applied> {
+    is_of(&past, plan)?;
+    let calls = target.calls();
+    let mut run = Run::begin(plan, target, journal, past, bodies, progress)?;
+    run.settle_open()?;
+    for action in [
+        &[Action::Undelete, Action::Create][..],
+        &[Action::Edit],
+        &[Action::Delete],
+    ] {
+        run.phase(action)?;
+    }
+    Ok(run.end(calls))
+}
+
+/// Whether a journal belongs to a plan.
+fn is_of(past: &Past, plan: &Plan) -> Result<()> {
+    let made = &plan.header.created;
+    if past.plan.as_ref().is_some_and(|other| other != made) {
+        return Err(Error::invalid(format!(
+            "the journal is that of another plan, made at {}",
+            past.plan.as_deref().unwrap_or_default()
+        ))
+        .hint("name the plan that it was begun with"));
+    }
+    let known: HashSet<u32> = plan.operations.iter().map(|op| op.number).collect();
+    match past
+        .outcomes
+        .keys()
+        .chain(past.open.keys())
+        .find(|n| !known.contains(n))
+    {
+        Some(number) => Err(Error::invalid(format!(
+            "the journal speaks of operation {number}, which the plan has not"
+        ))),
+        None => Ok(()),
+    }
+}
+
+struct Run<'a> {
+    plan: &'a Plan,
+    target: &'a mut dyn Target,
+    journal: &'a mut dyn Journal,
+    bodies: &'a mut dyn Bodies,
+    progress: &'a mut dyn FnMut(usize, usize),
+    /// What came before, and what comes now.
+    past: Past,
+    /// The org's clock when this run began, and this machine's.
+    began: (Stamp, Stamp),
+    clock: Clock,
+    /// How many operations have an outcome of this run or a final one.
+    done: HashSet<u32>,
+    /// Which operation brings a record back.
+    brings: HashMap<RecordId, u32>,
+    /// Which record stands for which.
+    maps: HashMap<RecordId, RecordId>,
+    described: HashMap<String, Rc<Described>>,
+}
+
+/// A write of one row, with what it is for.
+struct Write<'p> {
+    op: &'p Operation,
+    id: RecordId,
+    values: Values,
+    before: Values,
+}
+
+impl<'a> Run<'a> {
+    fn begin(
+        plan: &'a Plan,
+        target: &'a mut dyn Target,
+        journal: &'a mut dyn Journal,
+        mut past: Past,
+        bodies: &'a mut dyn Bodies,
+        progress: &'a mut dyn FnMut(usize, usize),
+    ) -> Result<Self> {
+        let described = rights::check(plan, &past, target)?;
+        let clock = Clock::system();
+        let began = (target.now()?, clock.now());
+        let made = plan.header.created.clone();
+        journal.note(
+            &Entry::Begun {
+                plan: made,
+                at: began.0,
+            }
+            .text()?,
+        )?;
+        past.begun.get_or_insert(began.0);
+        let is_final = |(number, end): (&u32, &Final)| end.is_final().then_some(*number);
+        let done = past.outcomes.iter().filter_map(is_final).collect();
+        let back = plan.operations.iter().filter(|op| op.action.brings_back());
+        Ok(Self {
+            plan,
+            target,
+            journal,
+            bodies,
+            progress,
+            past,
+            began,
+            clock,
+            done,
+            brings: back.map(|op| (op.id, op.number)).collect(),
+            maps: plan.maps.iter().map(|map| (map.from, map.to)).collect(),
+            described,
+        })
+    }
+
+    fn phase(&mut self, actions: &[Action]) -> Result<()> {
+        let plan = self.plan;
+        let open = plan
+            .operations
+            .iter()
+            .filter(|op| actions.contains(&op.action) && !self.done.contains(&op.number));
+        let mut queue = Queue::new(open.collect(), &self.brings, BATCH);
+        while let Some(batch) = queue.next() {
+            self.batch(&batch)?;
+            queue.settled(&batch);
+        }
+        Ok(())
+    }
+
+    fn batch(&mut self, batch: &[&'a Operation]) -> Result<()> {
+        let Some(first) = batch.first() else { return Ok(()) };
+        let Some(described) = self.described.get(&first.sobject).map(Rc::clone) else {
+            return Err(Error::new(
+                Kind::NotFound,
+                format!("{} is not described", first.sobject),
+            ));
+        };
+        match first.action {
+            Action::Undelete => self.undelete(batch, &described),
+            Action::Create => self.create_missing(batch, &described),
+            Action::Edit => self.edit(batch, &described),
+            Action::Delete => self.delete(batch, &described),
+        }
+    }
+
+    /// Notes what became of an operation.
+    fn settle(&mut self, op: &Operation, outcome: Final) -> Result<()> {
+        self.journal
+            .note(&Entry::Outcome(op.number, outcome.clone()).text()?)?;
+        if outcome.is_final() {
+            self.past.open.remove(&op.number);
+        }
+        self.past.outcomes.insert(op.number, outcome);
+        self.done.insert(op.number);
+        (self.progress)(self.done.len(), self.plan.operations.len());
+        Ok(())
+    }
+
+    /// Notes the intent, calls, and gives an outcome for each operation, whatever the number of answers.
+    fn call(
+        &mut self,
+        writes: &[(&Operation, Values)],
+        write: impl FnOnce(&mut dyn Target, &mut dyn Bodies) -> Result<Vec<Outcome>>,
+    ) -> Result<Vec<Outcome>> {
+        if writes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let passed = self.clock.now().millis() - self.began.1.millis();
+        let at = self.began.0.minus_millis(-passed);
+        let of = writes.iter().map(|(op, before)| Intended {
+            number: op.number,
+            before: before.clone(),
+        });
+        self.journal
+            .note(&Entry::Intent { at, of: of.collect() }.text()?)?;
+        match write(self.target, self.bodies) {
+            Ok(mut answers) => {
+                answers.resize_with(writes.len(), || {
+                    Outcome::Unknown("the org gave no answer for it".into())
+                });
+                self.past
+                    .open
+                    .extend(writes.iter().map(|(op, _)| (op.number, at)));
+                full(&answers)?;
+                Ok(answers)
+            }
+            Err(e) => {
+                let numbers = writes.iter().map(|(op, _)| op.number).collect();
+                self.journal.note(&Entry::Withdrawn(numbers).text()?)?;
+                Err(e)
+            }
+        }
+    }
+
+    /// Leaves fields out of an operation, and says so.
+    fn leave(&mut self, op: &Operation, fields: Vec<String>, why: String) -> Result<()> {
+        self.journal
+            .note(&Entry::Left(op.number, fields.clone(), why.clone()).text()?)?;
+        self.past.left.insert(op.number, (fields, why));
+        Ok(())
+    }
+
+    fn end(mut self, calls: u64) -> Applied {
+        let calls = self.target.calls().saturating_sub(calls);
+        let (mut outcomes, mut id_map) = (Vec::with_capacity(self.plan.operations.len()), BTreeMap::new());
+        for op in &self.plan.operations {
+            let end = self.past.outcomes.remove(&op.number);
+            let end = end.unwrap_or_else(|| Final::Unknown("the org gave no answer for it".into()));
+            if let Final::Created(new) | Final::Adopted(new) = end {
+                id_map.insert(op.id, new);
+            }
+            outcomes.push((op.number, op.sobject.clone(), op.id, end));
+        }
+        Applied {
+            outcomes,
+            id_map,
+            left: self.past.left,
+            calls,
+        }
+    }
+}
+
+/// A full data storage ends a run: all that follows would be refused too.
+fn full(answers: &[Outcome]) -> Result<()> {
+    let is_full = |refusal: &Refusal| refusal.code == "STORAGE_LIMIT_EXCEEDED";
+    let all = answers
+        .iter()
+        .all(|a| matches!(a, Outcome::Refused(r) if is_full(r)));
+    match answers.first() {
+        Some(Outcome::Refused(refusal)) if all => Err(Error::new(
+            Kind::Quota,
+            format!("the org's storage is full: {}", refusal.message),
+        )
+        .hint("make room in the org, then apply the same plan again: it goes on here")),
+        _ => Ok(()),
+    }
+}
+
+/// What an answer means.
+fn end(answer: Outcome, done: impl FnOnce(RecordId) -> Final, context: &str) -> Final {
+    match answer {
+        Outcome::Done(id) => done(id),
+        Outcome::Refused(refusal) => Final::Refused(refusal.code, format!("{context}{}", refusal.message)),
+        Outcome::Unknown(why) => Final::Unknown(format!("{context}{why}")),
+    }
+}

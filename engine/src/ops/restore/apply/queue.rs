@@ -1,0 +1,122 @@
+//! Which operations can be written next: full batches of one sObject and action, parents before children.
+//!
+//! Key decision: an operation is ready once all that it needs is settled, so that batches fill across levels; a
+//! batch that is not full goes only when no other is. Within a batch, children of one parent stand together, since
+//! batches that share a parent lock each other out. It does not know whether a parent came back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::base::id::RecordId;
+use crate::ops::restore::plan::{Action, Operation};
+
+/// Parent, then the place in the plan.
+type Place = (Option<RecordId>, usize);
+
+/// Operations that wait.
+pub(super) struct Queue<'p> {
+    operations: Vec<&'p Operation>,
+    /// How many of those that it needs are not settled.
+    waits: Vec<usize>,
+    /// Who waits for it.
+    needed_by: Vec<Vec<usize>>,
+    /// Where an operation stands, by number.
+    places: HashMap<u32, usize>,
+    ready: BTreeMap<(Action, &'p str), BTreeSet<Place>>,
+    most: usize,
+}
+
+impl<'p> Queue<'p> {
+    /// Of these operations, which need what `brings` says that others among them bring back.
+    pub fn new(operations: Vec<&'p Operation>, brings: &HashMap<RecordId, u32>, most: usize) -> Self {
+        let places: HashMap<u32, usize> = operations
+            .iter()
+            .enumerate()
+            .map(|(at, op)| (op.number, at))
+            .collect();
+        let mut queue = Self {
+            waits: vec![0; operations.len()],
+            needed_by: vec![Vec::new(); operations.len()],
+            operations,
+            places,
+            ready: BTreeMap::new(),
+            most,
+        };
+        for at in 0..queue.operations.len() {
+            let op = queue.operations[at];
+            let needs: BTreeSet<usize> = needs(op)
+                .filter_map(|id| queue.places.get(brings.get(&id)?).copied())
+                // What a person wrote in another order is taken in that order.
+                .filter(|&other| other < at)
+                .collect();
+            queue.waits[at] = needs.len();
+            needs
+                .into_iter()
+                .for_each(|other| queue.needed_by[other].push(at));
+            if queue.waits[at] == 0 {
+                queue.push(at);
+            }
+        }
+        queue
+    }
+
+    fn push(&mut self, at: usize) {
+        let op = self.operations[at];
+        let parent = op.references.first().map(|reference| reference.to);
+        // Deletes go in the plan's order: children first.
+        let parent = parent.filter(|_| op.action != Action::Delete);
+        self.ready
+            .entry((op.action, &op.sobject))
+            .or_default()
+            .insert((parent, at));
+    }
+
+    /// The next batch; none when all went.
+    pub fn next(&mut self) -> Option<Vec<&'p Operation>> {
+        let first = |places: &BTreeSet<Place>| places.iter().map(|(_, at)| *at).min();
+        let partial = |places: &BTreeSet<Place>| places.len() < self.most;
+        let key = *self
+            .ready
+            .iter()
+            .filter(|(_, places)| !places.is_empty())
+            .min_by_key(|((action, _), places)| {
+                // Deletes of one sObject must not overtake those that the plan puts first.
+                (*action != Action::Delete && partial(places), first(places))
+            })?
+            .0;
+        let places = self.ready.get_mut(&key)?;
+        let mut batch: Vec<&Operation> = Vec::new();
+        while batch.len() < self.most
+            && let Some(place) = places.pop_first()
+        {
+            let op = self.operations[place.1];
+            if op.action == Action::Delete && batch.first().is_some_and(|first| first.level != op.level) {
+                places.insert(place);
+                break;
+            }
+            batch.push(op);
+        }
+        Some(batch)
+    }
+
+    /// These have their outcomes: what waits for them may go.
+    pub fn settled(&mut self, batch: &[&Operation]) {
+        for op in batch {
+            let Some(&at) = self.places.get(&op.number) else {
+                continue;
+            };
+            for child in std::mem::take(&mut self.needed_by[at]) {
+                self.waits[child] -= 1;
+                if self.waits[child] == 0 {
+                    self.push(child);
+                }
+            }
+        }
+    }
+}
+
+/// What must be there before an operation.
+fn needs(op: &Operation) -> impl Iterator<Item = RecordId> {
+    let own = (op.action == Action::Edit).then_some(op.id);
+    let born = op.born.as_ref().map(|born| born.of);
+    op.references.iter().map(|r| r.to).chain(own).chain(born)
+}
