@@ -13,8 +13,9 @@ use halite_engine::ops::capture::{self, BackupOptions, Progress};
 use halite_engine::ops::erase::erased_among;
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
-use halite_engine::ops::restore::journal::{Final, Journal, replay};
+use halite_engine::ops::restore::journal::{Final, Journal, Past, replay};
 use halite_engine::ops::restore::plan::Plan;
+use halite_engine::ops::state::State;
 use halite_engine::vault::Vault;
 use halite_engine::{Error, Kind, Result};
 use serde_json::{Value, json};
@@ -169,13 +170,13 @@ fn apply(job: &Job, path: &Path) -> Result<End> {
     let journal = beside(path, "journal");
     let before = match fs::read_to_string(&journal) {
         Ok(text) => whole_lines(&text, &journal)?,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Past::default(),
         Err(e) => return Err(Error::io(journal.display(), e)),
     };
-    if !before.is_empty() {
+    let ended = before.outcomes.values().filter(|end| end.is_final()).count();
+    if before.begun.is_some() {
         job.out.line(format_args!(
-            "going on after {} operations of an earlier run",
-            before.len()
+            "going on after {ended} operations of an earlier run"
         ))?;
     }
     let mut org = job.sign_in(&vault, &name)?;
@@ -194,11 +195,33 @@ fn apply(job: &Job, path: &Path) -> Result<End> {
         .map_err(|e| Error::io(journal.display(), e))?;
     let bar = job.out.progress();
     let mut keeper = OnDisk { file, path: journal };
-    let applied = apply::resume(&plan, &mut org, &mut keeper, before, &mut |done, all| {
-        bar.set_message(format!("{done} of {all}"));
-    });
+    let then = vault.find_snapshot(plan.header.org.parse()?, &plan.header.at)?;
+    let mut bodies = apply::Stored {
+        vault: &vault,
+        state: State::at(&vault, &then),
+    };
+    let applied = apply::resume(
+        &plan,
+        &mut org,
+        &mut keeper,
+        before,
+        &mut bodies,
+        &mut |done, all| {
+            bar.set_message(format!("{done} of {all}"));
+        },
+    );
     bar.finish_and_clear();
     said(job, &applied?)
+}
+
+/// Where the files of a plan come from; a plan without any outlives its snapshot.
+fn bodies<'v>(vault: &'v Vault, plan: &Plan) -> Result<Box<dyn apply::Bodies + 'v>> {
+    if plan.operations.iter().all(|op| op.body.is_none()) {
+        return Ok(Box::new(apply::NoBodies));
+    }
+    let then = vault.find_snapshot(plan.header.org.parse()?, &plan.header.at)?;
+    let state = State::at(vault, &then);
+    Ok(Box::new(apply::Stored { vault, state }))
 }
 
 /// Refuses a plan that is older than an erasure and would bring the record back.
@@ -215,7 +238,7 @@ fn nothing_erased(vault: &Vault, plan: &Plan) -> Result<()> {
 }
 
 /// The outcomes in a journal; a last line that a crash cut short was never acted upon.
-fn whole_lines(text: &str, path: &Path) -> Result<BTreeMap<u32, Final>> {
+fn whole_lines(text: &str, path: &Path) -> Result<Past> {
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     let kept = whole.len() + usize::from(!whole.is_empty());
     if kept < text.len() {
