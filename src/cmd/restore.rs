@@ -195,20 +195,14 @@ fn apply(job: &Job, path: &Path) -> Result<End> {
         .map_err(|e| Error::io(journal.display(), e))?;
     let bar = job.out.progress();
     let mut keeper = OnDisk { file, path: journal };
-    let then = vault.find_snapshot(plan.header.org.parse()?, &plan.header.at)?;
-    let mut bodies = apply::Stored {
-        vault: &vault,
-        state: State::at(&vault, &then),
-    };
+    let mut bodies = bodies(&vault, &plan)?;
     let applied = apply::resume(
         &plan,
         &mut org,
         &mut keeper,
         before,
-        &mut bodies,
-        &mut |done, all| {
-            bar.set_message(format!("{done} of {all}"));
-        },
+        &mut *bodies,
+        &mut |done, all| bar.set_message(format!("{done} of {all}")),
     );
     bar.finish_and_clear();
     said(job, &applied?)
