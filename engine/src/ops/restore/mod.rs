@@ -12,6 +12,7 @@ pub mod journal;
 mod look;
 pub mod plan;
 pub mod planner;
+pub mod undo;
 pub mod view;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::fields::{self, Values};
 use super::journal::{Final, Lines, NoJournal, replay};
 use super::plan::{Action, Header, Mode, Plan};
 use super::planner;
+use super::undo::undo;
 use super::view::{Change, View};
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
@@ -39,7 +40,7 @@ fn describe(sobject: &str) -> String {
         _ => String::new(),
     };
     format!(
-        r#"{{"name":"{sobject}","createable":true,"updateable":true,"undeletable":true,"fields":[{{"name":"Id","type":"id"}},
+        r#"{{"name":"{sobject}","createable":true,"updateable":true,"deletable":true,"undeletable":true,"fields":[{{"name":"Id","type":"id"}},
         {{"name":"IsDeleted","type":"boolean"}},{{"name":"CreatedDate","type":"datetime","createable":true}},
         {{"name":"Name","type":"string","createable":true,"updateable":true}},
         {{"name":"Amount__c","type":"double","createable":true,"updateable":true,"nillable":true}},
@@ -266,6 +267,29 @@ impl Target for Org {
                 let (sobject, values) = self.bin.remove(&child).unwrap();
                 self.live.insert((sobject, child), values);
             }
+            answers.push(Outcome::Done(*id));
+        }
+        Ok(answers)
+    }
+    fn delete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {
+        assert!(ids.len() <= 200);
+        self.writes += 1;
+        let mut answers = Vec::new();
+        for id in ids {
+            let key = self.live.keys().find(|(_, live)| live == id).cloned().unwrap();
+            let held = |row: &Values| {
+                row.iter()
+                    .any(|(n, v)| !["Id", "Name"].contains(&n.as_str()) && fields::id_of(v) == Some(*id))
+            };
+            let holders: Vec<&Key> = self
+                .live
+                .iter()
+                .filter(|(_, row)| held(row))
+                .map(|(key, _)| key)
+                .collect();
+            assert_eq!(holders, Vec::<&Key>::new(), "deleted before its children");
+            let values = self.live.remove(&key).unwrap();
+            self.bin.insert(*id, (key.0, values));
             answers.push(Outcome::Done(*id));
         }
         Ok(answers)
@@ -688,6 +712,55 @@ fn a_call_that_never_left_can_be_made_again() {
     .unwrap();
     assert_eq!(applied.counts(), [("created", 1)].into());
     assert!(replay(["{}"]).is_err());
+}
+
+#[test]
+fn what_a_restore_did_can_be_undone_and_done_again() {
+    let then = State::default()
+        .with("Account", "001a", r#"{"Name":"old"}"#)
+        .with("Account", "001b", "{}")
+        .with("Account", "001c", &refers("ParentId", "001b"))
+        .with("Contact", "003a", &refers("AccountId", "001c"))
+        .with("Contact", "003b", &refers("AccountId", "001b"));
+    let now = State::default()
+        .with("Account", "001a", r#"{"Name":"new","Amount__c":5}"#)
+        .with("Contact", "003b", "{}")
+        .without("Account", "001b", VersionKind::Purged)
+        .without("Account", "001c", VersionKind::Deleted)
+        .without("Contact", "003a", VersionKind::Purged);
+    let mut org = Org::of(&now).binned("Account", "001c", &then);
+    // The delete had emptied it.
+    org.bin.get_mut(&id("001c")).unwrap().1.remove("ParentId");
+    let (before, forth) = (org.live.clone(), plan(&then, &now));
+    let mut lines = Lines(Vec::new());
+    let applied = apply(&forth, &mut org, &mut lines, &mut |_, _| ()).unwrap();
+    assert_eq!(
+        applied.counts(),
+        [("created", 2), ("edited", 2), ("undeleted", 1)].into()
+    );
+    let restored = org.live.clone();
+    let past = replay(std::str::from_utf8(&lines.0).unwrap().lines()).unwrap();
+    let back = undo(&forth, &past, Stamp::from_millis(9)).unwrap();
+    let back = Plan::read(&written(&back)[..]).unwrap();
+    let mut lines = Lines(Vec::new());
+    let undone = apply(&back, &mut org, &mut lines, &mut |_, _| ()).unwrap();
+    assert_eq!(
+        undone.counts(),
+        [("deleted", 3), ("edited", 2)].into(),
+        "{undone:?}"
+    );
+    assert_eq!(format!("{:?}", org.live), format!("{before:?}"));
+    assert_eq!(back.warnings.iter().map(|w| w.operations.len()).sum::<usize>(), 2);
+    let past = replay(std::str::from_utf8(&lines.0).unwrap().lines()).unwrap();
+    let forth = undo(&back, &past, Stamp::from_millis(10)).unwrap();
+    let again = run(&Plan::read(&written(&forth)[..]).unwrap(), &mut org);
+    assert_eq!(
+        again.counts(),
+        [("edited", 2), ("undeleted", 3)].into(),
+        "{again:?}"
+    );
+    assert_eq!(format!("{:?}", org.live), format!("{restored:?}"));
+    assert!(undo(&forth, &Default::default(), Stamp::NONE).is_err());
 }
 
 #[test]
