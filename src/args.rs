@@ -27,7 +27,7 @@ impl Args {
     pub fn check(self) -> Result<Self, clap::Error> {
         let missing = match &self.command {
             Command::Demo(_) | Command::Simulate(_) => None,
-            Command::Restore(Restore::Show(_)) => None,
+            Command::Restore(Restore::Show(_) | Restore::Undo(_)) => None,
             _ if self.global.vault.is_none() => Some("no vault named: give --vault DIR or set HALITE_VAULT"),
             Command::Import(_) if self.global.org.is_none() => Some("no org named: give --org ID"),
             Command::Forget(flags) if flags.all && self.global.org.is_none() => {
@@ -229,6 +229,8 @@ pub enum Restore {
     Show(RestoreShow),
     /// Do what a plan says; one outcome for each record
     Apply(RestoreApply),
+    /// Write the plan that takes back what another did
+    Undo(RestoreUndo),
 }
 
 #[derive(Debug, Flags)]
@@ -253,6 +255,15 @@ pub struct RestorePlan {
 pub struct RestoreShow {
     /// The plan's file
     pub plan: PathBuf,
+}
+
+#[derive(Debug, Flags)]
+pub struct RestoreUndo {
+    /// The plan that was applied; its journal lies beside it
+    pub plan: PathBuf,
+    /// The file to write
+    #[arg(short, long, value_name = "PLAN")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Flags)]

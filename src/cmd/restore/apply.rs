@@ -1,0 +1,133 @@
+//! `halite restore apply`: a plan carried out, or gone on with.
+//!
+//! Key decision: only against the org that the plan names, and never for a record that was erased since. What is done
+//! and in which order is the engine's.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use halite_engine::ops::erase::erased_among;
+use halite_engine::ops::org::Source;
+use halite_engine::ops::restore::apply::{self, Applied};
+use halite_engine::ops::restore::journal::Final;
+use halite_engine::ops::restore::plan::Plan;
+use halite_engine::ops::state::State;
+use halite_engine::vault::Vault;
+use halite_engine::{Error, Kind, Result};
+use serde_json::json;
+
+use super::{OnDisk, past, read};
+use crate::connection::connection;
+use crate::job::Job;
+use crate::out::End;
+
+pub(super) fn run(job: &Job, path: &Path) -> Result<End> {
+    let plan = read(path)?;
+    let vault = job.vault()?;
+    let to = plan.header.to.as_ref().unwrap_or(&plan.header.org);
+    let name = connection_of(&vault, to)?;
+    nothing_erased(&vault, &plan)?;
+    let before = past(path)?;
+    let ended = before.outcomes.values().filter(|end| end.is_final()).count();
+    if before.begun.is_some() {
+        job.out.line(format_args!(
+            "going on after {ended} operations of an earlier run"
+        ))?;
+    }
+    let mut org = job.sign_in(&vault, &name)?;
+    let who = org.identity()?;
+    if who.org.to_string() != *to {
+        return Err(
+            Error::invalid(format!("the plan is for org {to}, `{name}` is {}", who.org))
+                .hint("connect to the org of the plan"),
+        );
+    }
+    let bar = job.out.progress();
+    let mut keeper = OnDisk::of(path)?;
+    let mut bodies = bodies(&vault, &plan)?;
+    let applied = apply::resume(
+        &plan,
+        &mut org,
+        &mut keeper,
+        before,
+        &mut *bodies,
+        &mut |done, all| bar.set_message(format!("{done} of {all}")),
+    );
+    bar.finish_and_clear();
+    said(job, &applied?)
+}
+
+/// Where the files of a plan come from; a plan without any outlives its snapshot.
+fn bodies<'v>(vault: &'v Vault, plan: &Plan) -> Result<Box<dyn apply::Bodies + 'v>> {
+    if plan.operations.iter().all(|op| op.body.is_none()) {
+        return Ok(Box::new(apply::NoBodies));
+    }
+    let then = vault.find_snapshot(plan.header.org.parse()?, &plan.header.at)?;
+    let state = State::at(vault, &then);
+    Ok(Box::new(apply::Stored { vault, state }))
+}
+
+/// Refuses a plan that is older than an erasure and would bring the record back.
+fn nothing_erased(vault: &Vault, plan: &Plan) -> Result<()> {
+    let org = plan.header.org.parse()?;
+    let ids = plan.operations.iter().map(|operation| operation.id);
+    match erased_among(vault, org, ids)? {
+        None => Ok(()),
+        Some(id) => Err(
+            Error::invalid(format!("the plan is about {id}, which was erased"))
+                .hint("make a new plan, and delete this one"),
+        ),
+    }
+}
+
+fn connection_of(vault: &Arc<Vault>, org: &str) -> Result<String> {
+    for name in vault.grants() {
+        if connection(vault, &name)?.org.to_string() == org {
+            return Ok(name);
+        }
+    }
+    Err(Error::new(Kind::NotFound, format!("no connection to org {org}"))
+        .hint("`halite connect NAME` makes one"))
+}
+
+fn said(job: &Job, applied: &Applied) -> Result<End> {
+    let mut outcomes = Vec::new();
+    let mut all_done = true;
+    for (number, sobject, id, outcome) in &applied.outcomes {
+        let why = match outcome {
+            Final::Undeleted
+            | Final::Created(_)
+            | Final::Adopted(_)
+            | Final::Edited
+            | Final::Deleted
+            | Final::Unchanged => None,
+            Final::Conflict(why) | Final::Skipped(why) | Final::Unknown(why) => Some(why.clone()),
+            Final::Refused(code, message) => Some(format!("{code}: {message}")),
+        };
+        all_done &= why.is_none();
+        if let Some(why) = why {
+            job.out.line(format_args!(
+                "  not done: {sobject} {id} (operation {number}): {why}"
+            ))?;
+        }
+        outcomes.push(
+            json!({ "operation": number, "sobject": sobject, "id": id.to_string(), "outcome": outcome }),
+        );
+    }
+    let counts = applied.counts();
+    let words: Vec<String> = counts.iter().map(|(name, n)| format!("{n} {name}")).collect();
+    job.out.line(if words.is_empty() {
+        "nothing to do".to_owned()
+    } else {
+        words.join(", ")
+    })?;
+    let ids: BTreeMap<String, String> = applied
+        .id_map
+        .iter()
+        .map(|(a, b)| (a.to_string(), b.to_string()))
+        .collect();
+    job.out
+        .value(&json!({ "counts": counts, "outcomes": outcomes, "new_ids": ids, "calls": applied.calls }))?;
+    Ok(if all_done { End::Done } else { End::Partly })
+}
