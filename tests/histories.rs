@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use halite_connector::{Connect, Grant, SalesforceOrg, Secret as Hidden};
 use halite_engine::base::id::RecordId;
+use halite_engine::base::stamp::Stamp;
 use halite_engine::format::describe::Describe;
 use halite_engine::format::schema::{Role, Schema};
 use halite_engine::ops::capture::{self, BackupOptions};
@@ -19,8 +20,9 @@ use halite_engine::ops::diff::{self, ChangeKind};
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
 use halite_engine::ops::restore::between::{self, Scope};
-use halite_engine::ops::restore::journal::{Final, NoJournal};
+use halite_engine::ops::restore::journal::{Lines, replay};
 use halite_engine::ops::restore::plan::Plan;
+use halite_engine::ops::restore::undo::undo;
 use halite_engine::ops::state::State;
 use halite_engine::store::memory::Memory;
 use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
@@ -269,7 +271,8 @@ impl History {
         };
         let plan = between::plan(&self.vault, then, now, &scope).unwrap();
         assert!(plan.impossible.is_empty(), "{:?}", plan.impossible);
-        let applied = apply::apply(&plan, &mut self.source, &mut NoJournal, &mut |_, _| {}).unwrap();
+        let mut journal = Lines(Vec::new());
+        let applied = apply::apply(&plan, &mut self.source, &mut journal, &mut |_, _| {}).unwrap();
         check_outcomes(&plan, &applied);
         let after = self.truth();
         for (object, described) in &self.described {
@@ -301,6 +304,10 @@ impl History {
                 "{object}: out of nowhere"
             );
         }
+        if to.is_multiple_of(3) {
+            let is = is.clone();
+            self.undo(&plan, std::str::from_utf8(&journal.0).unwrap(), &is);
+        }
         if !applied.id_map.is_empty() {
             self.first = self.taken.len();
             self.backup(false);
@@ -308,15 +315,33 @@ impl History {
     }
 }
 
+impl History {
+    /// Takes a restore back and checks the org against what it was before.
+    fn undo(&mut self, plan: &Plan, journal: &str, was: &Truth) {
+        let past = replay(journal.lines()).unwrap();
+        let back = undo(plan, &past, Stamp::from_millis(1)).unwrap();
+        let mut written = Vec::new();
+        back.write(&mut written).unwrap();
+        let back = Plan::read(&written[..]).unwrap();
+        let undone = apply::apply(&back, &mut self.source, &mut Lines(Vec::new()), &mut |_, _| {}).unwrap();
+        check_outcomes(&back, &undone);
+        let after = self.truth();
+        for (object, described) in &self.described {
+            let ids = |truth: &Truth| truth[object].keys().copied().collect::<BTreeSet<_>>();
+            assert_eq!(ids(&after), ids(was), "{object}: {journal} {back:?}");
+            for (id, row) in &was[object] {
+                for field in described.settable() {
+                    let (was, is) = (row.get(&field.name), after[object][id].get(&field.name));
+                    assert_eq!(was, is, "{object} {id} {}: {journal} {back:?}", field.name);
+                }
+            }
+        }
+    }
+}
+
 /// Every operation did what the plan wanted.
 fn check_outcomes(plan: &Plan, applied: &Applied) {
-    let fine = |end: &Final| {
-        matches!(
-            end,
-            Final::Undeleted | Final::Created(_) | Final::Edited | Final::Unchanged
-        )
-    };
-    let bad: Vec<_> = applied.outcomes.iter().filter(|o| !fine(&o.3)).collect();
+    let bad: Vec<_> = applied.outcomes.iter().filter(|o| !o.3.is_done()).collect();
     assert!(bad.is_empty(), "{bad:?}\n{:?}", plan.operations);
 }
 

@@ -1,4 +1,4 @@
-//! Creates and edits up to 200 rows in one call, each with an outcome of its own.
+//! Creates, edits and deletes up to 200 rows in one call, each with an outcome of its own.
 //!
 //! Key decision: never all-or-none, and assignment rules are off (the API's default would override owners);
 //! rows refused by a lock are sent again, a reply that is lost or does not match its rows makes them unknown
@@ -86,6 +86,17 @@ pub fn update<S: Session>(
         .map(|(id, row)| record(sobject, Some(*id), row))
         .collect::<Result<Vec<_>>>()?;
     save(caller, rest, &Method::PATCH, &bodies)
+}
+
+/// Deletes rows of any sObjects; what hangs on them goes along.
+pub fn delete<S: Session>(caller: &mut Caller<S>, rest: &Rest, ids: &[RecordId]) -> Result<Vec<Outcome>> {
+    in_rounds(caller, ids.len(), |caller, picked| {
+        let some: Vec<String> = picked.iter().map(|at| ids[*at].to_string()).collect();
+        let path = format!("/composite/sobjects?allOrNone=false&ids={}", some.join(","));
+        let call = Call::bare(Method::DELETE, rest.path(&path));
+        let written = caller.write(&call, &|reply| json::<Vec<SaveResult>>(reply))?;
+        Ok(outcomes(written, picked.len(), SaveResult::outcome))
+    })
 }
 
 /// A row as the collections want it: attributes first, then its Id, then what is to be set.

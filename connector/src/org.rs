@@ -434,4 +434,8 @@ impl Target for SalesforceOrg {
     fn update(&mut self, sobject: &str, rows: &[(RecordId, String)]) -> Result<Vec<Outcome>> {
         collections::update(&mut self.caller, &self.rest, sobject, rows)
     }
+
+    fn delete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {
+        collections::delete(&mut self.caller, &self.rest, ids)
+    }
 }

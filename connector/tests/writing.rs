@@ -196,6 +196,23 @@ fn nonsense_is_refused_before_it_is_sent() {
 }
 
 #[test]
+fn deletes_name_their_rows_in_the_path() {
+    let error =
+        r#"{"success":false,"errors":[{"statusCode":"ENTITY_IS_DELETED","message":"x","fields":[]}]}"#;
+    let answer = format!(r#"[{{"id":"{}","success":true,"errors":[]}},{error}]"#, id(1));
+    let server = Server::start(move |_| json(answer.clone()));
+    let outcomes = server.org().delete(&ids(&[1, 2])).unwrap();
+    assert_eq!(outcomes[0], Outcome::Done(ids(&[1])[0]));
+    assert_eq!(refused(&outcomes[1]), "ENTITY_IS_DELETED");
+    let asked = &server.asked()[1];
+    let path = format!("/composite/sobjects?allOrNone=false&ids={},{}", id(1), id(2));
+    assert!(
+        asked.method == "DELETE" && asked.path.ends_with(&path),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn undelete_speaks_soap() {
     let body = format!(
         r#"<?xml version="1.0"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns="urn:partner.soap.sforce.com"><soapenv:Body><undeleteResponse><result><id>{}</id><success>true</success></result><result><errors><message>Entity is not &lt;in&gt; the recycle&#32;bin</message><statusCode>UNDELETE_FAILED</statusCode></errors><id>{}</id><success>false</success></result></undeleteResponse></soapenv:Body></soapenv:Envelope>"#,
