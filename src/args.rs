@@ -231,6 +231,10 @@ pub enum Restore {
     Apply(RestoreApply),
     /// Write the plan that takes back what another did
     Undo(RestoreUndo),
+    /// Write what became of a plan that was applied, as tables and a page
+    Report(RestoreReport),
+    /// Write the plan for what did not succeed
+    Again(RestoreAgain),
 }
 
 #[derive(Debug, Flags)]
@@ -270,6 +274,27 @@ pub struct RestoreUndo {
 pub struct RestoreApply {
     /// The plan's file
     pub plan: PathBuf,
+    /// Also write a report into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+#[derive(Debug, Flags)]
+pub struct RestoreReport {
+    /// The plan that was applied; its journal lies beside it
+    pub plan: PathBuf,
+    /// The folder to write into; an older report there is replaced
+    #[arg(long, value_name = "DIR")]
+    pub report: PathBuf,
+}
+
+#[derive(Debug, Flags)]
+pub struct RestoreAgain {
+    /// The plan that was applied; its journal lies beside it
+    pub plan: PathBuf,
+    /// The file to write
+    #[arg(short, long, value_name = "PLAN")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

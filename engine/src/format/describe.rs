@@ -80,6 +80,9 @@ pub struct Field {
     /// The parent's delete takes the row along.
     #[serde(default)]
     pub cascade_delete: bool,
+    /// What people call the row.
+    #[serde(default)]
+    pub name_field: bool,
     /// Unique.
     #[serde(default)]
     pub unique: bool,

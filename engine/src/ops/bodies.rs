@@ -63,8 +63,13 @@ fn json(version: &Version) -> Result<Vec<u8>> {
 impl Facts {
     /// Of a row.
     pub fn of(row: &Version) -> Result<Self> {
-        let mut facts: Self = serde_json::from_slice(&json(row)?)
-            .map_err(|e| Error::corrupt(row.key.id, format_args!("what it says of its file: {e}")))?;
+        Self::parse(row.key.id, &json(row)?)
+    }
+
+    /// Of the JSON of a row.
+    pub fn parse(id: RecordId, row: &[u8]) -> Result<Self> {
+        let mut facts: Self = serde_json::from_slice(row)
+            .map_err(|e| Error::corrupt(id, format_args!("what it says of its file: {e}")))?;
         facts.md5 = facts.checksum.take().map(|md5| md5.to_ascii_lowercase());
         facts.length = facts.content_size.or(facts.body_length);
         facts.document = facts.content_document_id.take();
@@ -111,8 +116,20 @@ impl Facts {
 impl Body {
     /// Of the record that it is.
     pub fn of(version: &Version) -> Result<Self> {
-        serde_json::from_slice(&json(version)?)
-            .map_err(|e| Error::corrupt(version.key.id, format_args!("the record of its body: {e}")))
+        Self::read_from(version.key.id, &json(version)?)
+    }
+
+    /// Of the JSON of that record.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is none.
+    pub fn parse(id: RecordId, record: &str) -> Result<Self> {
+        Self::read_from(id, record.as_bytes())
+    }
+
+    fn read_from(id: RecordId, record: &[u8]) -> Result<Self> {
+        serde_json::from_slice(record)
+            .map_err(|e| Error::corrupt(id, format_args!("the record of its body: {e}")))
     }
 
     /// The record, as the row of an org.
@@ -180,8 +197,7 @@ pub fn body(
         Error::new(Kind::NotFound, format!("the state has no {field} of {id}"))
             .hint("it was not there, or could not be fetched: `halite snapshots` tells")
     })?;
-    let body: Body = serde_json::from_str(&record.json)
-        .map_err(|e| Error::corrupt(id, format_args!("the record of its body: {e}")))?;
+    let body = Body::parse(id, &record.json)?;
     body.read(vault, each)?;
     Ok(body.length)
 }

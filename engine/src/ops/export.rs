@@ -82,8 +82,7 @@ pub fn files(
         let (folder, mut count) = (dir.join(&name), 0);
         fs::create_dir_all(&folder).map_err(|e| Error::io(folder.display(), e))?;
         state.each(&name, &mut |record| {
-            let body: Body = serde_json::from_str(&record.json)
-                .map_err(|e| Error::corrupt(record.id, format_args!("the record of its body: {e}")))?;
+            let body = Body::parse(record.id, &record.json)?;
             let name = format!("{}{}", record.id, extension(state, of, record.id)?);
             let path = folder.join(name);
             let failed = |e| Error::io(path.display(), e);

@@ -4,25 +4,28 @@
 //! and in which order is the engine's.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
 use halite_engine::ops::erase::erased_among;
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
 use halite_engine::ops::restore::journal::Final;
+use halite_engine::ops::restore::moved::Outcomes;
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::state::State;
 use halite_engine::vault::Vault;
 use halite_engine::{Error, Kind, Result};
 use serde_json::json;
 
+use super::after::After;
 use super::{OnDisk, past, read};
+use crate::args::RestoreApply;
 use crate::connection::connection;
 use crate::job::Job;
 use crate::out::End;
 
-pub(super) fn run(job: &Job, path: &Path) -> Result<End> {
+pub(super) fn run(job: &Job, flags: &RestoreApply) -> Result<End> {
+    let path = flags.plan.as_path();
     let plan = read(path)?;
     let vault = job.vault()?;
     let to = plan.header.to.as_ref().unwrap_or(&plan.header.org);
@@ -55,7 +58,14 @@ pub(super) fn run(job: &Job, path: &Path) -> Result<End> {
         &mut |done, all| bar.set_message(format!("{done} of {all}")),
     );
     bar.finish_and_clear();
-    said(job, &applied?)
+    let applied = applied?;
+    let outcomes = Outcomes::from(&applied);
+    let after = After::look(job, &vault, &mut org, &plan, &outcomes)?;
+    let end = said(job, &plan, &applied, &after)?;
+    if let Some(dir) = &flags.report {
+        after.report(job, &vault, &plan, &outcomes, dir)?;
+    }
+    Ok(end)
 }
 
 /// Where the files of a plan come from; a plan without any outlives its snapshot.
@@ -91,7 +101,7 @@ fn connection_of(vault: &Arc<Vault>, org: &str) -> Result<String> {
         .hint("`halite connect NAME` makes one"))
 }
 
-fn said(job: &Job, applied: &Applied) -> Result<End> {
+fn said(job: &Job, plan: &Plan, applied: &Applied, after: &After) -> Result<End> {
     let mut outcomes = Vec::new();
     let mut all_done = true;
     for (number, sobject, id, outcome) in &applied.outcomes {
@@ -127,7 +137,13 @@ fn said(job: &Job, applied: &Applied) -> Result<End> {
         .iter()
         .map(|(a, b)| (a.to_string(), b.to_string()))
         .collect();
-    job.out
-        .value(&json!({ "counts": counts, "outcomes": outcomes, "new_ids": ids, "calls": applied.calls }))?;
-    Ok(if all_done { End::Done } else { End::Partly })
+    after.tell(job, plan)?;
+    job.out.value(&json!({
+        "counts": counts, "outcomes": outcomes, "new_ids": ids, "calls": applied.calls, "verified": after.value(),
+    }))?;
+    Ok(if all_done && after.good() {
+        End::Done
+    } else {
+        End::Partly
+    })
 }

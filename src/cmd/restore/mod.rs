@@ -3,6 +3,7 @@
 //! Key decision: a plan is a file between two commands, and applying keeps a journal beside it, so that the same
 //! command goes on where an interrupted one stopped. Files of plans and journals have their home here, nothing else.
 
+mod after;
 mod apply;
 mod plan;
 mod show;
@@ -28,8 +29,10 @@ pub fn run(job: &Job, what: &Restore) -> Result<End> {
             show::show(job, &read(&flags.plan)?)?;
             Ok(End::Done)
         }
-        Restore::Apply(flags) => apply::run(job, &flags.plan),
+        Restore::Apply(flags) => apply::run(job, flags),
         Restore::Undo(flags) => undo::run(job, flags),
+        Restore::Report(flags) => after::report(job, flags),
+        Restore::Again(flags) => after::next(job, flags),
     }
 }
 

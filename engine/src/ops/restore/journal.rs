@@ -74,6 +74,23 @@ pub enum Final {
 }
 
 impl Final {
+    /// In one word: `undeleted`, `created`, `edited`, `adopted`, `deleted`, `unchanged`, `conflict`, `refused`, `skipped`,
+    /// `unknown`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Undeleted => "undeleted",
+            Self::Created(_) => "created",
+            Self::Edited => "edited",
+            Self::Adopted(_) => "adopted",
+            Self::Deleted => "deleted",
+            Self::Unchanged => "unchanged",
+            Self::Conflict(_) => "conflict",
+            Self::Refused(..) => "refused",
+            Self::Skipped(_) => "skipped",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
     /// Whether no run comes back to it.
     pub fn is_final(&self) -> bool {
         !matches!(self, Self::Skipped(_) | Self::Unknown(_))
@@ -147,6 +164,8 @@ pub struct Past {
     pub plan: Option<String>,
     /// The org's clock when the first began.
     pub begun: Option<Stamp>,
+    /// The org's clock when the last write was about to be made, or the last run began.
+    pub last: Option<Stamp>,
     /// What became of operations, by number; also what is not final.
     pub outcomes: BTreeMap<u32, Final>,
     /// Writes whose end is not known, with the last time at which one was intended.
@@ -165,8 +184,10 @@ impl Past {
             Entry::Begun { plan, at } => {
                 self.plan.get_or_insert(plan);
                 self.begun.get_or_insert(at);
+                self.last = self.last.max(Some(at));
             }
             Entry::Intent { at, of } => {
+                self.last = self.last.max(Some(at));
                 for Intended { number, before } in of {
                     self.open.insert(number, at);
                     let held = self.before.entry(number).or_default();

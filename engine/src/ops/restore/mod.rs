@@ -3,6 +3,7 @@
 //! Key decision: a plan is plain values in a file that people can read and edit; planning asks two states of the
 //! org and never the org itself, applying asks the org before each write. It deletes nothing.
 
+pub mod again;
 pub mod apply;
 pub mod between;
 pub mod fields;
@@ -10,9 +11,14 @@ mod file;
 pub mod graph;
 pub mod journal;
 mod look;
+pub mod moved;
 pub mod plan;
 pub mod planner;
+pub mod remedy;
+pub mod report;
+pub mod texts;
 pub mod undo;
+pub mod verify;
 pub mod view;
 
 #[cfg(test)]

@@ -84,24 +84,9 @@ impl Applied {
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
         for (_, _, _, outcome) in &self.outcomes {
-            *counts.entry(name(outcome)).or_default() += 1;
+            *counts.entry(outcome.name()).or_default() += 1;
         }
         counts
-    }
-}
-
-fn name(outcome: &Final) -> &'static str {
-    match outcome {
-        Final::Undeleted => "undeleted",
-        Final::Created(_) => "created",
-        Final::Edited => "edited",
-        Final::Adopted(_) => "adopted",
-        Final::Deleted => "deleted",
-        Final::Unchanged => "unchanged",
-        Final::Conflict(_) => "conflict",
-        Final::Refused(..) => "refused",
-        Final::Skipped(_) => "skipped",
-        Final::Unknown(_) => "unknown",
     }
 }
 
