@@ -129,7 +129,7 @@ pub enum Entry {
     Withdrawn(Vec<u32>),
     /// These came back from the bin; what else their operations want is not done yet.
     Back(Vec<u32>),
-    /// These fields of an operation were left out, and why.
+    /// These fields of an operation were left out, and why; none once they were set after all.
     Left(u32, Vec<String>, String),
     /// What became of an operation.
     Outcome(u32, Final),
@@ -179,7 +179,7 @@ pub struct Past {
 }
 
 impl Past {
-    fn take(&mut self, entry: Entry) {
+    pub(super) fn take(&mut self, entry: Entry) {
         match entry {
             Entry::Begun { plan, at } => {
                 self.plan.get_or_insert(plan);
@@ -201,6 +201,7 @@ impl Past {
                 self.open.retain(|n, _| !numbers.contains(n));
                 self.back.extend(numbers);
             }
+            Entry::Left(number, fields, _) if fields.is_empty() => drop(self.left.remove(&number)),
             Entry::Left(number, fields, why) => drop(self.left.insert(number, (fields, why))),
             Entry::Outcome(number, outcome) => {
                 if !matches!(outcome, Final::Unknown(_)) {

@@ -40,18 +40,27 @@ impl<'a> Run<'a> {
         batch: Vec<(&'a Operation, Values)>,
         described: &Described,
     ) -> Result<()> {
-        let mut ready = Vec::new();
+        let (mut ready, mut selves) = (Vec::new(), Vec::new());
         for (op, mut values) in batch {
             self.drop_unknown(op, described, &mut values)?;
-            match self.repoint(op, described, &mut values)?.first() {
-                Some((field, to)) => {
-                    self.settle(
-                        op,
-                        Final::Skipped(format!("its {field}, {to}, did not come back")),
-                    )?;
-                }
-                None => ready.push((op, values)),
+            let lost = self.repoint(op, described, &mut values)?;
+            if let Some((field, to)) = lost.iter().find(|(_, to)| *to != op.id) {
+                self.settle(
+                    op,
+                    Final::Skipped(format!("its {field}, {to}, did not come back")),
+                )?;
+                continue;
             }
+            if !lost.is_empty() {
+                let names: Vec<String> = lost.into_iter().map(|(name, _)| name).collect();
+                self.leave(
+                    op,
+                    names.clone(),
+                    "it points at itself: to be set once it is there".into(),
+                )?;
+                selves.push((op, names));
+            }
+            ready.push((op, values));
         }
         let (sought, mut rest): (Vec<_>, Vec<_>) = ready.into_iter().partition(|(op, _)| !op.find.is_empty());
         rest.extend(self.find(sought, described)?);
@@ -62,9 +71,39 @@ impl<'a> Run<'a> {
             }
         }
         self.insert(plain, described)?;
-        files
-            .into_iter()
-            .try_for_each(|(op, values)| self.upload(op, values, described))
+        for (op, values) in files {
+            self.upload(op, values, described)?;
+        }
+        self.point_at_themselves(&selves)
+    }
+
+    /// Sets the references of created rows to themselves.
+    fn point_at_themselves(&mut self, selves: &[(&'a Operation, Vec<String>)]) -> Result<()> {
+        let (mut ops, mut rows) = (Vec::new(), Vec::new());
+        for (op, names) in selves {
+            if let Some(Final::Created(new)) = self.past.outcomes.get(&op.number) {
+                let values = names
+                    .iter()
+                    .map(|name| Ok((name.clone(), fields::id_value(*new)?)));
+                rows.push((*new, fields::text(&values.collect::<Result<Values>>()?)?));
+                ops.push((*op, names));
+            }
+        }
+        let Some(sobject) = ops.first().map(|(op, _)| op.sobject.clone()) else {
+            return Ok(());
+        };
+        let answers = self.target.update(&sobject, &rows)?;
+        for ((op, names), answer) in ops.into_iter().zip(answers) {
+            let (open, why) = match answer {
+                Outcome::Done(_) => (Vec::new(), String::new()),
+                Outcome::Unknown(why) => (names.clone(), why),
+                Outcome::Refused(refusal) => {
+                    (names.clone(), format!("{}: {}", refusal.code, refusal.message))
+                }
+            };
+            self.leave(op, open, why)?;
+        }
+        Ok(())
     }
 
     /// Inserts rows; those refused for fields that may be left out go once more without them.

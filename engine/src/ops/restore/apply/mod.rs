@@ -302,11 +302,11 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Leaves fields out of an operation, and says so.
+    /// Leaves fields out of an operation, and says so; none takes that back.
     fn leave(&mut self, op: &Operation, fields: Vec<String>, why: String) -> Result<()> {
-        self.journal
-            .note(&Entry::Left(op.number, fields.clone(), why.clone()).text()?)?;
-        self.past.left.insert(op.number, (fields, why));
+        let entry = Entry::Left(op.number, fields, why);
+        self.journal.note(&entry.text()?)?;
+        self.past.take(entry);
         Ok(())
     }
 

@@ -61,7 +61,8 @@ impl<'a> Run<'a> {
                         !fields::is_null(v) && described.describe.field(n).is_some_and(fields::creatable)
                     });
                 }
-                if self.repoint(op, &described, &mut values)?.is_empty() {
+                let lost = self.repoint(op, &described, &mut values)?;
+                if lost.iter().all(|(_, to)| *to == op.id) {
                     sent.push((op, values));
                 }
             }
