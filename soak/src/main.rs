@@ -16,6 +16,7 @@ mod look;
 mod model;
 mod read;
 mod report;
+mod restore;
 mod store;
 mod sweep;
 mod write;
@@ -40,6 +41,8 @@ enum What {
     Engine(Seeds),
     /// Orgs that are written to while they are read, over HTTP; then the real command killed while it reads
     Capture(Captures),
+    /// Disasters brought back over HTTP, judged by the org's own tables
+    Restore(Restores),
     /// The real command, killed at random instants
     Kill(Kills),
     /// Disks of growing sizes, full at each write
@@ -56,6 +59,12 @@ struct Captures {
     /// The command; by default the one built beside this program
     #[arg(long)]
     halite: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Restores {
+    #[command(flatten)]
+    seeds: Seeds,
 }
 
 #[derive(Args)]
@@ -105,6 +114,9 @@ fn main() -> ExitCode {
             report.seeds(seeds.first, seeds.seeds, seeds.verbose, capture::run);
             let halite = halite.unwrap_or_else(beside);
             capture::kill::run(&halite, kills, seeds.first, &report);
+        }
+        What::Restore(Restores { seeds }) => {
+            report.seeds(seeds.first, seeds.seeds, seeds.verbose, restore::run);
         }
         What::Disk => disk::run(&report),
         What::Kill(kills) => {
