@@ -132,6 +132,8 @@ pub enum Command {
     Rekey(NewKey),
     /// Run a simulated org to develop against
     Simulate(Simulate),
+    /// Try a restore out on a simulated org that is made of the newest snapshot
+    Rehearse(Rehearse),
     /// The whole round trip on a simulated org
     Demo(Demo),
 }
@@ -295,6 +297,27 @@ pub struct RestoreAgain {
     /// The file to write
     #[arg(short, long, value_name = "PLAN")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Flags)]
+pub struct Rehearse {
+    /// The time, or snapshot, to go back to
+    #[arg(
+        long,
+        value_name = "TIME",
+        required_unless_present = "plan",
+        conflicts_with = "plan"
+    )]
+    pub at: Option<String>,
+    /// Only these sObjects
+    #[arg(long, value_delimiter = ',', value_name = "A,B", conflicts_with = "plan")]
+    pub sobject: Option<Vec<String>>,
+    /// A plan that was made, instead
+    #[arg(long, value_name = "PLAN")]
+    pub plan: Option<PathBuf>,
+    /// Also write a report into this folder
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

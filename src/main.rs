@@ -10,6 +10,7 @@ mod demo;
 mod job;
 mod out;
 mod progress;
+mod rehearse;
 mod simulate;
 
 use std::process::ExitCode;

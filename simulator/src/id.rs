@@ -46,6 +46,15 @@ pub(crate) fn make(prefix: &str, n: u64) -> String {
     format!("{body}{check}")
 }
 
+/// The number from which [`make`] made an Id; `None` for others.
+pub(crate) fn number(id: &str) -> Option<u64> {
+    let digits = id.strip_prefix(id.get(..3)?)?.strip_prefix("Ha0")?.get(..9)?;
+    digits.bytes().try_fold(0u64, |n, digit| {
+        let value = BASE62.iter().position(|b| *b == digit)? as u64;
+        n.checked_mul(62)?.checked_add(value)
+    })
+}
+
 /// `n` in base 62, left-padded with zeros to `width` characters.
 pub(crate) fn base62(mut n: u64, width: usize) -> String {
     let mut digits = vec![b'0'; width];

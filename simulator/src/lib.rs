@@ -37,6 +37,7 @@ pub use error::ApiError;
 pub use generate::{Change, Plan};
 pub use http::{Admin, Server};
 pub use load::dataset::{DatasetReport, Refused, TableReport};
+pub use load::rebuilt::Rebuild;
 pub use load::{LoadError, LoadReport};
 pub use org::{
     AccessSettings, App, AssignmentRules, Auth, BehaviourSettings, Bin, CLIENT_ID, CLIENT_SECRET, Chaos,

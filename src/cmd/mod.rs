@@ -39,9 +39,10 @@ use serde_json::{Value, json};
 use crate::args::{Args, Command};
 use crate::job::Job;
 use crate::out::{End, Out};
-use crate::{demo, simulate};
+use crate::{demo, rehearse, simulate};
 
 pub use backup::report;
+pub use restore::{read as read_plan, tell_compared};
 
 /// Does what was typed.
 pub fn run(args: Args, cancel: &Arc<AtomicBool>) -> Result<End> {
@@ -88,6 +89,7 @@ fn one(job: &Job, command: &Command) -> Result<End> {
         Command::Key(flags) => key::run(job, flags),
         Command::Rekey(flags) => key::rekey(job, flags),
         Command::Simulate(flags) => simulate::run(job, flags),
+        Command::Rehearse(flags) => rehearse::run(job, flags),
         Command::Demo(flags) => demo::run(job, flags),
     }
 }

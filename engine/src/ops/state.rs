@@ -85,14 +85,25 @@ impl<'v> State<'v> {
         })
     }
 
-    /// The newest describe of an sObject; if its records were imported without one, a describe of its columns.
+    /// The newest describe of an sObject.
+    ///
+    /// # Errors
+    /// `NotFound` if its records were imported without one.
     pub fn describe(&self, sobject: &str) -> Result<Describe> {
+        Describe::parse(&self.describe_text(sobject)?)
+    }
+
+    /// The same, as the text that the org sent.
+    ///
+    /// # Errors
+    /// As [`State::describe`].
+    pub fn describe_text(&self, sobject: &str) -> Result<Vec<u8>> {
         let catalog = self.view.catalog();
         let object = catalog
             .object(self.org(), sobject)?
             .ok_or_else(|| self.unknown(sobject))?;
         match catalog.schema(self.org(), sobject, object.schema)?.describe {
-            Some(describe) => Describe::parse(&self.view.vault.meta(ChunkKind::Describe, &describe)?),
+            Some(describe) => Ok(self.view.vault.meta(ChunkKind::Describe, &describe)?.to_vec()),
             None => Err(Error::new(
                 Kind::NotFound,
                 format!("{sobject} was imported without a describe"),

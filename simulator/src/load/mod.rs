@@ -12,6 +12,7 @@ mod definitions;
 mod files;
 mod metadata;
 mod place;
+pub(crate) mod rebuilt;
 mod rules;
 mod tree;
 
@@ -48,6 +49,9 @@ pub enum LoadError {
     /// A value given as a describe is none.
     #[error("not a describe: {0}")]
     Describe(String),
+    /// A row of an org that is made again is none.
+    #[error("not a row: {0}")]
+    Row(String),
     /// A dump or a mapping is not to be read, or not to be found.
     #[error("{path}: {why}")]
     Dataset {

@@ -93,30 +93,10 @@ impl After {
 
     /// Says what was found.
     pub fn tell(&self, job: &Job, plan: &Plan) -> Result<()> {
-        let Some(verified) = &self.verified else {
-            return Ok(());
-        };
-        let differing = plan
-            .operations
-            .iter()
-            .filter_map(|op| Some((op, verified.differing.get(&op.number)?)));
-        for (op, fields) in differing.take(TOLD) {
-            for d in fields {
-                job.out.line(format_args!(
-                    "  differs: {} {} (operation {}): {} is {}, not {}",
-                    op.sobject, op.id, op.number, d.field, d.found, d.wanted
-                ))?;
-            }
+        match &self.verified {
+            Some(verified) => tell_compared(job, plan, verified),
+            None => Ok(()),
         }
-        for (sobject, why) in &verified.unseen {
-            job.out.line(format_args!("  not compared: {sobject}: {why}"))?;
-        }
-        job.out.line(format_args!(
-            "compared {} and {} afterwards: {} differ",
-            count(verified.records, "record"),
-            count(verified.fields, "field"),
-            verified.differing.len()
-        ))
     }
 
     /// The same for programs.
@@ -158,6 +138,31 @@ impl After {
             .line(format_args!("report: {}", dir.join("report.html").display()))?;
         Ok(summary)
     }
+}
+
+/// Says what a comparison came to.
+pub fn tell_compared(job: &Job, plan: &Plan, verified: &Verified) -> Result<()> {
+    let differing = plan
+        .operations
+        .iter()
+        .filter_map(|op| Some((op, verified.differing.get(&op.number)?)));
+    for (op, fields) in differing.take(TOLD) {
+        for d in fields {
+            job.out.line(format_args!(
+                "  differs: {} {} (operation {}): {} is {}, not {}",
+                op.sobject, op.id, op.number, d.field, d.found, d.wanted
+            ))?;
+        }
+    }
+    for (sobject, why) in &verified.unseen {
+        job.out.line(format_args!("  not compared: {sobject}: {why}"))?;
+    }
+    job.out.line(format_args!(
+        "compared {} and {} afterwards: {} differ",
+        count(verified.records, "record"),
+        count(verified.fields, "field"),
+        verified.differing.len()
+    ))
 }
 
 /// The org that a plan is carried out in.

@@ -21,6 +21,8 @@ use crate::args::Restore;
 use crate::job::Job;
 use crate::out::End;
 
+pub use after::tell_compared;
+
 /// Does what was typed after `restore`.
 pub fn run(job: &Job, what: &Restore) -> Result<End> {
     match what {
@@ -69,7 +71,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn read(path: &Path) -> Result<Plan> {
+/// Reads a plan.
+pub fn read(path: &Path) -> Result<Plan> {
     let file = File::open(path).map_err(|e| Error::io(path.display(), e))?;
     Plan::read(BufReader::new(file)).map_err(|e| {
         let hint = e

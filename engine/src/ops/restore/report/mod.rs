@@ -80,13 +80,9 @@ pub struct Line {
 impl Line {
     fn of(op: &Operation, about: &About<'_>, name: Option<String>) -> Self {
         let end = about.outcomes.ends.get(&op.number);
-        let (code, cause) = match end {
-            Some(Final::Refused(code, message)) => (Some(code.clone()), Some(message.clone())),
-            Some(Final::Conflict(why) | Final::Skipped(why) | Final::Unknown(why)) => {
-                (None, Some(why.clone()))
-            }
-            Some(_) => (None, None),
-            None => (None, Some("the restore ended before it".to_owned())),
+        let code = match end {
+            Some(Final::Refused(code, _)) => Some(code.clone()),
+            _ => None,
         };
         let (left_out, why) = about.outcomes.left.get(&op.number).cloned().unzip();
         let differing = about
@@ -101,12 +97,22 @@ impl Line {
             action: op.action.to_string(),
             outcome: end.map_or("not reached", Final::name),
             code,
-            cause,
+            cause: cause(end),
             remedy: remedy(end),
             left_out: left_out.unwrap_or_default(),
             left_out_cause: why,
             differing: differing.cloned().unwrap_or_default(),
         }
+    }
+}
+
+/// Why an operation was not done, in the org's words or ours; `None` if it was.
+pub fn cause(end: Option<&Final>) -> Option<String> {
+    match end {
+        Some(Final::Refused(code, message)) => Some(format!("{code}: {message}")),
+        Some(Final::Conflict(why) | Final::Skipped(why) | Final::Unknown(why)) => Some(why.clone()),
+        Some(_) => None,
+        None => Some("the restore ended before it".to_owned()),
     }
 }
 
