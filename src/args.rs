@@ -252,9 +252,29 @@ pub struct RestorePlan {
     /// Only these records
     #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
     pub id: Option<Vec<String>>,
+    /// What may be done: everything, edits of records that are there, or bringing back those that are gone
+    #[arg(long, value_enum, default_value = "all")]
+    pub mode: RestoreMode,
     /// The file to write
     #[arg(short, long, value_name = "PLAN")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum RestoreMode {
+    All,
+    Existing,
+    Deleted,
+}
+
+impl From<RestoreMode> for halite_engine::ops::restore::plan::Mode {
+    fn from(mode: RestoreMode) -> Self {
+        match mode {
+            RestoreMode::All => Self::All,
+            RestoreMode::Existing => Self::Existing,
+            RestoreMode::Deleted => Self::Deleted,
+        }
+    }
 }
 
 #[derive(Debug, Flags)]

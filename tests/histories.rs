@@ -265,10 +265,7 @@ impl History {
         let (now, is) = &self.taken[self.taken.len() - 1];
         let bin = OBJECTS.iter().flat_map(|o| self.org.deleted(o));
         let bin: BTreeSet<RecordId> = bin.map(|id| rid(&id)).collect();
-        let scope = Scope {
-            sobjects: None,
-            ids: None,
-        };
+        let scope = Scope::default();
         let plan = between::plan(&self.vault, then, now, &scope).unwrap();
         assert!(plan.impossible.is_empty(), "{:?}", plan.impossible);
         let mut journal = Lines(Vec::new());

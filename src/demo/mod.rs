@@ -211,15 +211,7 @@ impl Stage<'_> {
         now: &SnapshotInfo,
     ) -> Result<halite_engine::ops::restore::plan::Plan> {
         let start = self.clock.instant();
-        let plan = revert::plan(
-            &self.vault,
-            then,
-            now,
-            &Scope {
-                sobjects: None,
-                ids: None,
-            },
-        )?;
+        let plan = revert::plan(&self.vault, then, now, &Scope::default())?;
         let mut actions: BTreeMap<String, usize> = BTreeMap::new();
         for ((_, action), n) in plan.counts() {
             *actions.entry(action.to_string()).or_default() += n;

@@ -27,6 +27,7 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     let scope = Scope {
         sobjects: flags.sobject.clone(),
         ids: ids.transpose()?,
+        mode: flags.mode.into(),
     };
     let mut org = job.sign_in(&vault, &flags.name)?;
     let bar = job.out.progress();

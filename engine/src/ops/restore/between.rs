@@ -10,8 +10,9 @@ use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
 use crate::format::blob::holds_bodies;
-use crate::format::describe::Describe;
+use crate::format::describe::{Describe, FieldKind};
 use crate::format::page::VersionKind;
+use crate::ops::bodies::Body;
 use crate::ops::diff;
 use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan};
 use crate::ops::restore::planner;
@@ -21,11 +22,14 @@ use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
 
 /// What a plan is for.
+#[derive(Debug, Clone, Default)]
 pub struct Scope {
     /// Only these sObjects.
     pub sobjects: Option<Vec<String>>,
     /// Only these records.
     pub ids: Option<Vec<RecordId>>,
+    /// What may be done.
+    pub mode: Mode,
 }
 
 /// A stored state as the planner asks it.
@@ -57,6 +61,21 @@ impl View for Seen<'_> {
         Ok(self.state.get(sobject, id)?.map(|record| record.json))
     }
 
+    fn body(&self, sobject: &str, id: RecordId) -> Result<Option<(String, u64)>> {
+        let describe = self.state.describe(sobject)?;
+        let Some(field) = describe.fields.iter().find(|f| f.kind == FieldKind::Base64) else {
+            return Ok(None);
+        };
+        let name = format!("{sobject}.{}", field.name);
+        if !self.state.sobjects()?.contains(&name) {
+            return Ok(None);
+        }
+        let Some(record) = self.state.get(&name, id)? else {
+            return Ok(None);
+        };
+        Ok(Some((field.name.clone(), Body::parse(id, &record.json)?.length)))
+    }
+
     fn gone(&self, sobject: &str, id: RecordId) -> Result<Option<VersionKind>> {
         self.state.gone(sobject, id)
     }
@@ -69,7 +88,7 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
         at: then.name.to_string(),
         at_time: then.from.to_string(),
         now: now.name.to_string(),
-        mode: Mode::All,
+        mode: scope.mode,
         created: Clock::system().now().to_string(),
         ..Header::default()
     };

@@ -87,9 +87,17 @@ pub fn editable(field: &Field) -> bool {
     ours(field) && field.updateable
 }
 
+/// Fields that a create may set if the org allows it ("Set Audit Fields upon Record Creation").
+const AUDIT: [&str; 4] = [
+    "CreatedDate",
+    "CreatedById",
+    "LastModifiedDate",
+    "LastModifiedById",
+];
+
 /// Whether a create may set the field.
 pub fn creatable(field: &Field) -> bool {
-    ours(field) && field.createable
+    (ours(field) || AUDIT.contains(&field.name.as_str())) && field.createable
 }
 
 /// Drops what the values themselves rule out: a person's Name is put together from its parts.
@@ -162,7 +170,7 @@ pub fn missing<'a>(now: &'a Describe, values: &Values) -> Option<&'a str> {
     let mut required = now
         .fields
         .iter()
-        .filter(|f| creatable(f) && f.required() && f.kind != FieldKind::Boolean);
+        .filter(|f| ours(f) && creatable(f) && f.required() && f.kind != FieldKind::Boolean);
     let gap = required.find(|f| !(values.contains_key(&f.name) || person && f.name == "Name"));
     gap.map(|f| f.name.as_str())
 }

@@ -244,8 +244,11 @@ fn values(op: &Operation) -> Result<()> {
     if op.action != Action::Edit && !op.before.is_empty() {
         return Err(Error::invalid("`before` belongs to an edit"));
     }
-    if op.action != Action::Create && (op.body.is_some() || op.born.is_some() || !op.find.is_empty()) {
-        return Err(Error::invalid("`find`, `born` and `body` belong to a create"));
+    if op.action != Action::Create && (op.born.is_some() || !op.find.is_empty() || op.gone) {
+        return Err(Error::invalid("`find`, `born` and `gone` belong to a create"));
+    }
+    if !op.action.brings_back() && op.body.is_some() {
+        return Err(Error::invalid("`body` belongs to a create or an undelete"));
     }
     if op.action == Action::Delete && !(op.fields.is_empty() && op.references.is_empty()) {
         return Err(Error::invalid(format!("a delete of {} with fields", op.id)));

@@ -16,6 +16,7 @@ pub mod plan;
 pub mod planner;
 pub mod remedy;
 pub mod report;
+mod special;
 pub mod texts;
 pub mod undo;
 pub mod verify;

@@ -17,10 +17,11 @@ pub const FORMAT: &str = "halite restore plan";
 pub const VERSION: u32 = 2;
 
 /// What to bring back, what to leave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Everything that differs.
+    #[default]
     All,
     /// Only records that are there now: edits.
     Existing,

@@ -8,22 +8,15 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::id::RecordId;
-use crate::format::describe::{Describe, Field};
+use crate::format::describe::{Describe, Field, FieldKind};
 use crate::format::page::VersionKind;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::graph::{Edge, Order, order};
-use crate::ops::restore::plan::{Action, Header, Impossible, Mode, Newer, Operation, Plan, Reference};
+use crate::ops::restore::plan::{
+    Action, Born, FileBody, Header, Impossible, Mode, Newer, Operation, Plan, Reference,
+};
+use crate::ops::restore::special::{self, DOCUMENT, NEVER_MADE, Prices, Versions};
 use crate::ops::restore::view::{Change, View};
-
-/// Rows that a restore never makes: references to them are kept as they are.
-const NEVER_MADE: [&str; 6] = [
-    "User",
-    "Profile",
-    "RecordType",
-    "Organization",
-    "Group",
-    "UserRole",
-];
 
 /// Plans to bring back what `changes` names, from the state `then`, into an org whose state is `now`.
 ///
@@ -43,6 +36,8 @@ pub fn plan(
         sobjects,
         describes: HashMap::new(),
         drafts: Vec::new(),
+        versions: Versions::default(),
+        prices: Prices::default(),
         plan,
     };
     for change in changes {
@@ -59,7 +54,83 @@ struct Draft {
     fields: Values,
     before: Values,
     reason: String,
+    gone: bool,
+    born: Option<Born>,
+    body: Option<FileBody>,
     dead: bool,
+}
+
+impl Draft {
+    fn new(action: Action, sobject: String, id: RecordId, reason: impl Into<String>) -> Self {
+        Self {
+            sobject,
+            id,
+            action,
+            fields: Values::new(),
+            before: Values::new(),
+            reason: reason.into(),
+            gone: false,
+            born: None,
+            body: None,
+            dead: false,
+        }
+    }
+
+    fn placed(self, number: u32, level: u32, references: Vec<Reference>) -> Operation {
+        let mut find = Vec::new();
+        if self.action == Action::Create {
+            find.extend(
+                special::found_by(&self.sobject)
+                    .iter()
+                    .map(|name| (*name).to_owned()),
+            );
+        }
+        if !find.iter().all(|name| self.fields.contains_key(name)) {
+            find.clear();
+        }
+        Operation {
+            number,
+            level,
+            action: self.action,
+            sobject: self.sobject,
+            id: self.id,
+            compare: self.action == Action::Undelete,
+            fields: self.fields,
+            before: self.before,
+            references,
+            gone: self.gone,
+            find,
+            born: self.born,
+            body: self.body,
+            reason: self.reason,
+        }
+    }
+}
+
+/// What is said of a record whose file is not kept.
+const NO_FILE: &str = ", and its file is not in the vault";
+
+/// Why a record cannot be created, if so.
+fn lacking(draft: &Draft, describe: &Describe) -> Option<String> {
+    let (reason, sobject) = (&draft.reason, &draft.sobject);
+    // The org makes documents by itself.
+    if draft.action != Action::Create || sobject == DOCUMENT {
+        return None;
+    }
+    if !describe.createable {
+        return Some(format!(
+            "{reason}, and {sobject} cannot be created by this user: grant create on {sobject}"
+        ));
+    }
+    if reason.ends_with(NO_FILE) {
+        return Some(format!(
+            "{reason}: `halite backup` fetches files unless it is told not to"
+        ));
+    }
+    let field = fields::missing(describe, &draft.fields)?;
+    Some(format!(
+        "{reason}, and its required field {field} has no known value: create it by hand"
+    ))
 }
 
 struct Planner<'a> {
@@ -69,6 +140,8 @@ struct Planner<'a> {
     /// Then and now.
     describes: HashMap<String, (Arc<Describe>, Arc<Describe>)>,
     drafts: Vec<Draft>,
+    versions: Versions,
+    prices: Prices,
     plan: Plan,
 }
 
@@ -126,15 +199,10 @@ impl Planner<'_> {
             self.impossible(sobject, id, reason);
             return Ok(());
         }
-        let reason = "other values now".to_owned();
         self.drafts.push(Draft {
-            sobject,
-            id,
-            action: Action::Edit,
             fields,
             before,
-            reason,
-            dead: false,
+            ..Draft::new(Action::Edit, sobject, id, "other values now")
         });
         Ok(())
     }
@@ -159,51 +227,128 @@ impl Planner<'_> {
         let then = fields::values(&then)?;
         let gone = self.now.gone(&sobject, id)?;
         let in_bin = matches!(gone, Some(VersionKind::Deleted | VersionKind::Merged));
-        let (action, fields, reason) = if in_bin && describe.undeletable {
-            (
-                Action::Undelete,
-                fields::to_compare(&describe_then, &describe, &then),
-                "in the recycle bin",
-            )
-        } else if in_bin {
-            (
+        // An undelete needs the right to delete (SOAP API guide, "undelete()").
+        let may_undelete = describe.undeletable && describe.deletable;
+        let (action, reason) = match (in_bin, may_undelete) {
+            (true, true) => (Action::Undelete, "in the recycle bin"),
+            (true, false) if describe.undeletable => (
                 Action::Create,
-                fields::to_create(&describe, &then),
-                "in the recycle bin, but cannot be undeleted",
-            )
-        } else {
-            (
-                Action::Create,
-                fields::to_create(&describe, &then),
-                "gone for good",
-            )
+                "in the recycle bin, but this user may not undelete (no right to delete)",
+            ),
+            (true, false) => (Action::Create, "in the recycle bin, but cannot be undeleted"),
+            (false, _) => (Action::Create, "gone for good"),
         };
-        let reason = reason.to_owned();
-        if action == Action::Create {
-            if !describe.createable {
-                let why = format!(
-                    "{reason}, and {sobject} cannot be created by this user: grant create on {sobject}"
-                );
-                self.impossible(sobject, id, why);
-                return Ok(());
-            }
-            if let Some(field) = fields::missing(&describe, &fields) {
-                let why =
-                    format!("{reason}, and its required field {field} has no known value: create it by hand");
-                self.impossible(sobject, id, why);
-                return Ok(());
-            }
+        let mut draft = Draft::new(action, sobject, id, reason);
+        draft.gone = action == Action::Create && gone == Some(VersionKind::Purged);
+        draft.fields = if action == Action::Undelete || draft.sobject == DOCUMENT {
+            fields::to_compare(&describe_then, &describe, &then)
+        } else {
+            fields::to_create(&describe, &then)
+        };
+        self.file(&mut draft, &describe, &then)?;
+        if let Some(why) = lacking(&draft, &describe) {
+            self.impossible(draft.sobject, id, why);
+            return Ok(());
         }
-        self.drafts.push(Draft {
-            sobject,
-            id,
-            action,
-            fields,
-            before: Values::new(),
-            reason,
-            dead: false,
-        });
+        self.note(&draft, &then)?;
+        self.drafts.push(draft);
         Ok(())
+    }
+
+    /// The file of a record that is brought back.
+    fn file(&self, draft: &mut Draft, describe: &Describe, then: &Values) -> Result<()> {
+        let has_file = describe
+            .fields
+            .iter()
+            .any(|field| field.kind == FieldKind::Base64);
+        let elsewhere = special::text(then, "ContentLocation").is_some_and(|place| place != "S");
+        if !has_file || elsewhere {
+            return Ok(());
+        }
+        let body = self.then.body(&draft.sobject, draft.id)?;
+        draft.body = body.map(|(field, bytes)| FileBody { field, bytes });
+        if draft.body.is_none() && draft.action == Action::Create {
+            draft.reason.push_str(NO_FILE);
+        }
+        Ok(())
+    }
+
+    /// Remembers what the org wants in an order of its own, and what it makes by itself.
+    fn note(&mut self, draft: &Draft, then: &Values) -> Result<()> {
+        let at = self.drafts.len();
+        match draft.sobject.as_str() {
+            special::VERSION if draft.action == Action::Create => self.versions.note(draft.id, then, at),
+            "PricebookEntry" if draft.action == Action::Create => {
+                let book = then.get("Pricebook2Id").and_then(|value| fields::id_of(value));
+                let book = match book {
+                    Some(book) => self.then.get("Pricebook2", book)?,
+                    None => None,
+                };
+                let is_standard = match book {
+                    Some(book) => special::is_standard_book(&fields::values(&book)?),
+                    None => false,
+                };
+                self.prices.note(then, is_standard, at);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Documents that are gone are born of their first versions; the hidden contacts of persons of their accounts.
+    fn born(&mut self) {
+        for at in 0..self.drafts.len() {
+            let draft = &self.drafts[at];
+            if draft.sobject != DOCUMENT || draft.action != Action::Create {
+                continue;
+            }
+            let versions = self.versions.of(draft.id);
+            let Some((&first, later)) = versions.split_first() else {
+                let (sobject, id) = (draft.sobject.clone(), draft.id);
+                self.drafts[at].dead = true;
+                self.impossible(
+                    sobject,
+                    id,
+                    "no version of it can be brought back, and the org makes it with one",
+                );
+                continue;
+            };
+            for &version in later {
+                self.drafts[version].fields.remove(special::FIRST_PLACE);
+            }
+            self.drafts[first].fields.remove(special::DOCUMENT_ID);
+            self.drafts[at].born = Some(Born {
+                sobject: special::VERSION.into(),
+                of: self.drafts[first].id,
+                field: special::DOCUMENT_ID.into(),
+            });
+        }
+        let accounts: HashMap<RecordId, bool> = self
+            .drafts
+            .iter()
+            .filter(|d| d.sobject == "Account" && d.action == Action::Create)
+            .map(|d| (d.id, d.fields.contains_key("LastName")))
+            .collect();
+        for draft in self
+            .drafts
+            .iter_mut()
+            .filter(|d| d.sobject == "Contact" && d.action == Action::Create)
+        {
+            let account = draft
+                .fields
+                .get("AccountId")
+                .and_then(|value| fields::id_of(value));
+            let Some(account) = account.filter(|id| accounts.get(id) == Some(&true)) else {
+                continue;
+            };
+            // Its values are those of the account.
+            draft.fields.clear();
+            draft.born = Some(Born {
+                sobject: "Account".into(),
+                of: account,
+                field: "PersonContactId".into(),
+            });
+        }
     }
 
     /// The drafts that bring a record back, by its Id.
@@ -310,6 +455,24 @@ impl Planner<'_> {
                     });
                     names.push((child, field.name));
                 }
+                let born = draft.born.as_ref().and_then(|born| brought.get(&born.of));
+                if let Some(&parent) = born {
+                    edges.push(Edge {
+                        child,
+                        parent,
+                        breakable: false,
+                    });
+                    names.push((child, String::new()));
+                }
+            }
+            let alive = |at: usize| !self.drafts[at].dead;
+            for (child, parent) in self.prices.needs().filter(|(a, b)| alive(*a) && alive(*b)) {
+                edges.push(Edge {
+                    child,
+                    parent,
+                    breakable: false,
+                });
+                names.push((child, String::new()));
             }
             let found = order(self.drafts.len(), &edges);
             if found.stuck.is_empty() {
@@ -335,22 +498,31 @@ impl Planner<'_> {
         }
         let mut last = Vec::new();
         for (at, fields) in late {
-            let Draft { sobject, id, .. } = &self.drafts[at];
-            let (sobject, id, reason) = (sobject.clone(), *id, "late reference".to_owned());
+            let (sobject, id) = (self.drafts[at].sobject.clone(), self.drafts[at].id);
+            let may_edit = self
+                .describes
+                .get(&sobject)
+                .is_some_and(|(_, describe)| describe.updateable);
+            if !may_edit {
+                for name in fields.keys() {
+                    let why = format!(
+                        "its {name} stays open: it can be set only once what it points at is there, and this user may not \
+                         edit {sobject}: grant edit on it"
+                    );
+                    self.impossible(sobject.clone(), id, why);
+                }
+                continue;
+            }
             last.push(Draft {
-                sobject,
-                id,
-                action: Action::Edit,
                 fields,
-                before: Values::new(),
-                reason,
-                dead: false,
+                ..Draft::new(Action::Edit, sobject, id, "late reference")
             });
         }
         last
     }
 
     fn finish(mut self) -> Result<Plan> {
+        self.born();
         let (order, deferred) = self.order()?;
         let brought = self.brought();
         let edits = order.levels.iter().max().map_or(0, |top| top + 1);
@@ -381,33 +553,7 @@ impl Planner<'_> {
                 .filter(|(_, to)| !own(*to))
                 .map(|(f, to)| Reference { field: f.name, to })
                 .collect();
-            let Draft {
-                sobject,
-                id,
-                action,
-                fields,
-                before,
-                reason,
-                ..
-            } = draft;
-            let compare = action == Action::Undelete;
-            let operation = Operation {
-                number,
-                level,
-                action,
-                sobject,
-                id,
-                compare,
-                fields,
-                before,
-                references,
-                gone: false,
-                find: Vec::new(),
-                born: None,
-                body: None,
-                reason,
-            };
-            self.plan.operations.push(operation);
+            self.plan.operations.push(draft.placed(number, level, references));
         }
         Ok(self.plan)
     }

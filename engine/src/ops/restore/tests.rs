@@ -141,7 +141,8 @@ impl Org {
             let Some(field) = describe.field(name) else {
                 return refuse("INVALID_FIELD", name);
             };
-            let system = ["CreatedDate", "Id", "IsDeleted"].contains(&name.as_str())
+            let system = ["Id", "IsDeleted"].contains(&name.as_str())
+                || (name == "CreatedDate" && !create)
                 || field.calculated
                 || field.auto_number;
             let allowed = if create {

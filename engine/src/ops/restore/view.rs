@@ -28,6 +28,15 @@ pub trait View {
     /// What reading the state gives.
     fn get(&self, sobject: &str, id: RecordId) -> Result<Option<String>>;
 
+    /// The bytes of a record's file, if it has one that is kept: the field, and its length.
+    ///
+    /// # Errors
+    /// What reading the state gives.
+    fn body(&self, sobject: &str, id: RecordId) -> Result<Option<(String, u64)>> {
+        let _ = (sobject, id);
+        Ok(None)
+    }
+
     /// How the record went, if it is known to be gone.
     ///
     /// # Errors

@@ -176,6 +176,9 @@ impl<'a> Run<'a> {
                     done.push(op.number);
                     back.push(op);
                 }
+                Outcome::Refused(refusal) if no_way_back(&refusal) && self.version_of(op).is_some() => {
+                    self.reborn(op, described)?;
+                }
                 Outcome::Refused(refusal) if no_way_back(&refusal) && described.describe.createable => {
                     let known = op.fields.iter().filter(|(n, v)| {
                         !fields::is_null(v) && described.describe.field(n).is_some_and(fields::creatable)

@@ -4,6 +4,7 @@
 //! came to is not decided here.
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
 use serde_json::value::RawValue;
 
@@ -16,11 +17,16 @@ use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::Final;
 use crate::ops::restore::look::{Described, look, rows};
 use crate::ops::restore::plan::{Born, Operation};
+use crate::ops::restore::special::{DOCUMENT, DOCUMENT_ID};
 
 impl<'a> Run<'a> {
     /// Creates what is not there: a record that cannot be undeleted on its own may have come back with its parent.
     pub(super) fn create_missing(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
         let (born, made): (Vec<&Operation>, Vec<&Operation>) = batch.iter().partition(|op| op.born.is_some());
+        let born: Vec<_> = born
+            .into_iter()
+            .filter_map(|op| Some((op, op.born.as_ref()?)))
+            .collect();
         self.born(&born, described)?;
         let unseen = |op: &&&Operation| !op.gone && self.plan.header.to.is_none();
         let ids: Vec<RecordId> = made.iter().filter(unseen).map(|op| op.id).collect();
@@ -227,20 +233,53 @@ impl<'a> Run<'a> {
         Ok(missing)
     }
 
+    /// The first version of a document that could not be undeleted, and the field in which it names it.
+    pub(super) fn version_of(&self, op: &Operation) -> Option<(&'a Operation, &'a str)> {
+        let of = |version: &'a Operation| {
+            let named = version
+                .references
+                .iter()
+                .find(|reference| reference.to == op.id)?;
+            (version.body.is_some() && named.field == DOCUMENT_ID).then_some((version, named.field.as_str()))
+        };
+        (op.sobject == DOCUMENT).then(|| self.plan.operations.iter().find_map(of))?
+    }
+
+    /// Creates a document that could not be undeleted, by its first version.
+    pub(super) fn reborn(&mut self, op: &'a Operation, described: &Described) -> Result<()> {
+        let Some((version, field)) = self.version_of(op) else {
+            return Ok(());
+        };
+        let Some(of) = self.described.get(&version.sobject).map(Rc::clone) else {
+            return Ok(());
+        };
+        let mut values = version.fields.clone();
+        values.remove(field);
+        values.retain(|name, value| {
+            !fields::is_null(value) && of.describe.field(name).is_some_and(fields::creatable)
+        });
+        self.repoint(version, &of, &mut values)?;
+        self.upload(version, values, &of)?;
+        let born = Born {
+            sobject: version.sobject.clone(),
+            of: version.id,
+            field: field.to_owned(),
+        };
+        self.born(&[(op, &born)], described)
+    }
+
     /// Takes records that the org made together with others, and sets what differs.
-    fn born(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
+    fn born(&mut self, batch: &[(&'a Operation, &Born)], described: &Described) -> Result<()> {
         let mut by_parent: HashMap<(&str, &str), Vec<(&'a Operation, &Born)>> = HashMap::new();
-        for op in batch {
-            if let Some(born) = &op.born {
-                by_parent
-                    .entry((&born.sobject, &born.field))
-                    .or_default()
-                    .push((op, born));
-            }
+        for (op, born) in batch {
+            by_parent
+                .entry((&born.sobject, &born.field))
+                .or_default()
+                .push((op, born));
         }
         let mut taken = Vec::new();
         for ((sobject, field), ops) in by_parent {
-            let Some(parent) = self.described.get(sobject).map(std::rc::Rc::clone) else {
+            let Some(parent) = self.described.get(sobject).map(Rc::clone) else {
                 continue;
             };
             let ids: Vec<RecordId> = ops.iter().filter_map(|(_, born)| self.id_now(born.of)).collect();

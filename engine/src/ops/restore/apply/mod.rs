@@ -231,7 +231,13 @@ impl<'a> Run<'a> {
             .filter(|op| actions.contains(&op.action) && !self.done.contains(&op.number));
         let mut queue = Queue::new(open.collect(), &self.brings, BATCH);
         while let Some(batch) = queue.next() {
-            self.batch(&batch)?;
+            // The first version of a document may have gone with it.
+            let open: Vec<&Operation> = batch
+                .iter()
+                .filter(|op| !self.done.contains(&op.number))
+                .copied()
+                .collect();
+            self.batch(&open)?;
             queue.settled(&batch);
         }
         Ok(())
