@@ -39,6 +39,7 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo) -> Result<Pl
     let scope = Scope {
         sobjects: None,
         ids: None,
+        ..Scope::default()
     };
     between::plan(vault, then, now, &scope)
 }
