@@ -17,3 +17,12 @@ mod cli_upkeep;
 mod files;
 mod histories;
 mod tidy;
+
+/// The example is run, so that it stays true.
+#[path = "../examples/restore.rs"]
+mod example_restore;
+
+#[test]
+fn the_example_of_a_restore_runs() -> halite::Result<()> {
+    example_restore::main()
+}

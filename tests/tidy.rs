@@ -16,7 +16,7 @@ use std::path::Path;
 use source::Source;
 
 /// Folders with Rust source of ours.
-const CODE: [&str; 8] = [
+const CODE: [&str; 9] = [
     "engine",
     "connector",
     "simulator",
@@ -24,6 +24,7 @@ const CODE: [&str; 8] = [
     "tests",
     "bench",
     "soak",
+    "examples",
     "fuzz",
 ];
 
