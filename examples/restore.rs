@@ -18,11 +18,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use halite::engine::store::memory::Memory;
 use halite::ops::capture::{self, BackupOptions};
 use halite::ops::org::{EachRow, Identity, Outcome, Read, Refusal, SObjectInfo, Scope, Source, Target};
-use halite::ops::restore::apply::{NoBodies, resume};
-use halite::ops::restore::between;
+use halite::ops::restore::apply::{Applied, NoBodies, resume};
+use halite::ops::restore::between::{self, Scope as Choice};
 use halite::ops::restore::journal::{Lines, Past, replay};
 use halite::ops::restore::moved::Outcomes;
-use halite::ops::restore::plan::Plan;
+use halite::ops::restore::plan::{Mode, Plan};
 use halite::ops::restore::remedy::remedy;
 use halite::ops::restore::verify::verify;
 use halite::{Error, Kind, RecordId, Result, Secret, Stamp, Vault, VaultOptions};
@@ -208,28 +208,7 @@ pub fn main() -> Result<()> {
     println!("{}", String::from_utf8_lossy(&text));
     let plan = Plan::read(&text[..])?;
 
-    // Carried out until somebody asks to stop. What was done stands in the journal.
-    let mut journal = Lines(Vec::new());
-    let stop = Arc::clone(&org.stop);
-    let mut progress = |done: usize, all: usize| {
-        println!("{done} of {all}");
-        stop.store(done == 1, Ordering::SeqCst);
-    };
-    let stopped = resume(
-        &plan,
-        &mut org,
-        &mut journal,
-        Past::default(),
-        &mut NoBodies,
-        &mut progress,
-    );
-    assert_eq!(stopped.unwrap_err().kind(), Kind::Interrupted);
-
-    // The same call goes on where the journal ends; another process could.
-    org.stop.store(false, Ordering::SeqCst);
-    let noted = String::from_utf8(journal.0.clone()).unwrap();
-    let past = replay(noted.lines())?;
-    let applied = resume(&plan, &mut org, &mut journal, past, &mut NoBodies, &mut |_, _| {})?;
+    let applied = in_two_runs(&plan, &mut org)?;
 
     // Every operation has one outcome; what was not done has a remedy.
     for (number, sobject, id, end) in &applied.outcomes {
@@ -258,10 +237,32 @@ pub fn main() -> Result<()> {
     Ok(())
 }
 
-/// Everything that differs.
-fn choice() -> between::Scope {
-    between::Scope {
+/// Carries a plan out until somebody asks to stop, and goes on.
+fn in_two_runs(plan: &Plan, org: &mut Toy) -> Result<Applied> {
+    // What was done stands in the journal.
+    let mut journal = Lines(Vec::new());
+    let stop = Arc::clone(&org.stop);
+    let mut progress = |done: usize, all: usize| {
+        println!("{done} of {all}");
+        stop.store(done == 1, Ordering::SeqCst);
+    };
+    let nothing = Past::default();
+    let stopped = resume(plan, org, &mut journal, nothing, &mut NoBodies, &mut progress);
+    assert_eq!(stopped.unwrap_err().kind(), Kind::Interrupted);
+
+    // The same call goes on where the journal ends; another process could.
+    org.stop.store(false, Ordering::SeqCst);
+    let noted = String::from_utf8(journal.0.clone()).unwrap();
+    let past = replay(noted.lines())?;
+    println!("going on after {}", past.outcomes.len());
+    resume(plan, org, &mut journal, past, &mut NoBodies, &mut |_, _| {})
+}
+
+/// Of all that differs: every sObject, every record, with all that may be done.
+fn choice() -> Choice {
+    Choice {
         sobjects: None,
         ids: None,
+        mode: Mode::All,
     }
 }

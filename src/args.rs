@@ -332,6 +332,9 @@ pub struct Rehearse {
     /// Only these sObjects
     #[arg(long, value_delimiter = ',', value_name = "A,B", conflicts_with = "plan")]
     pub sobject: Option<Vec<String>>,
+    /// What may be done: everything, edits of records that are there, or bringing back those that are gone
+    #[arg(long, value_enum, default_value = "all", conflicts_with = "plan")]
+    pub mode: RestoreMode,
     /// A plan that was made, instead
     #[arg(long, value_name = "PLAN")]
     pub plan: Option<PathBuf>,

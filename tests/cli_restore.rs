@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use halite_simulator::{CLIENT_ID, Deed, Org, Server};
+use halite_simulator::{Bin, CLIENT_ID, Deed, Org, Server};
 use serde_json::{Value, json};
 
 use crate::cli_demo::on;
@@ -239,4 +239,42 @@ fn a_conflict_is_planned_again_by_what_the_record_holds_now() {
     let applied = stage.on(0, &["restore", "apply", "next"]);
     assert_eq!(applied["counts"], json!({ "edited": 1 }));
     assert_eq!(stage.org.row(&id).unwrap()["LastName"], "First");
+}
+
+#[test]
+fn what_is_made_anew_compares_well_with_its_references() {
+    let stage = Stage::new();
+    let org = &stage.org;
+    let make = |object: &str, values: Value| org.create(object, &values).unwrap();
+    let account = make("Account", json!({ "Name": "Salt" }));
+    let contact = make("Contact", json!({ "LastName": "Pan", "AccountId": account }));
+    stage.backup();
+    org.expire(&[&account]).unwrap();
+    stage.backup();
+    assert_eq!(org.bin(&contact), Bin::Gone);
+    stage.on(0, &["restore", "plan", "acme", "--at", "1", "-o", "plan"]);
+    let applied = stage.on(0, &["restore", "apply", "plan", "--report", "report"]);
+    let verified = &applied["verified"];
+    assert_eq!(verified["differing"], json!({}), "{applied}");
+    let all = applied["outcomes"].as_array().unwrap().len();
+    assert_eq!(
+        (&verified["records"], &verified["unseen"]),
+        (&json!(all), &json!({}))
+    );
+    let ids = applied["new_ids"].as_object().unwrap();
+    for old in [&account, &contact] {
+        assert!(ids.contains_key(old), "{old} did not come back: {applied}");
+    }
+    // The way back deletes them, and is compared too.
+    stage.on(0, &["restore", "undo", "plan", "-o", "back"]);
+    let back = stage.on(0, &["restore", "apply", "back"]);
+    assert_eq!(back["verified"]["differing"], json!({}));
+    assert_eq!(org.bin(ids[&account].as_str().unwrap()), Bin::InBin);
+    // What somebody brings back meanwhile shows in a report that is made afterwards.
+    org.undelete(ids[&account].as_str().unwrap()).unwrap();
+    stage.backup();
+    stage.on(3, &["restore", "report", "back", "--report", "later"]);
+    let later: Value = serde_json::from_str(&stage.text("later/report.json")).unwrap();
+    let there = line(&later, ids[&account].as_str().unwrap());
+    assert_eq!(there["differing"][0]["field"], "Id", "{there}");
 }

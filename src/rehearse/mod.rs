@@ -89,7 +89,7 @@ fn anew(job: &Job, vault: &Vault, flags: &Rehearse) -> Result<(Plan, SnapshotInf
     let scope = Scope {
         sobjects: flags.sobject.clone(),
         ids: None,
-        ..Scope::default()
+        mode: flags.mode.into(),
     };
     let plan = hold::during(vault, &then, "a restore is being rehearsed", || {
         between::plan(vault, &then, &now, &scope)
