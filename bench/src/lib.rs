@@ -12,6 +12,7 @@ mod figures;
 pub mod http;
 pub mod pages;
 mod random;
+pub mod restore;
 mod values;
 pub mod year;
 

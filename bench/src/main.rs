@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use halite_bench::capture::{self, Capture};
 use halite_bench::pages::{self, Pages};
+use halite_bench::restore::{self, Restore};
 use halite_bench::year::{self, Year};
 
 #[derive(Parser)]
@@ -25,6 +26,8 @@ enum What {
     Year(Year),
     /// Captures of simulated orgs: calls, time and memory, beside simple-salesforce
     Capture(Capture),
+    /// Restores of simulated orgs: calls against the least that would do, time and memory
+    Restore(Restore),
     /// Levels of zstd on pages, with and without a trained dictionary
     Pages(Pages),
 }
@@ -33,6 +36,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (report, ok) = match Arguments::parse().what {
         What::Year(options) => year::measure(&options)?,
         What::Capture(options) => capture::measure(&options)?,
+        What::Restore(options) => restore::measure(&options)?,
         What::Pages(options) => (pages::measure(&options)?, true),
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;

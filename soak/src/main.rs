@@ -65,6 +65,15 @@ struct Captures {
 struct Restores {
     #[command(flatten)]
     seeds: Seeds,
+    /// How often the command is killed in the middle of a restore and run again; a restore killed at every note besides
+    #[arg(long, default_value_t = 0)]
+    kills: u64,
+    /// Operations of the restore that is killed
+    #[arg(long, default_value_t = 5_000)]
+    operations: u64,
+    /// The command; by default the one built beside this program
+    #[arg(long)]
+    halite: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -115,8 +124,15 @@ fn main() -> ExitCode {
             let halite = halite.unwrap_or_else(beside);
             capture::kill::run(&halite, kills, seeds.first, &report);
         }
-        What::Restore(Restores { seeds }) => {
+        What::Restore(Restores {
+            seeds,
+            kills,
+            operations,
+            halite,
+        }) => {
             report.seeds(seeds.first, seeds.seeds, seeds.verbose, restore::run);
+            let halite = halite.unwrap_or_else(beside);
+            restore::kill::run(&halite, kills, operations, seeds.first, &report);
         }
         What::Disk => disk::run(&report),
         What::Kill(kills) => {

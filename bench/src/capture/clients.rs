@@ -61,8 +61,13 @@ impl Halite {
         })
     }
 
+    /// A file beside the vault.
+    pub fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_string_lossy().into_owned()
+    }
+
     /// Runs the command; seconds and kilobytes.
-    fn run(&self, args: &[&str]) -> Result<String, Box<dyn Error>> {
+    pub fn run(&self, args: &[&str]) -> Result<String, Box<dyn Error>> {
         let told = self.dir.path().join("time");
         let mut timed = Command::new("/usr/bin/time");
         timed

@@ -4,7 +4,7 @@
 //! Key decision: the org is served by this process and everything measured is a process of its own, the command and the
 //! client it is compared with in the same run. Calls are counted by the org. It does not test what is captured.
 
-mod clients;
+pub(crate) mod clients;
 mod quiet;
 
 use std::error::Error;

@@ -44,6 +44,9 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo) -> Result<Pl
     between::plan(vault, then, now, &scope)
 }
 
+/// What the error of a journal says that dies.
+pub const KILLED: &str = "killed by the seed";
+
 /// A journal that dies.
 #[derive(Default)]
 pub struct Notes {
@@ -59,7 +62,7 @@ impl Journal for Notes {
                 if *kept {
                     self.lines.push(entry.to_owned());
                 }
-                Err(Error::new(Kind::Interrupted, "killed"))
+                Err(Error::new(Kind::Interrupted, KILLED))
             }
             Some((left, _)) => {
                 *left -= 1;

@@ -6,6 +6,7 @@
 
 mod carry;
 mod judge;
+pub(crate) mod kill;
 mod truth;
 mod undo;
 mod values;

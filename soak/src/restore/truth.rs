@@ -109,6 +109,11 @@ impl Tables {
             .map_or(Bin::Gone, |(bin, _)| *bin)
     }
 
+    /// Rows, whatever became of them.
+    pub fn count(&self) -> usize {
+        self.0.values().map(BTreeMap::len).sum()
+    }
+
     /// Ids of the rows that are not as in the other tables, stamps included.
     pub fn changed(&self, other: &Self) -> BTreeSet<String> {
         let mut ids = BTreeSet::new();
