@@ -14,6 +14,7 @@ pub mod history;
 pub mod hold;
 pub mod import;
 mod ingest;
+mod lookup;
 pub mod org;
 pub mod prune;
 mod publish;

@@ -14,11 +14,12 @@ use crate::base::stamp::Stamp;
 use crate::format::describe::{Describe, FieldKind};
 use crate::format::record::decimal;
 use crate::ops::bodies::{Body, Facts};
+use crate::ops::lookup::Lookup;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::Final;
 use crate::ops::restore::moved::{Moved, Outcomes};
 use crate::ops::restore::plan::{Action, FileBody, Operation, Plan};
-use crate::ops::state::State;
+use crate::ops::state::{Record, State};
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
 
@@ -66,7 +67,7 @@ pub fn verify(vault: &Vault, snapshot: &SnapshotInfo, plan: &Plan, outcomes: &Ou
         .ok();
     let mut judge = Judge {
         then: then.as_ref().map(|then| State::at(vault, then)),
-        state,
+        state: &state,
         moved: Moved::of(plan, outcomes),
         later: later(plan, outcomes),
         verdict: Verified {
@@ -91,10 +92,12 @@ pub fn verify(vault: &Vault, snapshot: &SnapshotInfo, plan: &Plan, outcomes: &Ou
         }
         // In order of Ids neighbours stand on one page.
         group.sort_by_key(|op| judge.moved.now(op.id));
-        let describe = judge.state.describe(sobject).ok();
+        let describe = state.describe(sobject).ok();
+        let mut lookup = Lookup::new(&state, sobject);
         for op in group {
             vault.go_on()?;
-            judge.one(op, outcomes, describe.as_ref())?;
+            let found = lookup.get(judge.moved.now(op.id))?;
+            judge.one(op, found.as_ref(), outcomes, describe.as_ref())?;
         }
     }
     Ok(judge.verdict)
@@ -121,7 +124,7 @@ fn later<'p>(plan: &'p Plan, outcomes: &Outcomes) -> HashSet<(u32, &'p str)> {
 }
 
 struct Judge<'a> {
-    state: State<'a>,
+    state: &'a State<'a>,
     then: Option<State<'a>>,
     moved: Moved,
     later: HashSet<(u32, &'a str)>,
@@ -129,12 +132,17 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    fn one(&mut self, op: &Operation, outcomes: &Outcomes, describe: Option<&Describe>) -> Result<()> {
+    fn one(
+        &mut self,
+        op: &Operation,
+        found: Option<&Record>,
+        outcomes: &Outcomes,
+        describe: Option<&Describe>,
+    ) -> Result<()> {
         let id = self.moved.now(op.id);
-        let found = self.state.get(&op.sobject, id)?;
         self.verdict.records += 1;
         let mut differences = Vec::new();
-        match (&found, op.action) {
+        match (found, op.action) {
             (None, Action::Delete) => {}
             (Some(_), Action::Delete) => differences.push(difference("Id", "null", &quoted(id))),
             (None, _) => differences.push(difference("Id", &quoted(id), "null")),

@@ -226,7 +226,8 @@ fn lines(about: &About<'_>, dir: &Path, json: &mut Json, page: &mut Page) -> Res
         "differing",
     ];
     let mut sheet = Sheet::new(Part::new(dir, "outcomes.csv")?, &columns)?;
-    let mut names = Names::of(about.vault, about.plan);
+    let then = names::then(about.vault, about.plan);
+    let mut names = Names::of(then.as_ref());
     json.list("operations")?;
     for op in &about.plan.operations {
         about.vault.go_on()?;
