@@ -95,9 +95,14 @@ const AUDIT: [&str; 4] = [
     "LastModifiedById",
 ];
 
+/// Whether the field tells who touched a record, and when.
+pub fn audit(field: &Field) -> bool {
+    AUDIT.contains(&field.name.as_str())
+}
+
 /// Whether a create may set the field.
 pub fn creatable(field: &Field) -> bool {
-    (ours(field) || AUDIT.contains(&field.name.as_str())) && field.createable
+    (ours(field) || audit(field)) && field.createable
 }
 
 /// Drops what the values themselves rule out: a person's Name is put together from its parts.
@@ -162,6 +167,25 @@ pub fn to_edit(
         before.remove("Name");
     }
     (set, before)
+}
+
+/// A field that differs, and that only a create may set.
+pub fn frozen<'a>(
+    describe_then: &Describe,
+    describe_now: &'a Describe,
+    then: &Values,
+    now: &Values,
+) -> Option<&'a str> {
+    let only_made =
+        |f: &&Field| creatable(f) && !audit(f) && !f.updateable && describe_then.field(&f.name).is_some();
+    let text = |values: &Values, name: &str| {
+        values
+            .get(name)
+            .map_or("null".to_owned(), |value| value.get().to_owned())
+    };
+    let fields = describe_now.fields.iter().filter(only_made);
+    let mut differing = fields.filter(|f| text(then, &f.name) != text(now, &f.name));
+    differing.next().map(|f| f.name.as_str())
 }
 
 /// A field that a create needs and that has no value to give.

@@ -127,6 +127,8 @@ pub enum Entry {
     },
     /// They were not: the call failed before it reached the org.
     Withdrawn(Vec<u32>),
+    /// The records of these were there already when the first run began.
+    There(Vec<u32>),
     /// These came back from the bin; what else their operations want is not done yet.
     Back(Vec<u32>),
     /// These fields of an operation were left out, and why; none once they were set after all.
@@ -170,6 +172,8 @@ pub struct Past {
     pub outcomes: BTreeMap<u32, Final>,
     /// Writes whose end is not known, with the last time at which one was intended.
     pub open: BTreeMap<u32, Stamp>,
+    /// Operations whose record was there before anything was done.
+    pub there: BTreeSet<u32>,
     /// Operations whose record an execution brought back from the bin.
     pub back: BTreeSet<u32>,
     /// What the fields of a record held before the first write to it.
@@ -197,6 +201,7 @@ impl Past {
                 }
             }
             Entry::Withdrawn(numbers) => self.open.retain(|n, _| !numbers.contains(n)),
+            Entry::There(numbers) => self.there.extend(numbers),
             Entry::Back(numbers) => {
                 self.open.retain(|n, _| !numbers.contains(n));
                 self.back.extend(numbers);

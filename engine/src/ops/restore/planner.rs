@@ -185,12 +185,15 @@ impl Planner<'_> {
             return Ok(());
         };
         let (describe_then, describe_now) = self.describes(&sobject)?;
-        let (fields, before) = fields::to_edit(
-            &describe_then,
-            &describe_now,
-            &fields::values(&then)?,
-            &fields::values(&now)?,
-        );
+        let (then, now) = (fields::values(&then)?, fields::values(&now)?);
+        let (fields, before) = fields::to_edit(&describe_then, &describe_now, &then, &now);
+        if let Some(name) = fields::frozen(&describe_then, &describe_now, &then, &now) {
+            let why = format!(
+                "its {name} differs and can be set only when a record is created: the rest is set; delete it and plan \
+                 anew, if it must be as it was"
+            );
+            self.impossible(sobject.clone(), id, why);
+        }
         if fields.is_empty() {
             return Ok(());
         }

@@ -1,18 +1,17 @@
-//! Changing what is there: edits, undeletes and what differs after them, deletes.
+//! Changing what is there: edits and deletes.
 //!
 //! Key decision: each record is looked at just before it is written, and only what differs from what is wanted is
-//! sent. What a record held before goes into the journal. It creates nothing but what an undelete could not bring back.
+//! sent. What a record held before goes into the journal. It brings nothing back.
 
 use serde_json::value::RawValue;
 
 use super::{Run, Write, end};
 use crate::base::error::Result;
 use crate::base::id::RecordId;
-use crate::ops::org::{Outcome, Refusal};
 use crate::ops::restore::fields::{self, Values};
-use crate::ops::restore::journal::{Entry, Final};
+use crate::ops::restore::journal::Final;
 use crate::ops::restore::look::{Described, look};
-use crate::ops::restore::plan::Operation;
+use crate::ops::restore::plan::{Action, Operation};
 
 impl<'a> Run<'a> {
     pub(super) fn edit(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
@@ -87,14 +86,8 @@ impl<'a> Run<'a> {
     /// Whether the org itself set an emptied lookup again when its record was undeleted: no conflict.
     fn relinked(&self, before: &RawValue, now: Option<&RawValue>) -> bool {
         let to = now.and_then(fields::id_of);
-        fields::is_null(before) && to.is_some_and(|id| self.is_back(id))
-    }
-
-    /// Whether this restore brought a record back from the bin.
-    fn is_back(&self, id: RecordId) -> bool {
-        self.brings
-            .get(&id)
-            .is_some_and(|number| self.past.back.contains(number))
+        let came = |id| self.is_back(id) || self.plan.newer.iter().any(|newer| newer.id == id);
+        fields::is_null(before) && to.is_some_and(came)
     }
 
     /// Makes edits; `done` for those that were made, `same` for those that had nothing to set.
@@ -136,12 +129,30 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// A record that an edit of the plan was to take away from another, and did not: it could fall with that one.
+    fn hangs_on(&self, id: RecordId) -> Option<&'a Operation> {
+        let names = |op: &&Operation| op.before.values().any(|value| fields::id_of(value) == Some(id));
+        let is_open = |op: &&Operation| !self.past.outcomes.get(&op.number).is_some_and(Final::is_done);
+        let plan = self.plan;
+        plan.operations
+            .iter()
+            .filter(|op| op.action == Action::Edit)
+            .filter(is_open)
+            .find(names)
+    }
+
     /// Deletes what is there.
     pub(super) fn delete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
         let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
         let live = look(self.target, described, &ids, std::iter::empty())?;
-        let (there, gone): (Vec<&Operation>, Vec<&Operation>) =
+        let (mut there, gone): (Vec<&Operation>, Vec<&Operation>) =
             batch.iter().partition(|op| live.contains_key(&op.id));
+        for at in (0..there.len()).rev() {
+            if let Some(other) = self.hangs_on(there[at].id) {
+                let why = format!("{} {} still hangs on it", other.sobject, other.id);
+                self.settle(there.remove(at), Final::Skipped(why))?;
+            }
+        }
         for op in gone {
             let wrote = self.past.open.contains_key(&op.number);
             self.settle(op, if wrote { Final::Deleted } else { Final::Unchanged })?;
@@ -153,121 +164,6 @@ impl<'a> Run<'a> {
             self.settle(op, end(answer, |_| Final::Deleted, ""))?;
         }
         Ok(())
-    }
-
-    pub(super) fn undelete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
-        let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
-        let live = look(self.target, described, &ids, std::iter::empty())?;
-        let (mut back, gone): (Vec<&Operation>, Vec<&Operation>) =
-            batch.iter().partition(|op| live.contains_key(&op.id));
-        let ours: Vec<u32> = back
-            .iter()
-            .filter(|op| self.is_ours(op))
-            .map(|op| op.number)
-            .collect();
-        self.came_back(ours)?;
-        let ids: Vec<RecordId> = gone.iter().map(|op| op.id).collect();
-        let intents: Vec<_> = gone.iter().map(|op| (*op, Values::new())).collect();
-        let answers = self.call(&intents, |target, _| target.undelete(&ids))?;
-        let (mut anew, mut done) = (Vec::new(), Vec::new());
-        for (op, answer) in gone.into_iter().zip(answers) {
-            match answer {
-                Outcome::Done(_) => {
-                    done.push(op.number);
-                    back.push(op);
-                }
-                Outcome::Refused(refusal) if no_way_back(&refusal) && self.version_of(op).is_some() => {
-                    self.reborn(op, described)?;
-                }
-                Outcome::Refused(refusal) if no_way_back(&refusal) && described.describe.createable => {
-                    let known = op.fields.iter().filter(|(n, v)| {
-                        !fields::is_null(v) && described.describe.field(n).is_some_and(fields::creatable)
-                    });
-                    anew.push((op, known.map(|(n, v)| (n.clone(), v.clone())).collect()));
-                }
-                other => self.settle(op, end(other, |_| Final::Undeleted, ""))?,
-            }
-        }
-        self.came_back(done)?;
-        self.compare(&back, described)?;
-        self.create(anew, described)
-    }
-
-    /// Whether a record that is there again was brought back by this restore: by a call whose answer was lost, or
-    /// along with a record that it points at.
-    fn is_ours(&self, op: &Operation) -> bool {
-        self.past.open.contains_key(&op.number)
-            || op.references.iter().any(|reference| self.is_back(reference.to))
-    }
-
-    fn came_back(&mut self, numbers: Vec<u32>) -> Result<()> {
-        let new: Vec<u32> = numbers
-            .into_iter()
-            .filter(|n| !self.past.back.contains(n))
-            .collect();
-        if new.is_empty() {
-            return Ok(());
-        }
-        self.journal.note(&Entry::Back(new.clone()).text()?)?;
-        self.past.back.extend(new);
-        Ok(())
-    }
-
-    /// Edits what differs in records that have come back.
-    pub(super) fn compare(&mut self, back: &[&'a Operation], described: &Described) -> Result<()> {
-        let ids: Vec<RecordId> = back.iter().map(|op| op.id).collect();
-        let live = look(
-            self.target,
-            described,
-            &ids,
-            back.iter().flat_map(|op| op.fields.keys()),
-        )?;
-        let (mut ours, mut others) = (Vec::new(), Vec::new());
-        for &op in back {
-            let Some(now) = live.get(&op.id) else {
-                self.settle(
-                    op,
-                    Final::Unknown("the org says that it is back, and does not show it".into()),
-                )?;
-                continue;
-            };
-            let mut values = op.fields.clone();
-            self.drop_unknown(op, described, &mut values)?;
-            self.repoint(op, described, &mut values)?;
-            let editable = |name: &String| described.describe.field(name).is_some_and(fields::editable);
-            let shown = |name: &String| now.get(name).is_none_or(|v| fields::plain(v));
-            values.retain(|name, value| editable(name) && shown(name) && current(now, name) != value.get());
-            let before = values
-                .keys()
-                .map(|name| (name.clone(), held(now, name)))
-                .collect();
-            let write = Write {
-                op,
-                id: op.id,
-                values,
-                before,
-            };
-            if self.past.back.contains(&op.number) {
-                ours.push(write);
-            } else {
-                others.push(write);
-            }
-        }
-        let context = "it is back, but its values could not be set: ";
-        self.set(
-            ours,
-            |_| Final::Undeleted,
-            |_| Final::Undeleted,
-            context,
-            described,
-        )?;
-        self.set(
-            others,
-            |_| Final::Edited,
-            |_| Final::Unchanged,
-            context,
-            described,
-        )
     }
 
     /// Leaves out fields that the org does not show any more.
@@ -299,19 +195,4 @@ pub(super) fn current<'v>(now: &'v Values, name: &str) -> &'v str {
 /// The value that a field has.
 pub(super) fn held(now: &Values, name: &str) -> Box<RawValue> {
     now.get(name).cloned().unwrap_or_else(fields::null)
-}
-
-/// Whether an undelete was refused because there is nothing in the bin, or it is not the user's to bring back;
-/// `INVALID_CROSS_REFERENCE_KEY` says that the record is not even shown to `queryAll` any more.
-fn no_way_back(refusal: &Refusal) -> bool {
-    [
-        "UNDELETE_FAILED",
-        "ENTITY_IS_DELETED",
-        "INVALID_CROSS_REFERENCE_KEY",
-        "INSUFFICIENT_ACCESS_OR_READONLY",
-        "INSUFFICIENT_ACCESS",
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
-    ]
-    .contains(&refusal.code.as_str())
-        || refusal.message.contains("recycle bin")
 }

@@ -28,12 +28,12 @@ impl<'a> Run<'a> {
             .filter_map(|op| Some((op, op.born.as_ref()?)))
             .collect();
         self.born(&born, described)?;
-        let unseen = |op: &&&Operation| !op.gone && self.plan.header.to.is_none();
-        let ids: Vec<RecordId> = made.iter().filter(unseen).map(|op| op.id).collect();
-        let live = look(self.target, described, &ids, std::iter::empty())?;
-        let (back, gone): (Vec<&Operation>, Vec<&Operation>) =
-            made.into_iter().partition(|op| live.contains_key(&op.id));
-        self.compare(&back, described)?;
+        let (sure, unsure): (Vec<_>, Vec<_>) = made
+            .into_iter()
+            .partition(|op| op.gone || self.plan.header.to.is_some());
+        let mut gone = self.take_back(&unsure, described)?;
+        gone.extend(sure);
+        gone.sort_by_key(|op| op.number);
         self.create(
             gone.into_iter().map(|op| (op, op.fields.clone())).collect(),
             described,

@@ -4,6 +4,7 @@
 //! and what needs a record that did not come back is skipped. Operations go in full batches as soon as what they
 //! need is settled, not level by level. It stops at the first error that is not an answer of the org.
 
+mod back;
 mod change;
 mod create;
 mod ids;
@@ -120,6 +121,7 @@ pub fn resume(
     is_of(&past, plan)?;
     let calls = target.calls();
     let mut run = Run::begin(plan, target, journal, past, bodies, progress)?;
+    run.note_the_beginning()?;
     run.settle_open()?;
     for action in [
         &[Action::Undelete, Action::Create][..],
@@ -173,6 +175,8 @@ struct Run<'a> {
     /// Which record stands for which.
     maps: HashMap<RecordId, RecordId>,
     described: HashMap<String, Rc<Described>>,
+    /// What could not be undeleted: created once all else was tried.
+    later: Vec<&'a Operation>,
 }
 
 /// A write of one row, with what it is for.
@@ -188,22 +192,13 @@ impl<'a> Run<'a> {
         plan: &'a Plan,
         target: &'a mut dyn Target,
         journal: &'a mut dyn Journal,
-        mut past: Past,
+        past: Past,
         bodies: &'a mut dyn Bodies,
         progress: &'a mut dyn FnMut(usize, usize),
     ) -> Result<Self> {
         let described = rights::check(plan, &past, target)?;
         let clock = Clock::system();
         let began = (target.now()?, clock.now());
-        let made = plan.header.created.clone();
-        journal.note(
-            &Entry::Begun {
-                plan: made,
-                at: began.0,
-            }
-            .text()?,
-        )?;
-        past.begun.get_or_insert(began.0);
         let is_final = |(number, end): (&u32, &Final)| end.is_final().then_some(*number);
         let done = past.outcomes.iter().filter_map(is_final).collect();
         let back = plan.operations.iter().filter(|op| op.action.brings_back());
@@ -220,7 +215,21 @@ impl<'a> Run<'a> {
             brings: back.map(|op| (op.id, op.number)).collect(),
             maps: plan.maps.iter().map(|map| (map.from, map.to)).collect(),
             described,
+            later: Vec::new(),
         })
+    }
+
+    fn note_the_beginning(&mut self) -> Result<()> {
+        if self.past.begun.is_none() {
+            self.note_those_there()?;
+        }
+        let entry = Entry::Begun {
+            plan: self.plan.header.created.clone(),
+            at: self.began.0,
+        };
+        self.journal.note(&entry.text()?)?;
+        self.past.take(entry);
+        Ok(())
     }
 
     fn phase(&mut self, actions: &[Action]) -> Result<()> {
@@ -230,17 +239,23 @@ impl<'a> Run<'a> {
             .iter()
             .filter(|op| actions.contains(&op.action) && !self.done.contains(&op.number));
         let mut queue = Queue::new(open.collect(), &self.brings, BATCH);
-        while let Some(batch) = queue.next() {
-            // The first version of a document may have gone with it.
-            let open: Vec<&Operation> = batch
-                .iter()
-                .filter(|op| !self.done.contains(&op.number))
-                .copied()
-                .collect();
-            self.batch(&open)?;
-            queue.settled(&batch);
+        loop {
+            while let Some(batch) = queue.next() {
+                // The first version of a document may have gone with it.
+                let is_open = |op: &&&Operation| !self.done.contains(&op.number);
+                let open: Vec<&Operation> = batch.iter().filter(is_open).copied().collect();
+                self.batch(&open)?;
+                let is_done = |op: &&&Operation| self.done.contains(&op.number);
+                let done: Vec<&Operation> = batch.iter().filter(is_done).copied().collect();
+                queue.settled(&done);
+            }
+            let later = std::mem::take(&mut self.later);
+            if later.is_empty() {
+                return Ok(());
+            }
+            self.make_up(&later)?;
+            queue.settled(&later);
         }
-        Ok(())
     }
 
     fn batch(&mut self, batch: &[&'a Operation]) -> Result<()> {

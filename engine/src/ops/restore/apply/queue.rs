@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::base::id::RecordId;
+use crate::ops::restore::fields::id_of;
 use crate::ops::restore::plan::{Action, Operation};
 
 /// Parent, then the place in the plan.
@@ -27,7 +28,9 @@ pub(super) struct Queue<'p> {
 
 impl<'p> Queue<'p> {
     /// Of these operations, which need what `brings` says that others among them bring back.
-    pub fn new(operations: Vec<&'p Operation>, brings: &HashMap<RecordId, u32>, most: usize) -> Self {
+    pub fn new(mut operations: Vec<&'p Operation>, brings: &HashMap<RecordId, u32>, most: usize) -> Self {
+        let above = Above::of(&operations);
+        operations.sort_by_cached_key(|op| above.depth(op));
         let places: HashMap<u32, usize> = operations
             .iter()
             .enumerate()
@@ -44,7 +47,9 @@ impl<'p> Queue<'p> {
         for at in 0..queue.operations.len() {
             let op = queue.operations[at];
             let needs: BTreeSet<usize> = needs(op)
-                .filter_map(|id| queue.places.get(brings.get(&id)?).copied())
+                .filter_map(|id| brings.get(&id).copied())
+                .chain(above.next(op))
+                .filter_map(|number| queue.places.get(&number).copied())
                 // What a person wrote in another order is taken in that order.
                 .filter(|&other| other < at)
                 .collect();
@@ -111,6 +116,48 @@ impl<'p> Queue<'p> {
                 }
             }
         }
+    }
+}
+
+/// Edits of records above which the plan edits others: a hierarchy that is turned round is set from its wanted root
+/// down, since the org refuses circles on the way (`CIRCULAR_DEPENDENCY`).
+struct Above<'p> {
+    edits: HashMap<(&'p str, RecordId), &'p Operation>,
+}
+
+impl<'p> Above<'p> {
+    fn of(operations: &[&'p Operation]) -> Self {
+        let edits = operations.iter().filter(|op| op.action == Action::Edit);
+        Self {
+            edits: edits.map(|op| ((op.sobject.as_str(), op.id), *op)).collect(),
+        }
+    }
+
+    /// The edits that set the same reference in the records that this one is to point at.
+    fn next(&self, op: &Operation) -> impl Iterator<Item = u32> {
+        let is_edit = op.action == Action::Edit;
+        let set = op.fields.iter().filter(move |_| is_edit);
+        set.filter_map(|(name, value)| {
+            let other = self.edits.get(&(op.sobject.as_str(), id_of(value)?))?;
+            (other.fields.contains_key(name) && other.number != op.number).then_some(other.number)
+        })
+    }
+
+    /// How many such edits stand above one, by the longest way; a circle ends it.
+    fn depth(&self, op: &Operation) -> usize {
+        let mut deepest = 0;
+        for (name, value) in op.fields.iter().filter(|_| op.action == Action::Edit) {
+            let (mut depth, mut at, mut seen) = (0, id_of(value), BTreeSet::from([op.id]));
+            while let Some(other) = at.and_then(|id| self.edits.get(&(op.sobject.as_str(), id)))
+                && let Some(value) = other.fields.get(name)
+                && seen.insert(other.id)
+            {
+                depth += 1;
+                at = id_of(value);
+            }
+            deepest = deepest.max(depth);
+        }
+        deepest
     }
 }
 
