@@ -47,7 +47,7 @@ struct File {
 }
 
 #[derive(Clone, Default)]
-struct Org {
+pub(crate) struct Org {
     versions: BTreeMap<u32, File>,
     attachments: BTreeMap<u32, File>,
     now: i64,
@@ -63,11 +63,11 @@ struct Org {
     silent: bool,
 }
 
-fn id(prefix: &str, n: u32) -> RecordId {
+pub(crate) fn id(prefix: &str, n: u32) -> RecordId {
     format!("{prefix}00000000{n:04}").parse().unwrap()
 }
 
-fn noise(seed: u32, len: usize) -> Vec<u8> {
+pub(crate) fn noise(seed: u32, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     blake3::Hasher::new()
         .update(&seed.to_le_bytes())
@@ -77,7 +77,7 @@ fn noise(seed: u32, len: usize) -> Vec<u8> {
 }
 
 impl Org {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             now: 1_700_000_000_000,
             ..Self::default()
@@ -96,12 +96,12 @@ impl Org {
         }
     }
 
-    fn version(&mut self, n: u32, document: u32, body: Vec<u8>) {
+    pub(crate) fn version(&mut self, n: u32, document: u32, body: Vec<u8>) {
         let file = self.file(document, body);
         self.versions.insert(n, file);
     }
 
-    fn attachment(&mut self, n: u32, body: Vec<u8>) {
+    pub(crate) fn attachment(&mut self, n: u32, body: Vec<u8>) {
         let file = self.file(n, body);
         self.attachments.insert(n, file);
     }
@@ -271,7 +271,7 @@ impl Source for Org {
     }
 }
 
-fn vault() -> (Arc<Memory>, Vault) {
+pub(crate) fn vault() -> (Arc<Memory>, Vault) {
     let store = Arc::new(Memory::new());
     let clock = Clock::driven(Stamp::from_millis(1_700_000_000_000), 1);
     let options = VaultOptions {
@@ -285,7 +285,7 @@ fn vault() -> (Arc<Memory>, Vault) {
 }
 
 /// One more snapshot, and how many bodies it asked for.
-fn take(vault: &Vault, org: &mut Org) -> (Report, usize) {
+pub(crate) fn take(vault: &Vault, org: &mut Org) -> (Report, usize) {
     org.now += 3_600_000;
     let before = org.asked.len();
     let options = BackupOptions {
@@ -296,7 +296,7 @@ fn take(vault: &Vault, org: &mut Org) -> (Report, usize) {
     (report, org.asked.len() - before)
 }
 
-fn org_id() -> OrgId {
+pub(crate) fn org_id() -> OrgId {
     "00D000000000001".parse().unwrap()
 }
 

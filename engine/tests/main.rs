@@ -18,4 +18,5 @@ mod merging;
 mod model;
 mod publish;
 mod upkeep;
+mod verified;
 mod walk;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use halite_engine::ops::erase::erased_among;
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
-use halite_engine::ops::restore::journal::Final;
 use halite_engine::ops::restore::moved::Outcomes;
 use halite_engine::ops::restore::plan::Plan;
+use halite_engine::ops::restore::remedy::remedy;
+use halite_engine::ops::restore::report::cause;
 use halite_engine::ops::state::State;
 use halite_engine::vault::Vault;
 use halite_engine::{Error, Kind, Result};
@@ -103,23 +104,19 @@ fn connection_of(vault: &Arc<Vault>, org: &str) -> Result<String> {
 
 fn said(job: &Job, plan: &Plan, applied: &Applied, after: &After) -> Result<End> {
     let mut outcomes = Vec::new();
-    let mut all_done = true;
+    let (mut all_done, mut last) = (true, "");
     for (number, sobject, id, outcome) in &applied.outcomes {
-        let why = match outcome {
-            Final::Undeleted
-            | Final::Created(_)
-            | Final::Adopted(_)
-            | Final::Edited
-            | Final::Deleted
-            | Final::Unchanged => None,
-            Final::Conflict(why) | Final::Skipped(why) | Final::Unknown(why) => Some(why.clone()),
-            Final::Refused(code, message) => Some(format!("{code}: {message}")),
-        };
+        let why = cause(Some(outcome));
         all_done &= why.is_none();
         if let Some(why) = why {
             job.out.line(format_args!(
                 "  not done: {sobject} {id} (operation {number}): {why}"
             ))?;
+            let what = remedy(Some(outcome)).unwrap_or_default();
+            if last != what {
+                job.out.line(format_args!("    {what}"))?;
+                last = what;
+            }
         }
         outcomes.push(
             json!({ "operation": number, "sobject": sobject, "id": id.to_string(), "outcome": outcome }),
