@@ -278,3 +278,38 @@ fn what_is_made_anew_compares_well_with_its_references() {
     let there = line(&later, ids[&account].as_str().unwrap());
     assert_eq!(there["differing"][0]["field"], "Id", "{there}");
 }
+
+#[test]
+fn the_next_plan_points_at_what_the_first_made() {
+    let stage = Stage::new();
+    let org = &stage.org;
+    let account = org.create("Account", &json!({ "Name": "Salt" })).unwrap();
+    let values = json!({ "LastName": "Blocked", "AccountId": account });
+    let contact = org.create("Contact", &values).unwrap();
+    stage.backup();
+    org.expire(&[&account]).unwrap();
+    org.add_rule("Contact", "LastName = \"Blocked\"", "not now", None)
+        .unwrap();
+    stage.backup();
+    stage.on(0, &["restore", "plan", "acme", "--at", "1", "-o", "plan"]);
+    let first = stage.on(3, &["restore", "apply", "plan"]);
+    let parent = &first["new_ids"][&account];
+    assert!(
+        parent.is_string() && first["new_ids"][&contact].is_null(),
+        "{first}"
+    );
+    stage.on(0, &["restore", "again", "plan", "-o", "next"]);
+    let text = stage.text("next").replace("\"Blocked\"", "\"Mended\"");
+    fs::write(stage.dir().join("next"), text).unwrap();
+    let next = stage.on(0, &["restore", "apply", "next", "--report", "report"]);
+    let made = next["new_ids"][&contact].as_str().unwrap();
+    assert_eq!(&org.row(made).unwrap()["AccountId"], parent);
+    assert_eq!(next["verified"]["differing"], json!({}));
+    // What the second did can be taken back by itself.
+    stage.on(0, &["restore", "undo", "next", "-o", "back"]);
+    stage.on(0, &["restore", "apply", "back"]);
+    assert_eq!(
+        (org.bin(made), org.bin(parent.as_str().unwrap())),
+        (Bin::InBin, Bin::Live)
+    );
+}
