@@ -20,7 +20,7 @@ use halite_engine::ops::restore::moved::Outcomes;
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::restore::remedy::remedy;
 use halite_engine::ops::restore::report::{self, About};
-use halite_engine::ops::restore::verify::{Verified, verify};
+use halite_engine::ops::restore::verify::{Verified, verify_by};
 use halite_engine::ops::state::State;
 use halite_engine::store::memory::Memory;
 use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
@@ -55,7 +55,7 @@ pub fn run(job: &Job, flags: &Rehearse) -> Result<End> {
         .open()?;
     let applied = play(job, &vault, &plan, &mut source)?;
     let outcomes = Outcomes::from(&applied);
-    let verified = compared(job, &plan, &outcomes, &mut source)?;
+    let verified = compared(job, &vault, &plan, &outcomes, &mut source)?;
     let end = said(job, &plan, &now, &made, &applied, &verified)?;
     if let Some(dir) = &flags.report {
         let about = About {
@@ -115,7 +115,13 @@ fn play(job: &Job, vault: &Vault, plan: &Plan, source: &mut SalesforceOrg) -> Re
 }
 
 /// Reads the simulated org into a vault in memory, and compares.
-fn compared(job: &Job, plan: &Plan, outcomes: &Outcomes, source: &mut SalesforceOrg) -> Result<Verified> {
+fn compared(
+    job: &Job,
+    kept: &Vault,
+    plan: &Plan,
+    outcomes: &Outcomes,
+    source: &mut SalesforceOrg,
+) -> Result<Verified> {
     if !plan.operations.iter().any(|op| outcomes.done(op.number)) {
         return Ok(Verified::default());
     }
@@ -132,7 +138,9 @@ fn compared(job: &Job, plan: &Plan, outcomes: &Outcomes, source: &mut Salesforce
     };
     let taken = capture::backup(&vault, source, &options, &mut |_| {})?;
     let snapshot = vault.find_snapshot(taken.org.parse()?, &taken.name)?;
-    verify(&vault, &snapshot, plan, outcomes)
+    let then = kept.find_snapshot(plan.header.org.parse()?, &plan.header.at);
+    let then = then.ok().map(|then| State::at(kept, &then));
+    verify_by(&State::at(&vault, &snapshot), then.as_ref(), plan, outcomes)
 }
 
 fn said(

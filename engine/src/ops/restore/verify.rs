@@ -57,21 +57,33 @@ pub struct Verified {
 /// # Errors
 /// What reading the vault gives.
 pub fn verify(vault: &Vault, snapshot: &SnapshotInfo, plan: &Plan, outcomes: &Outcomes) -> Result<Verified> {
-    let state = State::at(vault, snapshot);
+    let then = vault.find_snapshot(snapshot_org(plan, snapshot), &plan.header.at);
+    let then = then.ok().map(|then| State::at(vault, &then));
+    verify_by(&State::at(vault, snapshot), then.as_ref(), plan, outcomes)
+}
+
+/// The same with the org as `state` has it, which may be of another vault than the state `then` that was brought back;
+/// without that one, files are not compared.
+///
+/// # Errors
+/// What reading the vaults gives.
+pub fn verify_by(
+    state: &State<'_>,
+    then: Option<&State<'_>>,
+    plan: &Plan,
+    outcomes: &Outcomes,
+) -> Result<Verified> {
     let mut looked: BTreeMap<String, Option<String>> = BTreeMap::new();
     for captured in state.manifest()?.sobjects {
         looked.insert(captured.name, captured.skipped);
     }
-    let then = vault
-        .find_snapshot(snapshot_org(plan, snapshot), &plan.header.at)
-        .ok();
     let mut judge = Judge {
-        then: then.as_ref().map(|then| State::at(vault, then)),
-        state: &state,
+        then,
+        state,
         moved: Moved::of(plan, outcomes),
         later: later(plan, outcomes),
         verdict: Verified {
-            snapshot: snapshot.name.to_string(),
+            snapshot: state.snapshot().name.to_string(),
             ..Verified::default()
         },
     };
@@ -93,9 +105,9 @@ pub fn verify(vault: &Vault, snapshot: &SnapshotInfo, plan: &Plan, outcomes: &Ou
         // In order of Ids neighbours stand on one page.
         group.sort_by_key(|op| judge.moved.now(op.id));
         let describe = state.describe(sobject).ok();
-        let mut lookup = Lookup::new(&state, sobject);
+        let mut lookup = Lookup::new(state, sobject);
         for op in group {
-            vault.go_on()?;
+            state.view.vault.go_on()?;
             let found = lookup.get(judge.moved.now(op.id))?;
             judge.one(op, found.as_ref(), outcomes, describe.as_ref())?;
         }
@@ -125,7 +137,7 @@ fn later<'p>(plan: &'p Plan, outcomes: &Outcomes) -> HashSet<(u32, &'p str)> {
 
 struct Judge<'a> {
     state: &'a State<'a>,
-    then: Option<State<'a>>,
+    then: Option<&'a State<'a>>,
     moved: Moved,
     later: HashSet<(u32, &'a str)>,
     verdict: Verified,
@@ -202,7 +214,7 @@ impl Judge<'_> {
         differences: &mut Vec<Difference>,
     ) -> Result<()> {
         let name = format!("{}.{}", op.sobject, body.field);
-        let then = match &self.then {
+        let then = match self.then {
             Some(then) => then.get(&name, op.id)?,
             None => None,
         };
