@@ -16,6 +16,7 @@ mod cli_stop;
 mod cli_upkeep;
 mod files;
 mod histories;
+mod restore_files;
 mod tidy;
 
 /// The example is run, so that it stays true.

@@ -30,6 +30,7 @@ mod rest;
 mod retry;
 mod soap;
 mod transport;
+mod upload;
 
 pub use auth::{Environment, Grant, WebSignIn};
 pub use bulk::Bulk;

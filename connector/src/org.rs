@@ -15,6 +15,7 @@ use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::org::{
     DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent, Target,
+    Upload,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,7 +28,7 @@ use crate::preflight::{self, Preflight, Purpose};
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{asks, bodies, bulk, collections, deleted, forecast, many, query, soap};
+use crate::{asks, bodies, bulk, collections, deleted, forecast, many, query, soap, upload};
 
 /// How to connect to an org.
 ///
@@ -433,6 +434,10 @@ impl Target for SalesforceOrg {
 
     fn update(&mut self, sobject: &str, rows: &[(RecordId, String)]) -> Result<Vec<Outcome>> {
         collections::update(&mut self.caller, &self.rest, sobject, rows)
+    }
+
+    fn upload(&mut self, sobject: &str, row: &str, file: &mut Upload<'_>) -> Result<Outcome> {
+        upload::upload(&mut self.caller, &self.rest, sobject, row, file)
     }
 
     fn delete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use halite_engine::base::clock::Clock;
 use halite_engine::base::error::{Error, Result};
+use halite_engine::ops::org::Refusal;
 use reqwest::header::HeaderMap;
 
 use crate::error::{Fault, Verdict};
 use crate::limits::Limits;
-use crate::transport::{Call, EachPiece, Host, OnStop, Reply, Secret, Started, Transport, Whole};
+use crate::transport::{Call, EachPiece, Give, Host, OnStop, Reply, Secret, Started, Transport, Whole};
 
 /// How long one call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -357,6 +358,50 @@ impl<S: Session> Caller<S> {
                     self.session.renew(&mut self.wire)?;
                 }
                 Verdict::Wait if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
+                _ => return Err(self.wire.told(call, &trial, fault).into()),
+            }
+        }
+    }
+
+    /// Writes one row with a body that is given as it goes; what the org refuses of the row is its answer.
+    ///
+    /// # Errors
+    /// As [`Caller::write`].
+    pub fn upload<T>(
+        &mut self,
+        call: &Call,
+        (content_type, bytes): (&str, u64),
+        give: &mut Give<'_>,
+        parse: &dyn Fn(Reply) -> Result<T, String>,
+    ) -> Result<Written<Result<T, Refusal>>, Error> {
+        let mut trial = self.wire.trial();
+        let mut renewed = false;
+        loop {
+            trial.tries += 1;
+            self.wire.transport.check()?;
+            self.wire.limits.count();
+            let (host, token) = (self.session.host(), Some(self.session.token()));
+            let transport = &self.wire.transport;
+            let reply = transport.upload(host, call, token, (content_type, bytes), give);
+            if let Ok(reply) = &reply {
+                self.wire.limits.note(&reply.headers);
+            }
+            let fault = match reply.and_then(|reply| parsed(reply, parse)) {
+                Ok(value) => return Ok(Written::Reply(Ok(value))),
+                Err(fault) => fault,
+            };
+            if !fault.nothing_done() {
+                let fault = self.wire.told(call, &trial, fault);
+                tracing::warn!(%fault, "the outcome of a write is unknown");
+                return Ok(Written::Lost(fault.to_string()));
+            }
+            match (fault.verdict(), fault.of_row()) {
+                (Verdict::SignIn, _) if !renewed => {
+                    renewed = true;
+                    self.session.renew(&mut self.wire)?;
+                }
+                (Verdict::Wait, _) if self.wire.may_wait(&trial) => self.wire.wait(call, &trial, &fault)?,
+                (_, Some(refusal)) => return Ok(Written::Reply(Err(refusal))),
                 _ => return Err(self.wire.told(call, &trial, fault).into()),
             }
         }

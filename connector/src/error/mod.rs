@@ -196,6 +196,14 @@ impl Fault {
         matches!(&self.cause, Cause::Answer { errors, .. } if errors.iter().any(holds))
     }
 
+    /// The org's refusal of what one row holds; none where the request, the session or the allowance is at fault.
+    pub fn of_row(&self) -> Option<Refusal> {
+        match &self.cause {
+            Cause::Answer { status: 400, errors } => first(errors).cloned().map(Refusal::from),
+            _ => None,
+        }
+    }
+
     /// Whether the org answered at all.
     pub fn is_answer(&self) -> bool {
         matches!(self.cause, Cause::Answer { .. })

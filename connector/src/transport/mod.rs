@@ -8,6 +8,7 @@ mod ahead;
 mod host;
 mod secret;
 mod stream;
+mod upload;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ pub use ahead::Started;
 pub use host::{Host, path_only};
 pub use secret::Secret;
 pub use stream::{EachPiece, Whole};
+pub use upload::Give;
 
 use crate::error::Fault;
 

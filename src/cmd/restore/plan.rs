@@ -34,6 +34,8 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     // A plan compares records.
     let options = BackupOptions {
         files: false,
+        // A deletion that nobody logged shows in the count alone.
+        count_all: true,
         ..BackupOptions::default()
     };
     let done = capture::backup(&vault, &mut org, &options, &mut |progress| {

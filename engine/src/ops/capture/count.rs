@@ -30,8 +30,8 @@ impl<'v> Capture<'v, '_> {
             .filter(alive)
             .partition(|&at| asks[at].full() || gap(&asks[at]));
         quiet.sort_by_key(|&at| asks[at].agreed);
-        let few = asks.len() <= SHARE;
-        quiet.truncate(if few {
+        let all = self.options.count_all || asks.len() <= SHARE;
+        quiet.truncate(if all {
             quiet.len()
         } else {
             quiet.len().div_ceil(SHARE)

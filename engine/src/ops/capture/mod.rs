@@ -33,6 +33,8 @@ pub struct BackupOptions {
     pub except: Vec<String>,
     /// Read everything, not only what changed.
     pub full: bool,
+    /// Hold every sObject against the org's count, not only those whose turn it is: for who is about to restore.
+    pub count_all: bool,
     /// Fetch the bodies of files.
     pub files: bool,
     /// How far behind the last bound an increment begins, in milliseconds.
@@ -49,6 +51,7 @@ impl Default for BackupOptions {
             only: None,
             except: Vec::new(),
             full: false,
+            count_all: false,
             files: true,
             overlap_millis: 15 * 60_000,
             memory: 24 << 20,

@@ -12,6 +12,7 @@ use crate::base::stamp::Stamp;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::{Final, Past};
 use crate::ops::restore::plan::{Action, Header, Operation, Plan, Warning};
+use crate::ops::restore::special::VERSION;
 
 /// The plan that undoes what was carried out of `plan`; `made` is now.
 ///
@@ -73,23 +74,8 @@ impl<'p> Way<'p> {
                 _ => None,
             });
         let maps = plan.maps.iter().map(|map| (map.from, map.to));
-        let born: HashMap<RecordId, &Operation> = plan
-            .operations
-            .iter()
-            .filter(|op| op.born.is_some())
-            .map(|op| (op.id, op))
-            .collect();
         // A version of a file is deleted only with its document (Object Reference, "ContentVersion").
-        let is_version = |op: &&Operation| {
-            op.body.is_some()
-                && (born
-                    .values()
-                    .any(|other| other.born.as_ref().is_some_and(|b| b.of == op.id))
-                    || op
-                        .references
-                        .iter()
-                        .any(|reference| born.contains_key(&reference.to)))
-        };
+        let is_version = |op: &&Operation| op.sobject == VERSION;
         Self {
             ids: maps.chain(new).collect(),
             versions: plan
