@@ -107,7 +107,7 @@ pub fn creatable(field: &Field) -> bool {
 
 /// Drops what the values themselves rule out: a person's Name is put together from its parts.
 fn drop_composed(values: &mut Values) {
-    if values.contains_key("LastName") {
+    if values.get("LastName").is_some_and(|value| !is_null(value)) {
         values.remove("Name");
     }
 }
