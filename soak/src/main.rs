@@ -65,6 +65,9 @@ struct Captures {
 struct Restores {
     #[command(flatten)]
     seeds: Seeds,
+    /// Files too: documents, versions, links, attachments
+    #[arg(long)]
+    files: bool,
     /// How often the command is killed in the middle of a restore and run again; a restore killed at every note besides
     #[arg(long, default_value_t = 0)]
     kills: u64,
@@ -126,11 +129,17 @@ fn main() -> ExitCode {
         }
         What::Restore(Restores {
             seeds,
+            files,
             kills,
             operations,
             halite,
         }) => {
-            report.seeds(seeds.first, seeds.seeds, seeds.verbose, restore::run);
+            let run = if files {
+                restore::run_with_files
+            } else {
+                restore::run
+            };
+            report.seeds(seeds.first, seeds.seeds, seeds.verbose, run);
             let halite = halite.unwrap_or_else(beside);
             restore::kill::run(&halite, kills, operations, seeds.first, &report);
         }

@@ -9,17 +9,19 @@ use halite_connector::{Bulk, SalesforceOrg};
 use halite_engine::base::clock::Clock;
 use halite_engine::base::id::RecordId;
 use halite_engine::ops::capture::{BackupOptions, backup};
-use halite_engine::ops::restore::apply::{self, Applied, NoBodies};
+use halite_engine::ops::restore::apply::{self, Applied, Bodies, NoBodies, Stored};
 use halite_engine::ops::restore::between::{self, Scope};
 use halite_engine::ops::restore::journal::{Final, Journal, replay};
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::restore::undo;
+use halite_engine::ops::state::State;
 use halite_engine::vault::{SnapshotInfo, Vault};
 use halite_engine::{Error, Kind, Result};
 use halite_simulator::Server;
 
 use super::world::OBJECTS;
 use crate::capture::connect;
+use crate::report::say;
 
 /// Takes a snapshot.
 pub fn snapshot(vault: &Vault, source: &mut SalesforceOrg) -> Result<SnapshotInfo> {
@@ -28,6 +30,12 @@ pub fn snapshot(vault: &Vault, source: &mut SalesforceOrg) -> Result<SnapshotInf
         ..BackupOptions::default()
     };
     let report = backup(vault, source, &options, &mut |_| ())?;
+    if std::env::var_os("SOAK_CALLS").is_some() {
+        report
+            .sobjects
+            .iter()
+            .for_each(|s| say(format_args!("{}: {}", s.name, s.standing)));
+    }
     if !report.complete() {
         return Err(Error::invalid(format!("a capture is not complete: {report:?}")));
     }
@@ -78,10 +86,20 @@ impl Journal for Notes {
 }
 
 /// Goes on with a plan where its journal ends.
-pub fn go_on(plan: &Plan, target: &mut SalesforceOrg, notes: &mut Notes) -> Result<Applied> {
+fn go_on(plan: &Plan, target: &mut SalesforceOrg, notes: &mut Notes, files: Files<'_>) -> Result<Applied> {
     let past = replay(notes.lines.iter().map(String::as_str))?;
-    apply::resume(plan, target, notes, past, &mut NoBodies, &mut |_, _| ())
+    let mut bodies: Box<dyn Bodies> = match files {
+        Some((vault, info)) => Box::new(Stored {
+            vault,
+            state: State::at(vault, info),
+        }),
+        None => Box::new(NoBodies),
+    };
+    apply::resume(plan, target, notes, past, &mut *bodies, &mut |_, _| ())
 }
+
+/// Where files come from: a snapshot of a vault.
+pub type Files<'v> = Option<(&'v Vault, &'v SnapshotInfo)>;
 
 /// The plan that takes back what was done.
 pub fn inverse(plan: &Plan, notes: &Notes) -> Result<Plan> {
@@ -90,9 +108,9 @@ pub fn inverse(plan: &Plan, notes: &Notes) -> Result<Plan> {
 }
 
 /// One run, with a connection of its own.
-pub fn run(plan: &Plan, server: &Server, notes: &mut Notes) -> Result<Applied> {
+pub fn run(plan: &Plan, server: &Server, notes: &mut Notes, files: Files<'_>) -> Result<Applied> {
     let mut target = connect(server, Bulk::Never)?;
-    go_on(plan, &mut target, notes)
+    go_on(plan, &mut target, notes, files)
 }
 
 /// What became of each operation, by number.

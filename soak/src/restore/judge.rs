@@ -91,7 +91,12 @@ impl Judge<'_> {
                 case.plan.operations.len()
             ));
         }
-        for record in &case.plan.impossible {
+        for record in case
+            .plan
+            .impossible
+            .iter()
+            .filter(|r| !self.is_frozen(&r.sobject, &r.id.to_string()))
+        {
             self.say(format!(
                 "impossible: {} {}: {}",
                 record.sobject, record.id, record.reason
@@ -113,12 +118,16 @@ impl Judge<'_> {
         let (weather, id) = (self.case.weather, op.id.to_string());
         match end {
             Final::Undeleted | Final::Created(_) | Final::Edited | Final::Unchanged => true,
-            Final::Adopted(_) | Final::Deleted => false,
+            // A link that a document has by itself, or whatever else the org makes.
+            Final::Adopted(_) => !op.find.is_empty(),
+            Final::Deleted => false,
             Final::Refused(code, _) => match code.as_str() {
                 "FIELD_CUSTOM_VALIDATION_EXCEPTION" => {
                     let parent = op.sobject == "Contact" && weather.sets.contains(&("Account", "Site"));
                     weather.ruled.contains(op.sobject.as_str()) || parent && weather.ruled.contains("Account")
                 }
+                // A hierarchy turned round by way of a record that no operation edits.
+                "CIRCULAR_DEPENDENCY" => turns(op),
                 "UNABLE_TO_LOCK_ROW" => !weather.locked.is_empty(),
                 // What it points at was deleted by others, or it was itself.
                 "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" => self.points_at_touched(op),
@@ -165,7 +174,11 @@ impl Judge<'_> {
                 }
                 continue;
             };
-            for field in &case.fields[object] {
+            let person = !value(was, "LastName").is_null();
+            for field in case.fields[object]
+                .iter()
+                .filter(|f| !(person && f.name == "Name"))
+            {
                 let wanted = self.moved(value(was, &field.name), field);
                 let found = value(is, &field.name);
                 if !same(&wanted, found) && !self.is_excused(object, id, field, &wanted, found) {
@@ -227,7 +240,38 @@ impl Judge<'_> {
             return true;
         }
         // A merge moved a field that nobody can set, or the org emptied it.
-        !field.editable && now == id && (same(found, held) || found.is_null())
+        !field.editable
+            && now == id
+            && (same(found, held) || found.is_null())
+            && self.is_told(id, &field.name)
+    }
+
+    /// Whether a record was there all the time, and a field differs that only a create sets.
+    fn is_frozen(&self, object: &str, id: &str) -> bool {
+        let (Some(was), Some(is)) = (self.case.then.row(object, id), self.case.before.row(object, id)) else {
+            return false;
+        };
+        let fields = self.case.fields.iter().filter(|(name, _)| **name == object);
+        let mut frozen = fields
+            .flat_map(|(_, fields)| fields)
+            .filter(|field| !field.editable);
+        frozen.any(|field| !same(value(was, &field.name), value(is, &field.name)))
+    }
+
+    /// Whether it is said that a field of a record is left as it is.
+    fn is_told(&self, id: &str, field: &str) -> bool {
+        let left = self
+            .ops(id)
+            .iter()
+            .filter_map(|op| self.case.applied.left.get(&op.number));
+        let mut left = left.flat_map(|(names, _)| names);
+        self.impossible.contains(id) || left.any(|name| name == field)
+    }
+
+    /// A version shows the title of its document, whoever gave it one.
+    fn is_title(&self, object: &str, was: &Record, field: &str) -> bool {
+        let document = value(was, "ContentDocumentId").as_str().unwrap_or_default();
+        object == "ContentVersion" && field == "Title" && !self.ops(document).is_empty()
     }
 
     /// Whether a lookup leads to a record that came out of the bin.
@@ -276,7 +320,7 @@ impl Judge<'_> {
             let known = mapped.contains(id) || case.before.row(object, id).is_some();
             let along = self.newer.contains(id) && self.came_back(object, id);
             let made = case.weather.makes.contains(object) && *value(row, "Subject") == auto();
-            if known || along || made || case.weather.touched.contains(id) {
+            if known || along || made || self.is_own_link(object, row) || case.weather.touched.contains(id) {
                 continue;
             }
             match lost.iter().position(|op| self.is_of(op, row)) {
@@ -288,6 +332,14 @@ impl Judge<'_> {
                 )),
             }
         }
+    }
+
+    /// A link to the owner, which each new document has.
+    fn is_own_link(&self, object: &str, row: &Record) -> bool {
+        let text = |field: &str| value(row, field).as_str().unwrap_or_default();
+        let document = text("ContentDocumentId");
+        let new = self.case.before.row("ContentDocument", document).is_none();
+        object == "ContentDocumentLink" && text("LinkedEntityId").starts_with("005") && new
     }
 
     /// Creates of which nobody knows what became.
@@ -316,7 +368,7 @@ impl Judge<'_> {
             let (held, found) = (value(was, &field.name), value(is, &field.name));
             let auto = self.case.weather.sets.contains(&(object, field.name.as_str())) && *found == auto();
             let relinked = held.is_null() && self.is_relinked(field, found);
-            if !same(held, found) && !auto && !relinked {
+            if !same(held, found) && !auto && !relinked && !self.is_title(object, was, &field.name) {
                 self.say(format!(
                     "{object} {id} is newer: {} was {held}, is {found}",
                     field.name
@@ -368,6 +420,12 @@ impl Judge<'_> {
             story.join("; ")
         }
     }
+}
+
+/// Whether an operation sets a record's place in a hierarchy.
+pub fn turns(op: &Operation) -> bool {
+    let above = ["ParentId", "ReportsToId"];
+    op.action == Action::Edit && above.iter().any(|name| op.fields.contains_key(*name))
 }
 
 /// Whether an operation did what it should.

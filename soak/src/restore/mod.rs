@@ -26,7 +26,7 @@ use halite_simulator::Server;
 use crate::capture::connect;
 use crate::report::say;
 use crate::store::Tally;
-use carry::Notes;
+use carry::{Files, Notes};
 use judge::Case;
 use truth::Tables;
 use weather::Weather;
@@ -37,8 +37,17 @@ const TRIES: u64 = 12;
 
 /// One disaster: what was wrong, and how much was done.
 pub(crate) fn run(seed: u64) -> (Vec<String>, Tally) {
+    told(seed, false)
+}
+
+/// The same where people work on files too.
+pub(crate) fn run_with_files(seed: u64) -> (Vec<String>, Tally) {
+    told(seed, true)
+}
+
+fn told(seed: u64, files: bool) -> (Vec<String>, Tally) {
     let mut calls = 0;
-    let wrong = disaster(seed, &mut calls).unwrap_or_else(|error| vec![error]);
+    let wrong = disaster(seed, files, &mut calls).unwrap_or_else(|error| vec![error]);
     let tally = Tally {
         calls,
         ..Tally::default()
@@ -46,8 +55,8 @@ pub(crate) fn run(seed: u64) -> (Vec<String>, Tally) {
     (wrong, tally)
 }
 
-fn disaster(seed: u64, calls: &mut u64) -> Result<Vec<String>, String> {
-    let mut world = World::new(seed)?;
+fn disaster(seed: u64, files: bool, calls: &mut u64) -> Result<Vec<String>, String> {
+    let mut world = World::new(seed, files)?;
     let server = Server::start(world.org.clone()).map_err(|e| format!("no server: {e}"))?;
     let vault = Vault::create(Arc::new(Memory::new()), &Secret::None, VaultOptions::default());
     let vault = vault.map_err(|e| e.to_string())?;
@@ -55,9 +64,7 @@ fn disaster(seed: u64, calls: &mut u64) -> Result<Vec<String>, String> {
     if marked {
         world.mark()?;
     }
-    for _ in 0..world.dice.below(30) {
-        world.step();
-    }
+    (0..world.dice.below(30)).for_each(|_| world.step());
     let mut reader = connect(&server, Bulk::Never).map_err(|e| e.to_string())?;
     let fields = truth::fields(&mut reader)?;
     world.org.clock().advance(Duration::from_secs(60));
@@ -78,7 +85,14 @@ fn disaster(seed: u64, calls: &mut u64) -> Result<Vec<String>, String> {
     }
     let mut weather = Weather::new(&mut world, &plan)?;
     let mut notes = Notes::default();
-    let applied = until_done(&plan, &server, &mut world, &mut weather, &mut notes)?;
+    let applied = until_done(
+        &plan,
+        &server,
+        &mut world,
+        &mut weather,
+        &mut notes,
+        Some((&vault, &at)),
+    )?;
     let after = Tables::of(&world.org);
     let case = Case {
         then: &then,
@@ -96,20 +110,35 @@ fn disaster(seed: u64, calls: &mut u64) -> Result<Vec<String>, String> {
         tell(&plan, &weather, &notes);
     }
     if wrong.is_empty() {
-        wrong = once_more(&plan, &server, &world, &mut notes, &applied);
+        wrong = once_more(
+            &plan,
+            (&server, &world),
+            &mut notes,
+            &applied,
+            Some((&vault, &at)),
+        );
     }
     if wrong.is_empty() {
-        let inverse = carry::inverse(&plan, &notes).map_err(|e| format!("the way back: {e}"))?;
-        let (mut weather, mut notes) = (weather.back(&mut world), Notes::default());
-        let undone = until_done(&inverse, &server, &mut world, &mut weather, &mut notes)
-            .map_err(|e| format!("the way back: {e}"))?;
-        if std::env::var_os("SOAK_CALLS").is_some() {
-            tell(&inverse, &weather, &notes);
-        }
-        wrong = undo::judge(&case, &inverse, &undone, &Tables::of(&world.org));
+        wrong = back(&case, (&server, &mut world), &notes)?;
     }
     *calls = world.org.calls().values().sum();
     Ok(wrong)
+}
+
+/// Takes the restore back.
+fn back(
+    case: &Case<'_>,
+    (server, world): (&Server, &mut World),
+    notes: &Notes,
+) -> Result<Vec<String>, String> {
+    let inverse = carry::inverse(case.plan, notes).map_err(|e| format!("the way back: {e}"))?;
+    let (mut weather, mut notes) = (case.weather.back(world), Notes::default());
+    let undone = until_done(&inverse, server, world, &mut weather, &mut notes, None);
+    let undone = undone.map_err(|e| format!("the way back: {e}"))?;
+    if std::env::var_os("SOAK_CALLS").is_some() {
+        tell(&inverse, &weather, &notes);
+    }
+    Ok(undo::judge(case, &inverse, &undone, &Tables::of(&world.org)))
 }
 
 /// Runs the plan until a run ends under a clear sky and nothing is open that another run would settle.
@@ -119,6 +148,7 @@ fn until_done(
     world: &mut World,
     weather: &mut Weather,
     notes: &mut Notes,
+    files: Files<'_>,
 ) -> Result<Applied, String> {
     let mut last = String::new();
     let mut calm = 0;
@@ -128,7 +158,7 @@ fn until_done(
         } else {
             weather.clears(world, notes);
         }
-        let done = carry::run(plan, server, notes);
+        let done = carry::run(plan, server, notes, files);
         weather.over(world);
         match done {
             // What is open may be settled once no call can still be under way.
@@ -169,9 +199,15 @@ fn tell(plan: &Plan, weather: &Weather, notes: &Notes) {
 }
 
 /// A plan that is done does nothing more.
-fn once_more(plan: &Plan, server: &Server, world: &World, notes: &mut Notes, first: &Applied) -> Vec<String> {
+fn once_more(
+    plan: &Plan,
+    (server, world): (&Server, &World),
+    notes: &mut Notes,
+    first: &Applied,
+    files: Files<'_>,
+) -> Vec<String> {
     let before = Tables::of(&world.org);
-    match carry::run(plan, server, notes) {
+    match carry::run(plan, server, notes, files) {
         Err(error) => vec![format!("run once more: {error}")],
         Ok(again) if carry::outcomes(&again) != carry::outcomes(first) && weather::is_settled(first) => {
             vec![format!("run once more, other outcomes: {:?}", again.counts())]

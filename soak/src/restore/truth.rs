@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use halite_connector::SalesforceOrg;
 use halite_engine::ops::org::Source;
 use halite_simulator::{Bin, Org, Record};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::world::OBJECTS;
 
@@ -35,6 +35,18 @@ pub struct Field {
 /// The fields of each object that people set, out of the org's describes.
 pub type Fields = BTreeMap<&'static str, Vec<Field>>;
 
+/// Where the bytes of a file stand in a table.
+const BYTES: &str = "(bytes)";
+
+/// The field that holds an object's files.
+fn body_of(object: &str) -> Option<&'static str> {
+    match object {
+        "ContentVersion" => Some("VersionData"),
+        "Attachment" => Some("Body"),
+        _ => None,
+    }
+}
+
 /// Reads them.
 pub fn fields(org: &mut SalesforceOrg) -> Result<Fields, String> {
     let mut all = Fields::new();
@@ -43,15 +55,13 @@ pub fn fields(org: &mut SalesforceOrg) -> Result<Fields, String> {
         let describe: Value = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
         let list = describe["fields"].as_array().cloned().unwrap_or_default();
         let flag = |field: &Value, name: &str| field[name].as_bool().unwrap_or_default();
-        // A person's name is put together by the org.
-        let person = list.iter().any(|f| f["name"] == "LastName");
         let set = list.iter().filter(|f| {
             let (name, kind) = (
                 f["name"].as_str().unwrap_or_default(),
                 f["type"].as_str().unwrap_or_default(),
             );
             let ours = flag(f, "createable") || flag(f, "updateable");
-            let made = flag(f, "calculated") || flag(f, "autoNumber") || person && name == "Name";
+            let made = flag(f, "calculated") || flag(f, "autoNumber");
             ours && !made && !["address", "location", "base64"].contains(&kind) && !SYSTEM.contains(&name)
         });
         let set = set.map(|f| Field {
@@ -59,7 +69,12 @@ pub fn fields(org: &mut SalesforceOrg) -> Result<Fields, String> {
             reference: f["type"] == "reference",
             editable: flag(f, "updateable"),
         });
-        all.insert(object, set.collect());
+        let body = body_of(object).map(|_| Field {
+            name: BYTES.to_owned(),
+            reference: false,
+            editable: false,
+        });
+        all.insert(object, set.chain(body).collect());
     }
     Ok(all)
 }
@@ -72,7 +87,13 @@ impl Tables {
     pub fn of(org: &Org) -> Self {
         let table = |object: &'static str| {
             let rows = org.every_row(object, "", usize::MAX).into_iter();
-            let rows = rows.map(|(bin, row)| (row["Id"].as_str().unwrap_or_default().to_owned(), (bin, row)));
+            let rows = rows.map(|(bin, mut row)| {
+                let id = row["Id"].as_str().unwrap_or_default().to_owned();
+                if let Some(bytes) = body_of(object).and_then(|field| org.file(&id, field)) {
+                    row.insert(BYTES.to_owned(), json!(bytes));
+                }
+                (id, (bin, row))
+            });
             (object, rows.collect())
         };
         Self(OBJECTS.into_iter().map(table).collect())

@@ -9,7 +9,7 @@ use halite_engine::ops::restore::apply::Applied;
 use halite_engine::ops::restore::journal::Final;
 use halite_engine::ops::restore::plan::{Operation, Plan};
 
-use super::judge::{Case, is_done};
+use super::judge::{Case, is_done, turns};
 use super::truth::{Tables, same, value};
 use super::weather::auto;
 use super::world::OBJECTS;
@@ -22,10 +22,15 @@ pub fn judge(case: &Case<'_>, inverse: &Plan, undone: &Applied, end: &Tables) ->
         let end = ends.get(&op.number).unwrap_or(&Final::Unchanged);
         on.entry(op.id.to_string()).or_default().push((op, end));
     }
+    let refused = ends
+        .values()
+        .any(|end| matches!(end, Final::Refused(..) | Final::Conflict(_)));
     let mut wrong = Vec::new();
     for (id, ops) in &on {
         for (op, end) in ops {
-            if !is_right(case, op, end) {
+            // What was not set back still hangs on it.
+            let hangs = matches!(end, Final::Skipped(_)) && refused;
+            if !hangs && !is_right(case, op, end) {
                 wrong.push(format!(
                     "back: {} of {} {id} ended {end:?}",
                     op.action, op.sobject
@@ -51,6 +56,7 @@ fn is_right(case: &Case<'_>, op: &Operation, end: &Final) -> bool {
         Final::Conflict(_) => auto || weather.touched.contains(&id),
         Final::Refused(code, _) => match code.as_str() {
             "FIELD_CUSTOM_VALIDATION_EXCEPTION" => !weather.ruled.is_empty(),
+            "CIRCULAR_DEPENDENCY" => turns(op),
             // What a rule kept from being set back still hangs on it, or what others made does.
             "DELETE_FAILED" => {
                 !weather.ruled.is_empty() || !weather.touched.is_empty() || is_relinked(case, &id)
@@ -160,7 +166,9 @@ fn unnamed(case: &Case<'_>, inverse: &Plan) -> Option<String> {
             Final::Created(new) => Some(*new),
             _ => None,
         });
-    let mut missing = created.filter(|new| !named.contains(new));
+    // A version goes with its document.
+    let goes: BTreeSet<_> = inverse.operations.iter().map(|op| op.id).collect();
+    let mut missing = created.filter(|new| goes.contains(new) && !named.contains(new));
     missing
         .next()
         .map(|new| format!("back: {new} was made anew, and is not named"))

@@ -70,6 +70,9 @@ impl World {
         if object.ends_with("__c") {
             return self.salt(object, words);
         }
+        if object == "Attachment" || object.starts_with("Content") {
+            return self.file(object, words);
+        }
         let Words {
             serial,
             text,
@@ -79,6 +82,10 @@ impl World {
             flag,
         } = words;
         match object {
+            "Account" if self.persons && flag => {
+                json!({"LastName": name, "FirstName": text, "Description": text,
+                "PersonEmail": format!("p{serial}@salt.example"), "Customer_Number__c": unique})
+            }
             "Account" => json!({"Name": name, "ParentId": self.link(object), "Description": text,
                 "AnnualRevenue": self.dice.below(90_000), "Customer_Number__c": unique, "BillingCity": text,
                 "Interests__c": flag.then_some("Brine;Bath salt"), "Site": text}),
@@ -116,6 +123,31 @@ impl World {
             _ => json!({"Subject": name, "WhoId": self.about(&["Contact", "Lead"]),
                 "WhatId": self.about(&["Account", "Opportunity", "Case"]), "Location": text,
                 "DurationInMinutes": 30, "ActivityDateTime": format!("{day}T09:30:00.000Z")}),
+        }
+    }
+
+    /// Digits are a body too, once they are taken for base64.
+    fn file(&mut self, object: &str, words: Words) -> Value {
+        let Words {
+            serial,
+            text,
+            name,
+            flag,
+            ..
+        } = words;
+        let body = format!("{serial:012}");
+        match object {
+            "ContentVersion" if flag => json!({"Title": name, "PathOnClient": "a.txt", "VersionData": body,
+                "Description": text, "FirstPublishLocationId": self.link("Account")}),
+            "ContentVersion" => json!({"Title": name, "PathOnClient": "b.pdf", "VersionData": body,
+                "ReasonForChange": text, "ContentDocumentId": self.pick("ContentDocument")}),
+            "ContentDocument" => json!({"Title": name, "Description": text}),
+            "ContentDocumentLink" => {
+                json!({"ContentDocumentId": self.pick("ContentDocument"), "ShareType": "V",
+                "Visibility": "AllUsers", "LinkedEntityId": self.about(&["Account", "Contact", "Opportunity", "Case"])})
+            }
+            _ => json!({"ParentId": self.about(&["Account", "Contact", "Opportunity", "Case"]), "Name": name,
+                "Body": body, "Description": text}),
         }
     }
 

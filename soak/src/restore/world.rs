@@ -14,7 +14,7 @@ use crate::dice::Dice;
 
 /// What is captured and brought back; parents come before what needs them. Trees, rings of lookups, references to
 /// several sObjects, a master with details, a detail of two masters, lookups that forbid deletes.
-pub const OBJECTS: [&str; 16] = [
+pub const OBJECTS: [&str; 20] = [
     "Account",
     "Contact",
     "Lead",
@@ -31,7 +31,13 @@ pub const OBJECTS: [&str; 16] = [
     "Shipment__c",
     "Crystal__c",
     "Lease__c",
+    "ContentDocument",
+    "ContentVersion",
+    "ContentDocumentLink",
+    "Attachment",
 ];
+/// How many of them are files.
+const FILES: usize = 4;
 
 /// Rows of the sample that each history begins with, an object.
 const KEPT: usize = 5;
@@ -45,14 +51,23 @@ pub struct World {
     pub org: Org,
     pub dice: Dice,
     pub serial: u64,
+    /// How many of the objects people work on.
+    kinds: usize,
+    /// Whether some accounts are persons.
+    pub persons: bool,
 }
 
 impl World {
-    pub fn new(seed: u64) -> Result<Self, String> {
+    pub fn new(seed: u64, files: bool) -> Result<Self, String> {
         let org = Org::sample().with_describe(&lease()).map_err(|e| e.to_string())?;
         let mut dice = Dice::new(seed, 9);
         for object in OBJECTS.iter().rev() {
-            for row in org.rows(object).iter().skip(KEPT) {
+            let kept = if OBJECTS[OBJECTS.len() - FILES..].contains(object) && !files {
+                0
+            } else {
+                KEPT
+            };
+            for row in org.rows(object).iter().skip(kept) {
                 let _ = org.expire(&[row["Id"].as_str().unwrap_or_default()]);
             }
         }
@@ -62,7 +77,18 @@ impl World {
             s.cascade_stamps = dice.chance(1, 2);
             s.daily_requests = 10_000_000;
         });
-        Ok(Self { org, dice, serial: 0 })
+        let mut more = Dice::new(seed, 11);
+        let persons = more.chance(1, 6);
+        if persons {
+            org.enable_person_accounts();
+        }
+        Ok(Self {
+            org,
+            dice,
+            serial: 0,
+            kinds: OBJECTS.len() - if files { 0 } else { FILES },
+            persons,
+        })
     }
 
     /// Gives every object a field for old Ids.
@@ -137,7 +163,7 @@ impl World {
     }
 
     fn any(&mut self) -> &'static str {
-        OBJECTS[self.dice.below(OBJECTS.len() as u64) as usize]
+        OBJECTS[self.dice.below(self.kinds as u64) as usize]
     }
 
     pub fn wait(&mut self) {
@@ -162,7 +188,8 @@ impl World {
         let object = self.any();
         let mut values = self.values(object);
         if let (Some(id), Some(map)) = (self.pick(object), values.as_object_mut()) {
-            map.retain(|_, _| self.dice.chance(1, 2));
+            // A body is another file, not an edit of this one.
+            map.retain(|name, _| self.dice.chance(1, 2) && !["VersionData", "Body"].contains(&name.as_str()));
             let _ = self.org.update(&id, &values);
         }
     }
