@@ -59,6 +59,7 @@ pub(super) fn run(job: &Job, flags: &RestoreApply) -> Result<End> {
         &mut |done, all| bar.set_message(format!("{done} of {all}")),
     );
     bar.finish_and_clear();
+    keeper.sync()?;
     let applied = applied?;
     let outcomes = Outcomes::from(&applied);
     let after = After::look(job, &vault, &mut org, &plan, &outcomes)?;

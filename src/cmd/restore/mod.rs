@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use halite_engine::ops::restore::journal::{Journal, Past, replay};
+use halite_engine::ops::restore::journal::{Entry, Journal, Past, replay};
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::{Error, Result};
 
@@ -83,7 +83,7 @@ pub fn read(path: &Path) -> Result<Plan> {
     })
 }
 
-/// A journal that is on the disk when a note returns.
+/// A journal whose intents are on the disk, with all before them, when their note returns.
 struct OnDisk {
     file: File,
     path: PathBuf,
@@ -92,15 +92,23 @@ struct OnDisk {
 impl Journal for OnDisk {
     fn note(&mut self, entry: &str) -> Result<()> {
         let line = format!("{entry}\n");
-        let written = self
-            .file
-            .write_all(line.as_bytes())
-            .and_then(|()| self.file.sync_data());
-        written.map_err(|e| Error::io(self.path.display(), e))
+        let written = self.file.write_all(line.as_bytes());
+        written.map_err(|e| Error::io(self.path.display(), e))?;
+        if entry.starts_with(Entry::INTENT) {
+            self.sync()?;
+        }
+        Ok(())
     }
 }
 
 impl OnDisk {
+    /// Puts on the disk what was noted.
+    fn sync(&self) -> Result<()> {
+        self.file
+            .sync_data()
+            .map_err(|e| Error::io(self.path.display(), e))
+    }
+
     /// The journal of a plan, to be gone on with.
     fn of(plan: &Path) -> Result<Self> {
         let path = beside(plan, "journal");

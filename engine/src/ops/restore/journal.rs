@@ -14,7 +14,8 @@ use crate::base::stamp::Stamp;
 use crate::ops::restore::fields::Values;
 use crate::ops::restore::plan::id_text;
 
-/// Takes the entries of an execution; each must be durable when the call returns.
+/// Takes the entries of an execution. An intent, with all that was noted before it, must be durable when the call
+/// returns; what is lost of later entries is settled by looking.
 pub trait Journal {
     /// Notes one entry, a line of JSON.
     ///
@@ -149,6 +150,9 @@ pub struct Intended {
 }
 
 impl Entry {
+    /// How the line of an intent begins.
+    pub const INTENT: &str = "{\"intent\"";
+
     /// The entry as a line of JSON, without its end.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use super::plan::{Action, Header, Mode, Plan};
 use super::planner;
 use super::undo::undo;
 use super::view::{Change, View};
-use crate::base::error::{Error, Result};
+use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::describe::Describe;
@@ -103,6 +103,8 @@ struct Org {
     cascade: BTreeMap<RecordId, Vec<RecordId>>,
     refuse_name: Option<String>,
     lose_replies: bool,
+    /// How many rows there is room for.
+    room: Option<usize>,
     /// Rows are changed as they are created, as a trigger would.
     shout: bool,
     now: i64,
@@ -306,6 +308,14 @@ impl Target for Org {
             let mut values = fields::values(row)?;
             if let Err(refusal) = self.check(sobject, &values, true) {
                 answers.push(Outcome::Refused(refusal));
+                continue;
+            }
+            if self.room.is_some_and(|room| self.made >= room) {
+                answers.push(Outcome::Refused(Refusal {
+                    code: "STORAGE_LIMIT_EXCEEDED".into(),
+                    message: "storage limit exceeded".into(),
+                    fields: vec![],
+                }));
                 continue;
             }
             self.made += 1;
@@ -688,6 +698,34 @@ fn a_lost_create_of_which_there_is_no_trace_is_repeated_once_it_cannot_come_any_
         ..Org::default()
     };
     assert_eq!(again(&plan, &mut org, &cut).counts(), [("created", 450)].into());
+    assert_eq!(org.made, 450);
+}
+
+#[test]
+fn a_full_storage_ends_the_run_which_goes_on_once_there_is_room() {
+    let mut then = State::default();
+    for n in 0..450 {
+        then = then.with("Account", &format!("001{n:06}"), "{}");
+    }
+    let plan = plan(&then, &State::default());
+    let mut org = Org {
+        room: Some(100),
+        ..Org::default()
+    };
+    let mut lines = Lines(Vec::new());
+    let full = apply(&plan, &mut org, &mut lines, &mut |_, _| ()).unwrap_err();
+    assert_eq!(
+        (full.kind(), org.writes, org.made),
+        (Kind::Quota, 1, 100),
+        "{full}"
+    );
+    let journal = String::from_utf8(lines.0).unwrap();
+    assert!(replay(journal.lines()).unwrap().open.is_empty());
+    org.room = None;
+    assert_eq!(
+        again(&plan, &mut org, &journal).counts(),
+        [("created", 450)].into()
+    );
     assert_eq!(org.made, 450);
 }
 

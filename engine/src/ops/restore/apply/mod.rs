@@ -20,7 +20,7 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::ops::bodies::body;
-use crate::ops::org::{EachPiece, Outcome, Refusal, Target};
+use crate::ops::org::{EachPiece, Outcome, Target};
 use crate::ops::restore::fields::Values;
 use crate::ops::restore::journal::{Entry, Final, Intended, Journal, Past};
 use crate::ops::restore::look::Described;
@@ -177,6 +177,8 @@ struct Run<'a> {
     described: HashMap<String, Rc<Described>>,
     /// What could not be undeleted: created once all else was tried.
     later: Vec<&'a Operation>,
+    /// What the org said when its storage was full.
+    full: Option<String>,
 }
 
 /// A write of one row, with what it is for.
@@ -216,6 +218,7 @@ impl<'a> Run<'a> {
             maps: plan.maps.iter().map(|map| (map.from, map.to)).collect(),
             described,
             later: Vec::new(),
+            full: None,
         })
     }
 
@@ -245,6 +248,7 @@ impl<'a> Run<'a> {
                 let is_open = |op: &&&Operation| !self.done.contains(&op.number);
                 let open: Vec<&Operation> = batch.iter().filter(is_open).copied().collect();
                 self.batch(&open)?;
+                self.has_room()?;
                 let is_done = |op: &&&Operation| self.done.contains(&op.number);
                 let done: Vec<&Operation> = batch.iter().filter(is_done).copied().collect();
                 queue.settled(&done);
@@ -254,6 +258,7 @@ impl<'a> Run<'a> {
                 return Ok(());
             }
             self.make_up(&later)?;
+            self.has_room()?;
             queue.settled(&later);
         }
     }
@@ -274,17 +279,34 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Notes what became of an operation.
+    /// Notes what became of an operation. What found the storage full stays open, and ends the run behind its batch.
     fn settle(&mut self, op: &Operation, outcome: Final) -> Result<()> {
-        self.journal
-            .note(&Entry::Outcome(op.number, outcome.clone()).text()?)?;
-        if outcome.is_final() {
-            self.past.open.remove(&op.number);
-        }
-        self.past.outcomes.insert(op.number, outcome);
         self.done.insert(op.number);
+        if let Final::Refused(code, message) = &outcome
+            && code == "STORAGE_LIMIT_EXCEEDED"
+        {
+            self.full.get_or_insert_with(|| message.clone());
+            let entry = Entry::Withdrawn(vec![op.number]);
+            self.journal.note(&entry.text()?)?;
+            self.past.take(entry);
+            return Ok(());
+        }
+        let entry = Entry::Outcome(op.number, outcome);
+        self.journal.note(&entry.text()?)?;
+        self.past.take(entry);
         (self.progress)(self.done.len(), self.plan.operations.len());
         Ok(())
+    }
+
+    /// A full data storage ends a run: all that follows would be refused too.
+    fn has_room(&self) -> Result<()> {
+        match &self.full {
+            None => Ok(()),
+            Some(message) => Err(
+                Error::new(Kind::Quota, format!("the org's storage is full: {message}"))
+                    .hint("make room in the org, then apply the same plan again: it goes on here"),
+            ),
+        }
     }
 
     /// Notes the intent, calls, and gives an outcome for each operation, whatever the number of answers.
@@ -312,7 +334,6 @@ impl<'a> Run<'a> {
                 self.past
                     .open
                     .extend(writes.iter().map(|(op, _)| (op.number, at)));
-                full(&answers)?;
                 Ok(answers)
             }
             Err(e) => {
@@ -348,22 +369,6 @@ impl<'a> Run<'a> {
             left: self.past.left,
             calls,
         }
-    }
-}
-
-/// A full data storage ends a run: all that follows would be refused too.
-fn full(answers: &[Outcome]) -> Result<()> {
-    let is_full = |refusal: &Refusal| refusal.code == "STORAGE_LIMIT_EXCEEDED";
-    let all = answers
-        .iter()
-        .all(|a| matches!(a, Outcome::Refused(r) if is_full(r)));
-    match answers.first() {
-        Some(Outcome::Refused(refusal)) if all => Err(Error::new(
-            Kind::Quota,
-            format!("the org's storage is full: {}", refusal.message),
-        )
-        .hint("make room in the org, then apply the same plan again: it goes on here")),
-        _ => Ok(()),
     }
 }
 
