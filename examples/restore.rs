@@ -261,8 +261,7 @@ fn in_two_runs(plan: &Plan, org: &mut Toy) -> Result<Applied> {
 /// Of all that differs: every sObject, every record, with all that may be done.
 fn choice() -> Choice {
     Choice {
-        sobjects: None,
-        ids: None,
         mode: Mode::All,
+        ..Choice::default()
     }
 }

@@ -255,6 +255,15 @@ pub struct RestorePlan {
     /// What may be done: everything, edits of records that are there, or bringing back those that are gone
     #[arg(long, value_enum, default_value = "all")]
     pub mode: RestoreMode,
+    /// Make the records in the org of this connection instead
+    #[arg(long, value_name = "NAME")]
+    pub to: Option<String>,
+    /// Of another org: this row of it stands for that one of the old org
+    #[arg(long, value_name = "FROM=TO", requires = "to")]
+    pub map: Vec<String>,
+    /// Into another org: make values unreadable by the rules in this file, lines of `SOBJECT.FIELD HOW`
+    #[arg(long, value_name = "FILE", requires = "to")]
+    pub mask: Option<PathBuf>,
     /// The file to write
     #[arg(short, long, value_name = "PLAN")]
     pub output: PathBuf,

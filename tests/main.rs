@@ -9,6 +9,7 @@ mod cli_damage;
 mod cli_demo;
 mod cli_rehearse;
 mod cli_restore;
+mod cli_restore_to;
 mod cli_rights;
 mod cli_run;
 mod cli_sign_in;
@@ -16,6 +17,7 @@ mod cli_stop;
 mod cli_upkeep;
 mod files;
 mod histories;
+mod restore_empty;
 mod restore_files;
 mod tidy;
 

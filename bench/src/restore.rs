@@ -1,10 +1,13 @@
 //! Restores of simulated orgs by the real command: what re-creating, undeleting and editing many records costs in calls,
 //! time and memory, and how often rows are sent again for a lock.
 //!
-//! Key decision: the least number of calls is arithmetic, full batches of each sObject; the org counts the calls that were
-//! made. The command is a process of its own. It does not test what is restored: the soak does.
+//! Key decision: the least number of calls that write is arithmetic, full batches of each action and sObject of the plan; the
+//! org counts the calls that were made. The command is a process of its own. It does not test what is restored: the soak does.
 
+use std::collections::BTreeMap;
 use std::error::Error;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -118,22 +121,22 @@ fn one(
     let (seconds, peak) = told.split_once(' ').ok_or("`time` says nothing")?;
     let calls = org.calls();
     let writes = calls.get(loss.calls).copied().unwrap_or(0);
+    let planned = planned(&plan)?;
     let least: u64 = match loss.name {
         // What falls with its parent rises with it.
         "undelete" => rows
             .iter()
             .filter(|(name, _)| ROOTS.contains(&name.as_str()))
-            .map(least)
+            .map(|(_, ids)| (ids.len() as u64).div_ceil(BATCH))
             .sum(),
-        _ => rows.iter().map(least).sum(),
+        _ => planned.values().map(|rows| rows.div_ceil(BATCH)).sum(),
     };
     let name = |what: &str| format!("{}_{what}", loss.name);
-    let count: usize = rows.iter().map(|(_, ids)| ids.len()).sum();
     let left: usize = rows
         .iter()
         .map(|(object, ids)| ids.len().abs_diff(org.rows(object).len()))
         .sum();
-    figures.note(&name("records"), count);
+    figures.note(&name("operations"), planned.values().sum::<u64>());
     figures.limit(&name("records_that_differ_in_number"), left as f64, 0.0);
     figures.note(&name("seconds"), seconds.parse::<f64>()?);
     figures.note(&name("calls_of_all_kinds"), calls.values().sum::<u64>());
@@ -170,8 +173,18 @@ fn lost(org: &Org) -> Rows {
     OBJECTS.map(|object| (object.to_owned(), ids(object))).into()
 }
 
-fn least((_, ids): &(String, Vec<String>)) -> u64 {
-    (ids.len() as u64).div_ceil(BATCH)
+/// How many operations a plan has of each action and sObject; what falls with its parent and what pointed at it too.
+fn planned(plan: &str) -> Result<BTreeMap<String, u64>, Box<dyn Error>> {
+    let mut counts = BTreeMap::new();
+    for line in BufReader::new(File::open(plan)?).lines() {
+        let line: Value = serde_json::from_str(&line?)?;
+        let operation = &line["operation"];
+        if operation.is_object() {
+            let kind = format!("{} {}", operation["action"], operation["sobject"]);
+            *counts.entry(kind).or_default() += 1;
+        }
+    }
+    Ok(counts)
 }
 
 fn purge(org: &Org, rows: &Rows) {

@@ -8,7 +8,7 @@ const CHECK: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// The three checksum characters of a 15-character Id: one bit for each upper-case letter.
-fn checksum(id15: &[u8]) -> String {
+pub(crate) fn checksum(id15: &[u8]) -> String {
     id15.chunks(5)
         .map(|group| {
             let bits = group

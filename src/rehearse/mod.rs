@@ -90,6 +90,7 @@ fn anew(job: &Job, vault: &Vault, flags: &Rehearse) -> Result<(Plan, SnapshotInf
         sobjects: flags.sobject.clone(),
         ids: None,
         mode: flags.mode.into(),
+        ..Scope::default()
     };
     let plan = hold::during(vault, &then, "a restore is being rehearsed", || {
         between::plan(vault, &then, &now, &scope)

@@ -15,7 +15,7 @@ use super::live;
 use super::page::Page;
 use super::pages::{Start, pages};
 use super::row::Row;
-use super::soql::{IDS_MAX, Order, Select, among, between};
+use super::soql::{IDS_FEW, Order, Select, among, between};
 use crate::error::Fault;
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
@@ -80,7 +80,7 @@ impl Join<'_> {
         let filters: Vec<String> = if whole {
             vec![between(*first, *last)]
         } else {
-            ids.chunks(IDS_MAX).map(|some| among("Id", some)).collect()
+            ids.chunks(IDS_FEW).map(|some| among("Id", some)).collect()
         };
         let mut others = Vec::new();
         for slice in &self.slices[1..] {

@@ -13,13 +13,14 @@ pub mod row;
 pub mod soql;
 
 use halite_engine::base::error::Result;
+use halite_engine::base::id::RecordId;
 use halite_engine::format::describe::Describe;
 use halite_engine::ops::org::{EachRow, Read, Scope};
 
 use crate::error::Fault;
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
-use soql::IDS_MAX;
+use soql::{IDS_FEW, IDS_MAX};
 
 pub use live::{count, count_path, id_of, ids};
 pub use page::Page;
@@ -40,22 +41,45 @@ pub fn read<S: Session>(
     read: Read<'_>,
     each: &mut EachRow<'_>,
 ) -> Result<(), Fault> {
-    let filters = match read.scope {
+    match read.scope {
         Scope::Ids(ids) => ids
             .chunks(IDS_MAX)
-            .map(|some| Ok(soql::among("Id", some)))
-            .collect(),
-        Scope::Having(field, values) => soql::having(field, values),
-        Scope::All | Scope::Since(_) => return sliced(caller, rest, &read, &select(&read)?, each),
-    };
-    for filter in filters {
-        let select = Select {
-            filter: Some(filter?),
-            ..select(&read)?
-        };
-        sliced(caller, rest, &read, &select, each)?;
+            .try_for_each(|some| by_ids(caller, rest, &read, some, each)),
+        Scope::Having(field, values) => soql::having(field, values)
+            .into_iter()
+            .try_for_each(|filter| filtered(caller, rest, &read, filter?, each)),
+        Scope::All | Scope::Since(_) => sliced(caller, rest, &read, &select(&read)?, each),
     }
-    Ok(())
+}
+
+/// The rows of these Ids, of fewer at a time where the org finds the query too long.
+fn by_ids<S: Session>(
+    caller: &mut Caller<S>,
+    rest: &Rest,
+    read: &Read<'_>,
+    ids: &[RecordId],
+    each: &mut EachRow<'_>,
+) -> Result<(), Fault> {
+    match filtered(caller, rest, read, soql::among("Id", ids), each) {
+        Err(fault) if fault.is_too_wide() && ids.len() > IDS_FEW => ids
+            .chunks(IDS_FEW)
+            .try_for_each(|some| by_ids(caller, rest, read, some, each)),
+        end => end,
+    }
+}
+
+fn filtered<S: Session>(
+    caller: &mut Caller<S>,
+    rest: &Rest,
+    read: &Read<'_>,
+    filter: String,
+    each: &mut EachRow<'_>,
+) -> Result<(), Fault> {
+    let select = Select {
+        filter: Some(filter),
+        ..select(read)?
+    };
+    sliced(caller, rest, read, &select, each)
 }
 
 /// The query that gives the rows of a reading; for a scope of Ids all but the filter.

@@ -13,15 +13,18 @@ use url::form_urlencoded::byte_serialize;
 
 use crate::rest::api_name;
 
-/// Bytes of one SELECT list as it stands in a URI. With 4,100 for Ids and some for the rest, a URI stays below
+/// Bytes of one SELECT list as it stands in a URI. With 4,100 for [`IDS_FEW`] and some for the rest, a URI stays below
 /// 12,000; the org refuses one of 16,384 with its headers (REST API guide, "Status Codes", 414 and 431).
 pub const SELECT_MAX: usize = 7_000;
 /// Bytes of a path that goes as a URI; a longer one goes in the body of a composite call.
 pub const PATH_MAX: usize = 12_000;
-/// Ids in one filter: 150 of 21 characters stay below the 4,000 that a WHERE literal may have.
-pub const IDS_MAX: usize = 150;
-/// Values in one filter: 15 texts of 255 characters stay below those 4,000.
-const HAVING_MAX: usize = 15;
+/// Ids in one filter: 2,000 of 21 characters leave half of the 100,000 that a query may have to its fields ("SOQL and
+/// SOSL Limits"; the 4,000 of a WHERE are those of one literal), and their rows fit one page.
+pub const IDS_MAX: usize = 2_000;
+/// Ids in one filter whose query goes as a URI.
+pub const IDS_FEW: usize = 150;
+/// Bytes of the values in one filter.
+const HAVING_BYTES: usize = 40_000;
 
 /// Where a reading stands: how its rows are ordered and can be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +127,19 @@ pub fn having(field: &str, values: &[String]) -> Vec<Result<String>> {
         let list: Vec<String> = some.iter().map(quoted).collect();
         Ok(format!("{} IN ({})", api_name(field)?, list.join(",")))
     };
-    values.chunks(HAVING_MAX).map(filter).collect()
+    let mut bytes = 0;
+    let fits = |_: &String, next: &String| {
+        let more = quoted(next).len() + 1;
+        bytes += more;
+        let fits = bytes <= HAVING_BYTES;
+        bytes = if fits { bytes } else { more };
+        fits
+    };
+    values
+        .chunk_by(fits)
+        .flat_map(|some| some.chunks(IDS_MAX))
+        .map(filter)
+        .collect()
 }
 
 /// `Id` from the first to the last, both included.

@@ -48,6 +48,7 @@ impl Rebuild {
         state.api_user = id(user)?;
         state.ui_user.clone_from(&state.api_user);
         state.running.clone_from(&state.api_user);
+        state.settings.auth.app.run_as = Some(state.api_user.clone());
         Ok(Self { state })
     }
 

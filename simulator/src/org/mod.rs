@@ -25,6 +25,7 @@ mod settings;
 mod signin;
 pub(crate) mod state;
 mod truth;
+mod twin;
 pub(crate) mod values;
 
 use std::collections::BTreeMap;

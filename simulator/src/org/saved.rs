@@ -80,7 +80,8 @@ pub(crate) fn save(state: &State, path: &Path) -> io::Result<()> {
     fs::rename(&partial, path)
 }
 
-fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
+/// Writes an org, line by line.
+pub(super) fn write(state: &State, out: &mut impl Write) -> io::Result<()> {
     let State {
         schema,
         tables,
@@ -143,14 +144,24 @@ pub(crate) fn load(path: &Path) -> Result<State, LoadError> {
         path: path.to_owned(),
         source,
     };
+    read(BufReader::new(File::open(path).map_err(unread)?), path)
+}
+
+/// Reads an org, line by line; `path` names it in errors.
+pub(super) fn read(from: impl BufRead, path: &Path) -> Result<State, LoadError> {
     let mut reading = Reading::default();
     let mut number = 0;
-    for line in BufReader::new(File::open(path).map_err(unread)?).lines() {
+    for line in from.lines() {
         number += 1;
         let took = match line {
             Ok(text) => serde_json::from_str(&text).map_err(|e| e.to_string()),
             Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(e.to_string()),
-            Err(e) => return Err(unread(e)),
+            Err(source) => {
+                return Err(LoadError::Read {
+                    path: path.to_owned(),
+                    source,
+                });
+            }
         };
         took.and_then(|line| reading.take(line))
             .map_err(|why| LoadError::Saved {

@@ -3,10 +3,14 @@
 //! Key decision: the org is read first, whatever was read before, since a plan made from an old look plans conflicts.
 //! It writes a file and nothing else.
 
-use halite_engine::Result;
+use std::fs;
+
+use halite_engine::base::id::RecordId;
 use halite_engine::ops::capture::{self, BackupOptions, Progress};
 use halite_engine::ops::hold;
 use halite_engine::ops::restore::between::{self as revert, Scope};
+use halite_engine::ops::restore::masking::Masks;
+use halite_engine::{Error, Result};
 
 use super::show::show;
 use super::{is_new, write};
@@ -28,8 +32,18 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         sobjects: flags.sobject.clone(),
         ids: ids.transpose()?,
         mode: flags.mode.into(),
+        masks: masks(flags)?,
+        by_hand: flags.map.iter().map(|pair| mapped(pair)).collect::<Result<_>>()?,
     };
-    let mut org = job.sign_in(&vault, &flags.name)?;
+    let name = flags.to.as_ref().unwrap_or(&flags.name);
+    let to = connection(&vault, name)?.org;
+    if flags.to.is_some() && to == kept.org {
+        return Err(
+            Error::invalid(format!("`{name}` is the org that the snapshot is of"))
+                .hint("leave --to out: the plan brings back what differs"),
+        );
+    }
+    let mut org = job.sign_in(&vault, name)?;
     let bar = job.out.progress();
     // A plan compares records.
     let options = BackupOptions {
@@ -44,7 +58,7 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         }
     });
     bar.finish_and_clear();
-    let now = vault.find_snapshot(kept.org, &done?.name)?;
+    let now = vault.find_snapshot(to, &done?.name)?;
     let plan = hold::during(&vault, &then, "a restore is being planned", || {
         revert::plan(&vault, &then, &now, &scope)
     })?;
@@ -55,4 +69,19 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         flags.output.display()
     ))?;
     Ok(End::Done)
+}
+
+fn masks(flags: &RestorePlan) -> Result<Masks> {
+    let Some(path) = &flags.mask else {
+        return Ok(Masks::default());
+    };
+    let text = fs::read_to_string(path).map_err(|e| Error::io(path.display(), e))?;
+    Masks::parse(&text).map_err(|e| e.within(path.display()))
+}
+
+fn mapped(pair: &str) -> Result<(RecordId, RecordId)> {
+    let ids = pair
+        .split_once('=')
+        .and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    ids.ok_or_else(|| Error::invalid(format!("--map {pair}: it takes two Ids, FROM=TO")))
 }

@@ -14,6 +14,8 @@ use crate::format::describe::{Describe, FieldKind};
 use crate::format::page::VersionKind;
 use crate::ops::bodies::Body;
 use crate::ops::diff;
+use crate::ops::restore::elsewhere;
+use crate::ops::restore::masking::Masks;
 use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan};
 use crate::ops::restore::planner;
 use crate::ops::restore::view::{Change, View};
@@ -30,16 +32,20 @@ pub struct Scope {
     pub ids: Option<Vec<RecordId>>,
     /// What may be done.
     pub mode: Mode,
+    /// Into another org: what becomes of values on the way.
+    pub masks: Masks,
+    /// Into another org: which of its rows stand for which, by hand.
+    pub by_hand: Vec<(RecordId, RecordId)>,
 }
 
 /// A stored state as the planner asks it.
-struct Seen<'v> {
-    state: State<'v>,
+pub(super) struct Seen<'v> {
+    pub state: State<'v>,
     sobjects: Vec<String>,
 }
 
 impl<'v> Seen<'v> {
-    fn new(vault: &'v Vault, info: &SnapshotInfo) -> Result<Self> {
+    pub fn new(vault: &'v Vault, info: &SnapshotInfo) -> Result<Self> {
         let state = State::at(vault, info);
         let mut sobjects = state.sobjects()?;
         // Bodies go with the rows that have them.
@@ -81,7 +87,10 @@ impl View for Seen<'_> {
     }
 }
 
-/// Plans to bring back `then`, given that the org is as `now` says.
+/// Plans to bring back `then`, given that the org is as `now` says; if that is of another org, to make it there.
+///
+/// # Errors
+/// `NotFound` for a chosen record that does not differ; `Invalid` for a scope that makes no sense; what reading gives.
 pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope) -> Result<Plan> {
     let header = Header {
         org: then.org.to_string(),
@@ -90,8 +99,17 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
         now: now.name.to_string(),
         mode: scope.mode,
         created: Clock::system().now().to_string(),
+        to: (now.org != then.org).then(|| now.org.to_string()),
         ..Header::default()
     };
+    if header.to.is_some() {
+        return elsewhere::plan(vault, then, now, scope, header);
+    }
+    if !scope.masks.is_empty() || !scope.by_hand.is_empty() {
+        return Err(
+            Error::invalid("masks and maps are for restores into another org").hint("name it with --to")
+        );
+    }
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
     let mut changes = Vec::new();
     diff::diff(vault, then, now, scope.sobjects.as_deref(), &mut |found| {

@@ -6,11 +6,14 @@
 pub mod again;
 pub mod apply;
 pub mod between;
+mod elsewhere;
 pub mod fields;
 mod file;
 pub mod graph;
 pub mod journal;
 mod look;
+mod mapping;
+pub mod masking;
 pub mod moved;
 pub mod plan;
 pub mod planner;

@@ -228,6 +228,9 @@ impl Planner<'_> {
         }
         let (describe_then, describe) = self.describes(&sobject)?;
         let then = fields::values(&then)?;
+        if special::is_derived(&sobject, &then) {
+            return Ok(());
+        }
         let gone = self.now.gone(&sobject, id)?;
         let in_bin = matches!(gone, Some(VersionKind::Deleted | VersionKind::Merged));
         // An undelete needs the right to delete (SOAP API guide, "undelete()").
@@ -239,6 +242,7 @@ impl Planner<'_> {
                 "in the recycle bin, but this user may not undelete (no right to delete)",
             ),
             (true, false) => (Action::Create, "in the recycle bin, but cannot be undeleted"),
+            (false, _) if self.plan.header.to.is_some() => (Action::Create, "to be made in the other org"),
             (false, _) => (Action::Create, "gone for good"),
         };
         let mut draft = Draft::new(action, sobject, id, reason);
@@ -382,6 +386,12 @@ impl Planner<'_> {
     /// Leaves out references to records that are gone and stay gone; a create that needs one is impossible, and so
     /// on down to its children.
     fn drop_dead_ends(&mut self) -> Result<()> {
+        let elsewhere = self.plan.header.to.is_some();
+        let fate = if elsewhere {
+            "for which nothing stands in the other org"
+        } else {
+            "which stays gone"
+        };
         let mut lost: HashSet<RecordId> = HashSet::new();
         loop {
             let brought = self.brought();
@@ -395,22 +405,23 @@ impl Planner<'_> {
                         continue;
                     }
                     let draft = &mut self.drafts[at];
-                    if draft.action == Action::Create && !field.nillable {
+                    let needed = if elsewhere {
+                        field.required()
+                    } else {
+                        !field.nillable
+                    };
+                    if draft.action == Action::Create && needed {
                         draft.dead = true;
                         next.insert(draft.id);
                         let (sobject, id) = (draft.sobject.clone(), draft.id);
-                        self.impossible(
-                            sobject,
-                            id,
-                            format!("its {} is {to}, which stays gone", field.name),
-                        );
+                        self.impossible(sobject, id, format!("its {} is {to}, {fate}", field.name));
                         break;
                     }
                     draft.fields.remove(&field.name);
                     draft.before.remove(&field.name);
                     draft
                         .reason
-                        .push_str(&format!("; {} is left out: {to} stays gone", field.name));
+                        .push_str(&format!("; {} is left out: {to}, {fate}", field.name));
                     draft.dead = draft.action == Action::Edit && draft.fields.is_empty();
                 }
             }
@@ -422,6 +433,9 @@ impl Planner<'_> {
     }
 
     fn is_gone(&self, field: &Field, to: RecordId) -> Result<bool> {
+        if self.plan.header.to.is_some() {
+            return Ok(self.now.gone("", to)?.is_some());
+        }
         let owned = field
             .reference_to
             .iter()

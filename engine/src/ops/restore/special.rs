@@ -18,6 +18,56 @@ pub const NEVER_MADE: [&str; 6] = [
     "UserRole",
 ];
 
+/// More rows that come with setup: no data, and not to be written together with data (Apex Developer Guide, "sObjects That
+/// Cannot Be Used Together in DML Operations"; Metadata API guide).
+const SETUP: [&str; 33] = [
+    "ApexClass",
+    "ApexComponent",
+    "ApexPage",
+    "ApexTestSuite",
+    "ApexTrigger",
+    "AuraDefinition",
+    "AuraDefinitionBundle",
+    "BusinessHours",
+    "ConnectedApplication",
+    "CurrencyType",
+    "CustomPermission",
+    "Dashboard",
+    "EmailTemplate",
+    "FieldPermissions",
+    "Folder",
+    "GroupMember",
+    "Holiday",
+    "ListView",
+    "NamedCredential",
+    "ObjectPermissions",
+    "PermissionSet",
+    "PermissionSetAssignment",
+    "PermissionSetGroup",
+    "PermissionSetGroupComponent",
+    "PermissionSetLicenseAssign",
+    "QueueSobject",
+    "Report",
+    "SetupEntityAccess",
+    "StaticResource",
+    "UserPackageLicense",
+    "UserPermissionAccess",
+    "UserTerritory2Association",
+    "WebLink",
+];
+
+/// Whether rows of an sObject come with setup: into another org they are never made.
+pub fn is_setup(sobject: &str) -> bool {
+    NEVER_MADE.contains(&sobject) || SETUP.contains(&sobject) || sobject.ends_with("__mdt")
+}
+
+/// Whether a row is the org's own work: a share that a rule, a role or the owner gives (SOAP API guide, "Share objects",
+/// RowCause).
+pub fn is_derived(sobject: &str, then: &Values) -> bool {
+    let cause = text(then, "RowCause").filter(|_| sobject.ends_with("Share"));
+    cause.is_some_and(|cause| cause != "Manual" && !cause.ends_with("__c"))
+}
+
 /// Rows that the org makes together with others, and the fields by which they are found.
 const FOUND: [(&str, &[&str]); 3] = [
     // One with each contact of an account.
@@ -34,6 +84,8 @@ pub fn found_by(sobject: &str) -> &'static [&'static str] {
     row.map_or(&[], |(_, fields)| fields)
 }
 
+/// Price books; each org has a standard one.
+pub const PRICEBOOK: &str = "Pricebook2";
 /// The sObject whose records are born with a version of theirs, and nothing else creates.
 pub const DOCUMENT: &str = "ContentDocument";
 /// The versions.

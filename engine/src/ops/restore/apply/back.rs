@@ -12,7 +12,7 @@ use crate::ops::org::{Outcome, Refusal};
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::{Entry, Final};
 use crate::ops::restore::look::{Described, look};
-use crate::ops::restore::plan::Operation;
+use crate::ops::restore::plan::{Action, Operation};
 
 impl<'a> Run<'a> {
     pub(super) fn undelete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
@@ -20,6 +20,7 @@ impl<'a> Run<'a> {
         let ids: Vec<RecordId> = gone.iter().map(|op| op.id).collect();
         let intents: Vec<_> = gone.iter().map(|op| (*op, Values::new())).collect();
         let answers = self.call(&intents, |target, _| target.undelete(&ids))?;
+        self.absent.clear();
         let mut back = Vec::new();
         for (op, answer) in gone.into_iter().zip(answers) {
             let may_make = described.describe.createable || self.version_of(op).is_some();
@@ -67,16 +68,25 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Compares those that are there; gives the others.
+    /// Compares those that are there; gives the others. A look before creates takes in what of the sObject goes next, and
+    /// holds good for that until something is undeleted, which may bring others along.
     pub(super) fn take_back(
         &mut self,
         batch: &[&'a Operation],
         described: &Described,
     ) -> Result<Vec<&'a Operation>> {
-        let ids: Vec<RecordId> = batch.iter().map(|op| op.id).collect();
+        let (mut gone, unsure): (Vec<&Operation>, Vec<&Operation>) =
+            batch.iter().partition(|op| self.absent.remove(&op.number));
+        let mut ahead = std::mem::take(&mut self.ahead);
+        let is_sought = |op: &Operation| op.action == Action::Create && !op.gone && op.born.is_none();
+        ahead.retain(|op| !unsure.is_empty() && is_sought(op) && !self.absent.contains(&op.number));
+        let ids: Vec<RecordId> = unsure.iter().chain(&ahead).map(|op| op.id).collect();
         let live = look(self.target, described, &ids, std::iter::empty())?;
-        let (back, gone): (Vec<&Operation>, Vec<&Operation>) =
-            batch.iter().partition(|op| live.contains_key(&op.id));
+        let missing = ahead.iter().filter(|op| !live.contains_key(&op.id));
+        self.absent.extend(missing.map(|op| op.number));
+        let (back, more): (Vec<&Operation>, Vec<&Operation>) =
+            unsure.into_iter().partition(|op| live.contains_key(&op.id));
+        gone.extend(more);
         let ours: Vec<&Operation> = back
             .iter()
             .filter(|op| !self.past.there.contains(&op.number))

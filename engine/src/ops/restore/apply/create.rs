@@ -12,12 +12,16 @@ use super::change::{current, held};
 use super::{Run, Write, end};
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
+use crate::format::describe::Field;
 use crate::ops::org::{Outcome, Refusal, Scope, Upload};
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::Final;
 use crate::ops::restore::look::{Described, look, rows};
 use crate::ops::restore::plan::{Born, Operation};
 use crate::ops::restore::special::{DOCUMENT, DOCUMENT_ID};
+
+/// The field that names who owns a row.
+const OWNER: &str = "OwnerId";
 
 impl<'a> Run<'a> {
     /// Creates what is not there: a record that cannot be undeleted on its own may have come back with its parent.
@@ -114,6 +118,7 @@ impl<'a> Run<'a> {
 
     /// Inserts rows; those refused for fields that may be left out go once more without them.
     fn insert(&mut self, mut rows: Vec<(&'a Operation, Values)>, described: &Described) -> Result<()> {
+        self.leave_inactive(&mut rows, described)?;
         for again in [false, true] {
             let Some(sobject) = rows.first().map(|(op, _)| op.sobject.clone()) else {
                 return Ok(());
@@ -127,9 +132,14 @@ impl<'a> Run<'a> {
             let (mut left, mut lost) = (Vec::new(), Vec::new());
             for ((op, values), answer) in rows.into_iter().zip(answers) {
                 match (without(&answer, &values, described).filter(|_| !again), answer) {
-                    (Some((values, names, why)), _) => {
+                    (Some((rest, names, why)), _) => {
+                        if names == [OWNER]
+                            && let Some(owner) = values.get(OWNER)
+                        {
+                            self.inactive.insert(owner.get().to_owned(), why.clone());
+                        }
                         self.leave(op, names, why)?;
-                        left.push((op, values));
+                        left.push((op, rest));
                     }
                     (None, Outcome::Unknown(why)) => lost.push((op, values, why)),
                     (None, answer) => self.settle(op, end(answer, Final::Created, ""))?,
@@ -137,6 +147,24 @@ impl<'a> Run<'a> {
             }
             self.lost(lost, described)?;
             rows = left;
+        }
+        Ok(())
+    }
+
+    /// Leaves out owners that the org refused before as inactive: a refusal costs a call.
+    fn leave_inactive(&mut self, rows: &mut [(&'a Operation, Values)], described: &Described) -> Result<()> {
+        if self.inactive.is_empty() || described.describe.field(OWNER).is_none_or(Field::required) {
+            return Ok(());
+        }
+        for (op, values) in rows {
+            let why = values
+                .get(OWNER)
+                .and_then(|owner| self.inactive.get(owner.get()))
+                .cloned();
+            if let Some(why) = why {
+                values.remove(OWNER);
+                self.leave(op, vec![OWNER.to_owned()], why)?;
+            }
         }
         Ok(())
     }
@@ -380,7 +408,7 @@ fn without(
         return None;
     };
     let names: Vec<String> = match refusal.code.as_str() {
-        "INACTIVE_OWNER_OR_USER" => vec!["OwnerId".to_owned()],
+        "INACTIVE_OWNER_OR_USER" => vec![OWNER.to_owned()],
         "INVALID_FIELD_FOR_INSERT_UPDATE" => refusal.fields.clone(),
         _ => return None,
     };

@@ -31,6 +31,9 @@ use queue::Queue;
 
 /// The most rows that one call writes.
 const BATCH: usize = 200;
+/// How many creates one look is for. What is undeleted by hand between a look and its last create is made twice, so it
+/// is few calls; files go by themselves, and take longer.
+const LOOK: usize = 2_000;
 
 /// Gives the bodies of files that a plan creates.
 pub trait Bodies {
@@ -177,6 +180,12 @@ struct Run<'a> {
     described: HashMap<String, Rc<Described>>,
     /// What could not be undeleted: created once all else was tried.
     later: Vec<&'a Operation>,
+    /// What of the sObject under way goes next.
+    ahead: Vec<&'a Operation>,
+    /// Creates that were looked for and are not there.
+    absent: HashSet<u32>,
+    /// Owners that the org refused as inactive, and what it said.
+    inactive: HashMap<String, String>,
     /// What the org said when its storage was full.
     full: Option<String>,
 }
@@ -218,6 +227,9 @@ impl<'a> Run<'a> {
             maps: plan.maps.iter().map(|map| (map.from, map.to)).collect(),
             described,
             later: Vec::new(),
+            ahead: Vec::new(),
+            absent: HashSet::new(),
+            inactive: HashMap::new(),
             full: None,
         })
     }
@@ -247,6 +259,7 @@ impl<'a> Run<'a> {
                 // The first version of a document may have gone with it.
                 let is_open = |op: &&&Operation| !self.done.contains(&op.number);
                 let open: Vec<&Operation> = batch.iter().filter(is_open).copied().collect();
+                self.ahead = queue.ahead(&batch, LOOK);
                 self.batch(&open)?;
                 self.has_room()?;
                 let is_done = |op: &&&Operation| self.done.contains(&op.number);

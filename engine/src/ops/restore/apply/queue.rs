@@ -103,6 +103,17 @@ impl<'p> Queue<'p> {
         Some(batch)
     }
 
+    /// What would go after this batch if nothing else became ready, `most` with it; none where a file goes with it.
+    pub fn ahead(&self, batch: &[&'p Operation], most: usize) -> Vec<&'p Operation> {
+        let Some(first) = batch.first().filter(|first| first.body.is_none()) else {
+            return Vec::new();
+        };
+        let key = (first.action, first.sobject.as_str());
+        let places = self.ready.get(&key).into_iter().flatten();
+        let next = places.map(|(_, at)| self.operations[*at]);
+        next.take(most.saturating_sub(batch.len())).collect()
+    }
+
     /// These have their outcomes: what waits for them may go.
     pub fn settled(&mut self, batch: &[&Operation]) {
         for op in batch {
