@@ -65,7 +65,7 @@ pub(super) fn org(job: &Job, vault: &Vault, now: &SnapshotInfo, plan: &Plan) -> 
         building.table(sobject)?;
     }
     building.bin(vault, plan)?;
-    let stand_ins = building.stand_ins(plan);
+    let stand_ins = building.stand_ins(plan)?;
     Ok(Made {
         org: building.rebuild.finish(),
         records: building.records,
@@ -195,15 +195,16 @@ impl Building<'_> {
     }
 
     /// Makes stand-ins for what the plan points at and the snapshot does not hold.
-    fn stand_ins(&mut self, plan: &Plan) -> u64 {
+    fn stand_ins(&mut self, plan: &Plan) -> Result<u64> {
         let brought: BTreeSet<_> = plan.operations.iter().map(|op| op.id).collect();
         let mut made: BTreeMap<String, u64> = BTreeMap::new();
-        for value in plan.operations.iter().flat_map(|op| op.fields.values()) {
-            let Some(id) = id_of(value).filter(|id| !brought.contains(id)) else {
-                continue;
-            };
-            if let Some(object) = self.rebuild.stand_in(&id.to_string(), &self.all) {
-                *made.entry(object).or_default() += 1;
+        for op in &plan.operations {
+            let values = op.fields.open()?;
+            let named = values.values().filter_map(|value| id_of(value));
+            for id in named.filter(|id| !brought.contains(id)) {
+                if let Some(object) = self.rebuild.stand_in(&id.to_string(), &self.all) {
+                    *made.entry(object).or_default() += 1;
+                }
             }
         }
         for (object, n) in &made {
@@ -211,6 +212,6 @@ impl Building<'_> {
                 "{object}: the snapshot has no such rows; {n} that the plan points at are taken to be there"
             ));
         }
-        made.values().sum()
+        Ok(made.values().sum())
     }
 }

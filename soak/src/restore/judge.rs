@@ -147,7 +147,13 @@ impl Judge<'_> {
     fn points_at_touched(&self, op: &Operation) -> bool {
         let touched = &self.case.weather.touched;
         let named = |value: &str| touched.contains(value.trim_matches('"'));
-        touched.contains(&op.id.to_string()) || op.fields.values().any(|value| named(value.get()))
+        touched.contains(&op.id.to_string())
+            || op
+                .fields
+                .open()
+                .unwrap_or_default()
+                .values()
+                .any(|value| named(value.get()))
     }
 
     /// Whether a record was to come back and an operation says that it did not.
@@ -219,7 +225,9 @@ impl Judge<'_> {
             return true;
         }
         // What sets it failed, and says so.
-        let sets = |op: &&Operation| op.fields.contains_key(&field.name) && !is_done(self.end(op));
+        let sets = |op: &&Operation| {
+            op.fields.open().unwrap_or_default().contains_key(&field.name) && !is_done(self.end(op))
+        };
         if self.ops(id).iter().any(sets) {
             return true;
         }
@@ -355,8 +363,9 @@ impl Judge<'_> {
             .iter()
             .filter(|(object, _)| **object == op.sobject)
             .flat_map(|(_, f)| f);
-        set.filter(|f| op.fields.contains_key(&f.name)).all(|field| {
-            let wanted: Value = serde_json::from_str(op.fields[&field.name].get()).unwrap_or_default();
+        let planned = op.fields.open().unwrap_or_default();
+        set.filter(|f| planned.contains_key(&f.name)).all(|field| {
+            let wanted: Value = serde_json::from_str(planned[&field.name].get()).unwrap_or_default();
             let text = |v: &Value| v.as_str().map(|t| t.replace("+0000", "Z"));
             let (wanted, found) = (self.moved(&wanted, field), value(row, &field.name));
             same(&wanted, found) || text(&wanted).is_some() && text(&wanted) == text(found)
@@ -404,7 +413,7 @@ impl Judge<'_> {
     /// What was planned for a record, and what became of it.
     fn story(&self, id: &str) -> String {
         let story = self.ops(id).iter().map(|op| {
-            let fields: Vec<&String> = op.fields.keys().collect();
+            let fields: Vec<String> = op.fields.open().unwrap_or_default().into_keys().collect();
             format!(
                 "{} {} {fields:?} ({}) {:?}",
                 op.number,
@@ -425,7 +434,8 @@ impl Judge<'_> {
 /// Whether an operation sets a record's place in a hierarchy.
 pub fn turns(op: &Operation) -> bool {
     let above = ["ParentId", "ReportsToId"];
-    op.action == Action::Edit && above.iter().any(|name| op.fields.contains_key(*name))
+    let planned = op.fields.open().unwrap_or_default();
+    op.action == Action::Edit && above.iter().any(|name| planned.contains_key(*name))
 }
 
 /// Whether an operation did what it should.

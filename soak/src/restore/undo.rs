@@ -63,7 +63,13 @@ fn is_right(case: &Case<'_>, op: &Operation, end: &Final) -> bool {
             }
             "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" => {
                 let named = |value: &str| weather.touched.contains(value.trim_matches('"'));
-                weather.touched.contains(&id) || op.fields.values().any(|value| named(value.get()))
+                weather.touched.contains(&id)
+                    || op
+                        .fields
+                        .open()
+                        .unwrap_or_default()
+                        .values()
+                        .any(|value| named(value.get()))
             }
             _ => false,
         },
@@ -104,8 +110,9 @@ fn as_before(case: &Case<'_>, on: &On<'_>, end: &Tables, object: &'static str, w
         for field in &case.fields[object] {
             let (held, found) = (value(was, &field.name), value(is, &field.name));
             let not_set = on.get(id).into_iter().flatten();
-            let mut not_set =
-                not_set.filter(|(op, end)| op.fields.contains_key(&field.name) && !is_done(end));
+            let mut not_set = not_set.filter(|(op, end)| {
+                op.fields.open().unwrap_or_default().contains_key(&field.name) && !is_done(end)
+            });
             let auto = case.weather.sets.contains(&(object, field.name.as_str())) && *found == auto();
             // The record that the org linked it to again could not be deleted, and says so.
             let stays = |to: &str| on.get(to).into_iter().flatten().any(|(_, end)| !is_done(end));

@@ -133,8 +133,9 @@ impl Weather {
             (0, Some(op)) if op.action == Action::Edit => {
                 let id = op.id.to_string();
                 let mut values = world.values(&op.sobject);
+                let planned = op.fields.open().unwrap_or_default();
                 if let Some(map) = values.as_object_mut() {
-                    map.retain(|name, value| op.fields.contains_key(name) && !value.is_null());
+                    map.retain(|name, value| planned.contains_key(name) && !value.is_null());
                 }
                 if world.org.update(&id, &values).is_ok() && self.runs == 0 {
                     self.edited.insert(id, values);

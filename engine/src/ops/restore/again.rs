@@ -12,6 +12,7 @@ use crate::base::id::RecordId;
 use crate::ops::restore::fields;
 use crate::ops::restore::journal::Final;
 use crate::ops::restore::moved::{Moved, Outcomes, new_id};
+use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{Action, Impossible, Mapped, Operation, Plan, Warning};
 use crate::ops::state::State;
 
@@ -97,12 +98,14 @@ impl Next<'_> {
             });
             return Ok(());
         }
+        let mut values = op.fields.open()?;
         for reference in &op.references {
-            let field = op.fields.get_mut(&reference.field);
+            let field = values.get_mut(&reference.field);
             if let (Some(new), Some(value)) = (self.moved.made(reference.to), field) {
                 *value = fields::id_value(new)?;
             }
         }
+        op.fields = Packed::of(&values)?;
         op.references
             .retain(|reference| self.kept.contains(&reference.to));
         if op.action.brings_back() {
@@ -164,10 +167,11 @@ impl Next<'_> {
             return Ok(());
         };
         let held = fields::values(&record.json)?;
-        for (name, before) in &mut op.before {
-            *before = held.get(name).cloned().unwrap_or_else(fields::null);
-        }
-        Ok(())
+        op.before.change(|before| {
+            for (name, value) in before {
+                *value = held.get(name).cloned().unwrap_or_else(fields::null);
+            }
+        })
     }
 
     /// Warnings that are about what is left, under the new numbers.
@@ -242,9 +246,12 @@ mod tests {
             panic!("{:?}", plan.operations)
         };
         assert_eq!((child.number, child.level, late.number, late.level), (1, 1, 2, 2));
-        assert_eq!(child.fields["AccountId"].get(), format!("\"{new}\""));
         assert_eq!(
-            child.fields["Note__c"].get(),
+            child.fields.open().unwrap()["AccountId"].get(),
+            format!("\"{new}\"")
+        );
+        assert_eq!(
+            child.fields.open().unwrap()["Note__c"].get(),
             "\"001000000000001AAA\"",
             "a text is no reference"
         );
@@ -261,7 +268,7 @@ mod tests {
         let plan = next(&[(1, refused()), (5, Final::Conflict("changed".into()))]).unwrap();
         assert_eq!(plan.operations.len(), 5);
         assert_eq!(plan.operations[2].references.len(), 2);
-        assert_eq!(plan.operations[4].before["Name"].get(), "\"Y\"");
+        assert_eq!(plan.operations[4].before.open().unwrap()["Name"].get(), "\"Y\"");
         let kept: Vec<_> = plan.warnings.iter().map(|w| w.operations.clone()).collect();
         assert_eq!(kept, [[1, 3]]);
     }

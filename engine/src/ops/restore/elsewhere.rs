@@ -65,7 +65,7 @@ pub(super) fn plan(
         mapping: &mapping,
     };
     let mut plan = planner::plan(header, &masked, &other, changes)?;
-    plan.maps = mapping.used(&plan);
+    plan.maps = mapping.used(&plan)?;
     plan.warnings.extend(unmade);
     if !scope.masks.is_empty() && plan.operations.iter().any(|op| op.body.is_some()) {
         plan.warnings.push(Warning {

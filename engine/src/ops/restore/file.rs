@@ -203,12 +203,13 @@ impl Check {
 
     fn references(&self, op: &Operation) -> Result<()> {
         let mut named = HashSet::new();
+        let values = op.fields.open()?;
         for reference in &op.references {
             let (field, to) = (&reference.field, reference.to);
             if !named.insert(field) {
                 return Err(Error::invalid(format!("the reference {field} is named twice")));
             }
-            if op.fields.get(field).and_then(|value| id_of(value)) != Some(to) {
+            if values.get(field).and_then(|value| id_of(value)) != Some(to) {
                 return Err(Error::invalid(format!(
                     "the reference {field} names {to}, the field another value"
                 )));
@@ -253,15 +254,16 @@ fn values(op: &Operation) -> Result<()> {
     if op.action == Action::Delete && !(op.fields.is_empty() && op.references.is_empty()) {
         return Err(Error::invalid(format!("a delete of {} with fields", op.id)));
     }
-    if let Some(name) = op.find.iter().find(|name| !op.fields.contains_key(*name)) {
+    let (set, before) = (op.fields.open()?, op.before.open()?);
+    if let Some(name) = op.find.iter().find(|name| !set.contains_key(*name)) {
         return Err(Error::invalid(format!("`find` names {name}, `fields` does not")));
     }
-    if let Some(name) = op.before.keys().find(|name| !op.fields.contains_key(*name)) {
+    if let Some(name) = before.keys().find(|name| !set.contains_key(*name)) {
         return Err(Error::invalid(format!(
             "`before` names {name}, `fields` does not"
         )));
     }
-    for (name, value) in &op.fields {
+    for (name, value) in &set {
         if name.is_empty() || name.eq_ignore_ascii_case("Id") || name == "attributes" {
             return Err(Error::invalid(format!("the field `{name}` cannot be set")));
         }

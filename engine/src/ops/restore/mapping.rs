@@ -120,10 +120,15 @@ impl Mapping {
     }
 
     /// The lines for what a plan points at, in order of Ids.
-    pub fn used(mut self, plan: &Plan) -> Vec<Mapped> {
-        let values = plan.operations.iter().flat_map(|op| op.fields.values());
-        let named: BTreeSet<RecordId> = values.filter_map(|value| id_of(value)).collect();
-        named.iter().filter_map(|id| self.by.remove(id)).collect()
+    ///
+    /// # Errors
+    /// Never for a plan that was made.
+    pub fn used(mut self, plan: &Plan) -> Result<Vec<Mapped>> {
+        let mut named = BTreeSet::new();
+        for op in &plan.operations {
+            named.extend(op.fields.open()?.values().filter_map(|value| id_of(value)));
+        }
+        Ok(named.iter().filter_map(|id| self.by.remove(id)).collect())
     }
 }
 

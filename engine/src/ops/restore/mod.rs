@@ -15,6 +15,7 @@ mod look;
 mod mapping;
 pub mod masking;
 pub mod moved;
+pub mod packed;
 pub mod plan;
 pub mod planner;
 pub mod remedy;

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::base::id::RecordId;
-use crate::ops::restore::fields::Values;
+use crate::ops::restore::packed::Packed;
 
 /// The `format` of every plan's header.
 pub const FORMAT: &str = "halite restore plan";
@@ -176,11 +176,11 @@ pub struct Operation {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compare: bool,
     /// The values to set.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub fields: Values,
+    #[serde(default, skip_serializing_if = "Packed::is_empty")]
+    pub fields: Packed,
     /// The values that the fields of an edit have now; another value in the org is a conflict.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub before: Values,
+    #[serde(default, skip_serializing_if = "Packed::is_empty")]
+    pub before: Packed,
     /// Which fields point at records that the plan brings back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub references: Vec<Reference>,

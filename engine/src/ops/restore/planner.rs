@@ -12,6 +12,7 @@ use crate::format::describe::{Describe, Field, FieldKind};
 use crate::format::page::VersionKind;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::graph::{Edge, Order, order};
+use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{
     Action, Born, FileBody, Header, Impossible, Mode, Newer, Operation, Plan, Reference,
 };
@@ -51,8 +52,8 @@ struct Draft {
     sobject: String,
     id: RecordId,
     action: Action,
-    fields: Values,
-    before: Values,
+    fields: Packed,
+    before: Packed,
     reason: String,
     gone: bool,
     born: Option<Born>,
@@ -66,8 +67,8 @@ impl Draft {
             sobject,
             id,
             action,
-            fields: Values::new(),
-            before: Values::new(),
+            fields: Packed::default(),
+            before: Packed::default(),
             reason: reason.into(),
             gone: false,
             born: None,
@@ -76,7 +77,7 @@ impl Draft {
         }
     }
 
-    fn placed(self, number: u32, level: u32, references: Vec<Reference>) -> Operation {
+    fn placed(self, number: u32, level: u32, references: Vec<Reference>) -> Result<Operation> {
         let mut find = Vec::new();
         if self.action == Action::Create {
             find.extend(
@@ -85,10 +86,11 @@ impl Draft {
                     .map(|name| (*name).to_owned()),
             );
         }
-        if !find.iter().all(|name| self.fields.contains_key(name)) {
+        let set = self.fields.open()?;
+        if !find.iter().all(|name| set.contains_key(name)) {
             find.clear();
         }
-        Operation {
+        Ok(Operation {
             number,
             level,
             action: self.action,
@@ -103,7 +105,7 @@ impl Draft {
             born: self.born,
             body: self.body,
             reason: self.reason,
-        }
+        })
     }
 }
 
@@ -111,7 +113,7 @@ impl Draft {
 const NO_FILE: &str = ", and its file is not in the vault";
 
 /// Why a record cannot be created, if so.
-fn lacking(draft: &Draft, describe: &Describe) -> Option<String> {
+fn lacking(draft: &Draft, values: &Values, describe: &Describe) -> Option<String> {
     let (reason, sobject) = (&draft.reason, &draft.sobject);
     // The org makes documents by itself.
     if draft.action != Action::Create || sobject == DOCUMENT {
@@ -127,7 +129,7 @@ fn lacking(draft: &Draft, describe: &Describe) -> Option<String> {
             "{reason}: `halite backup` fetches files unless it is told not to"
         ));
     }
-    let field = fields::missing(describe, &draft.fields)?;
+    let field = fields::missing(describe, values)?;
     Some(format!(
         "{reason}, and its required field {field} has no known value: create it by hand"
     ))
@@ -203,8 +205,8 @@ impl Planner<'_> {
             return Ok(());
         }
         self.drafts.push(Draft {
-            fields,
-            before,
+            fields: Packed::of(&fields)?,
+            before: Packed::of(&before)?,
             ..Draft::new(Action::Edit, sobject, id, "other values now")
         });
         Ok(())
@@ -247,13 +249,14 @@ impl Planner<'_> {
         };
         let mut draft = Draft::new(action, sobject, id, reason);
         draft.gone = action == Action::Create && gone == Some(VersionKind::Purged);
-        draft.fields = if action == Action::Undelete || draft.sobject == DOCUMENT {
+        let values = if action == Action::Undelete || draft.sobject == DOCUMENT {
             fields::to_compare(&describe_then, &describe, &then)
         } else {
             fields::to_create(&describe, &then)
         };
+        draft.fields = Packed::of(&values)?;
         self.file(&mut draft, &describe, &then)?;
-        if let Some(why) = lacking(&draft, &describe) {
+        if let Some(why) = lacking(&draft, &values, &describe) {
             self.impossible(draft.sobject, id, why);
             return Ok(());
         }
@@ -303,7 +306,7 @@ impl Planner<'_> {
     }
 
     /// Documents that are gone are born of their first versions; the hidden contacts of persons of their accounts.
-    fn born(&mut self) {
+    fn born(&mut self) -> Result<()> {
         for at in 0..self.drafts.len() {
             let draft = &self.drafts[at];
             if draft.sobject != DOCUMENT || draft.action != Action::Create {
@@ -321,41 +324,39 @@ impl Planner<'_> {
                 continue;
             };
             for &version in later {
-                self.drafts[version].fields.remove(special::FIRST_PLACE);
+                let fields = &mut self.drafts[version].fields;
+                fields.change(|set| set.remove(special::FIRST_PLACE))?;
             }
-            self.drafts[first].fields.remove(special::DOCUMENT_ID);
+            let fields = &mut self.drafts[first].fields;
+            fields.change(|set| set.remove(special::DOCUMENT_ID))?;
             self.drafts[at].born = Some(Born {
                 sobject: special::VERSION.into(),
                 of: self.drafts[first].id,
                 field: special::DOCUMENT_ID.into(),
             });
         }
-        let accounts: HashMap<RecordId, bool> = self
-            .drafts
-            .iter()
-            .filter(|d| d.sobject == "Account" && d.action == Action::Create)
-            .map(|d| (d.id, d.fields.contains_key("LastName")))
-            .collect();
-        for draft in self
-            .drafts
-            .iter_mut()
-            .filter(|d| d.sobject == "Contact" && d.action == Action::Create)
-        {
-            let account = draft
-                .fields
-                .get("AccountId")
-                .and_then(|value| fields::id_of(value));
-            let Some(account) = account.filter(|id| accounts.get(id) == Some(&true)) else {
+        let is_made = |draft: &Draft, name: &str| draft.sobject == name && draft.action == Action::Create;
+        let mut persons = HashSet::new();
+        for draft in self.drafts.iter().filter(|draft| is_made(draft, "Account")) {
+            if draft.fields.open()?.contains_key("LastName") {
+                persons.insert(draft.id);
+            }
+        }
+        for draft in self.drafts.iter_mut().filter(|draft| is_made(draft, "Contact")) {
+            let values = draft.fields.open()?;
+            let account = values.get("AccountId").and_then(|value| fields::id_of(value));
+            let Some(account) = account.filter(|id| persons.contains(id)) else {
                 continue;
             };
             // Its values are those of the account.
-            draft.fields.clear();
+            draft.fields = Packed::default();
             draft.born = Some(Born {
                 sobject: "Account".into(),
                 of: account,
                 field: "PersonContactId".into(),
             });
         }
+        Ok(())
     }
 
     /// The drafts that bring a record back, by its Id.
@@ -369,18 +370,18 @@ impl Planner<'_> {
     }
 
     /// The reference fields of a draft, with the records that they name.
-    fn references(&self, draft: &Draft) -> Vec<(Field, RecordId)> {
+    fn references(&self, draft: &Draft) -> Result<Vec<(Field, RecordId)>> {
         let Some((_, describe)) = self.describes.get(&draft.sobject) else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
-        let found = draft
-            .fields
+        let values = draft.fields.open()?;
+        let found = values
             .iter()
             .filter_map(|(name, value)| Some((describe.field(name)?, fields::id_of(value)?)));
-        found
+        Ok(found
             .filter(|(field, _)| field.is_reference())
             .map(|(field, to)| (field.clone(), to))
-            .collect()
+            .collect())
     }
 
     /// Leaves out references to records that are gone and stay gone; a create that needs one is impossible, and so
@@ -400,7 +401,7 @@ impl Planner<'_> {
                 if self.drafts[at].dead {
                     continue;
                 }
-                for (field, to) in self.references(&self.drafts[at]) {
+                for (field, to) in self.references(&self.drafts[at])? {
                     if brought.contains_key(&to) || !(lost.contains(&to) || self.is_gone(&field, to)?) {
                         continue;
                     }
@@ -417,8 +418,8 @@ impl Planner<'_> {
                         self.impossible(sobject, id, format!("its {} is {to}, {fate}", field.name));
                         break;
                     }
-                    draft.fields.remove(&field.name);
-                    draft.before.remove(&field.name);
+                    draft.fields.change(|set| set.remove(&field.name))?;
+                    draft.before.change(|held| held.remove(&field.name))?;
                     draft
                         .reason
                         .push_str(&format!("; {} is left out: {to}, {fate}", field.name));
@@ -460,7 +461,7 @@ impl Planner<'_> {
                 .enumerate()
                 .filter(|(_, d)| !d.dead && d.action != Action::Edit)
             {
-                for (field, to) in self.references(draft) {
+                for (field, to) in self.references(draft)? {
                     let Some(&parent) = brought.get(&to) else { continue };
                     if parent == child && draft.action == Action::Undelete {
                         continue;
@@ -506,10 +507,10 @@ impl Planner<'_> {
     }
 
     /// Takes the deferred fields out of their drafts, and gives the edits that set them at the end.
-    fn late(&mut self, deferred: Vec<(usize, String)>) -> Vec<Draft> {
+    fn late(&mut self, deferred: Vec<(usize, String)>) -> Result<Vec<Draft>> {
         let mut late: BTreeMap<usize, Values> = BTreeMap::new();
         for (at, name) in deferred {
-            if let Some(value) = self.drafts[at].fields.remove(&name) {
+            if let Some(value) = self.drafts[at].fields.change(|set| set.remove(&name))? {
                 late.entry(at).or_default().insert(name, value);
             }
         }
@@ -531,19 +532,19 @@ impl Planner<'_> {
                 continue;
             }
             last.push(Draft {
-                fields,
+                fields: Packed::of(&fields)?,
                 ..Draft::new(Action::Edit, sobject, id, "late reference")
             });
         }
-        last
+        Ok(last)
     }
 
     fn finish(mut self) -> Result<Plan> {
-        self.born();
+        self.born()?;
         let (order, deferred) = self.order()?;
         let brought = self.brought();
         let edits = order.levels.iter().max().map_or(0, |top| top + 1);
-        let last = self.late(deferred);
+        let last = self.late(deferred)?;
         let drafts = std::mem::take(&mut self.drafts);
         let levels = order
             .levels
@@ -562,7 +563,7 @@ impl Planner<'_> {
             .sort_by(|(a, x), (b, y)| (a, x.action, &x.sobject, x.id).cmp(&(b, y.action, &y.sobject, y.id)));
         for (number, (level, draft)) in (1..).zip(placed) {
             let named = self
-                .references(&draft)
+                .references(&draft)?
                 .into_iter()
                 .filter(|(_, to)| brought.contains_key(to));
             let own = |to: RecordId| to == draft.id && draft.action == Action::Undelete;
@@ -570,7 +571,9 @@ impl Planner<'_> {
                 .filter(|(_, to)| !own(*to))
                 .map(|(f, to)| Reference { field: f.name, to })
                 .collect();
-            self.plan.operations.push(draft.placed(number, level, references));
+            self.plan
+                .operations
+                .push(draft.placed(number, level, references)?);
         }
         Ok(self.plan)
     }

@@ -501,7 +501,7 @@ fn edits_set_only_what_differs_nulls_included_and_newer_records_stay() {
     let plan = plan(&then, &now);
     assert_eq!(plan.operations.len(), 1);
     assert_eq!(
-        fields::text(&plan.operations[0].fields).unwrap(),
+        fields::text(&plan.operations[0].fields.open().unwrap()).unwrap(),
         r#"{"Amount__c":null,"Name":"A"}"#
     );
     assert_eq!(plan.newer.len(), 1);

@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, HashMap};
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
-use crate::ops::restore::fields::{self, Values};
+use crate::ops::restore::fields;
 use crate::ops::restore::journal::{Final, Past};
+use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{Action, Header, Operation, Plan, Warning};
 use crate::ops::restore::special::VERSION;
 
@@ -131,12 +132,17 @@ impl<'p> Way<'p> {
             let edit = edits
                 .entry((&op.sobject, id))
                 .or_insert_with(|| plain(Action::Edit, op, id, "the restore set other values"));
+            let (mut before, mut set) = (edit.before.open()?, edit.fields.open()?);
+            let sent = op.fields.open()?;
             for (name, value) in held.iter().filter(|(_, value)| fields::plain(value)) {
-                if let Some(set) = op.fields.get(name) {
-                    edit.before.insert(name.clone(), self.moved(set)?);
-                    edit.fields.entry(name.clone()).or_insert_with(|| value.clone());
+                if let Some(value) = sent.get(name) {
+                    before.insert(name.clone(), self.moved(value)?);
+                }
+                if sent.contains_key(name) {
+                    set.entry(name.clone()).or_insert_with(|| value.clone());
                 }
             }
+            (edit.before, edit.fields) = (Packed::of(&before)?, Packed::of(&set)?);
         }
         Ok(edits
             .into_values()
@@ -161,8 +167,8 @@ fn plain(action: Action, op: &Operation, id: RecordId, reason: &str) -> Operatio
         sobject: op.sobject.clone(),
         id,
         compare: false,
-        fields: Values::new(),
-        before: Values::new(),
+        fields: Packed::default(),
+        before: Packed::default(),
         references: Vec::new(),
         gone: false,
         find: Vec::new(),

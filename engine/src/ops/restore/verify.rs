@@ -81,7 +81,7 @@ pub fn verify_by(
         then,
         state,
         moved: Moved::of(plan, outcomes),
-        later: later(plan, outcomes),
+        later: later(plan, outcomes)?,
         verdict: Verified {
             snapshot: state.snapshot().name.to_string(),
             ..Verified::default()
@@ -121,7 +121,7 @@ fn snapshot_org(plan: &Plan, snapshot: &SnapshotInfo) -> RecordId {
 }
 
 /// Fields that a later operation of the plan set once more: it is the later value that counts.
-fn later<'p>(plan: &'p Plan, outcomes: &Outcomes) -> HashSet<(u32, &'p str)> {
+fn later(plan: &Plan, outcomes: &Outcomes) -> Result<HashSet<(u32, String)>> {
     let back = plan.operations.iter().filter(|op| op.action.brings_back());
     let back: BTreeMap<RecordId, &Operation> = back.map(|op| (op.id, op)).collect();
     let mut later = HashSet::new();
@@ -129,17 +129,17 @@ fn later<'p>(plan: &'p Plan, outcomes: &Outcomes) -> HashSet<(u32, &'p str)> {
         if let Some(first) = back.get(&op.id)
             && outcomes.done(op.number)
         {
-            later.extend(op.fields.keys().map(|name| (first.number, name.as_str())));
+            later.extend(op.fields.open()?.into_keys().map(|name| (first.number, name)));
         }
     }
-    later
+    Ok(later)
 }
 
 struct Judge<'a> {
     state: &'a State<'a>,
     then: Option<&'a State<'a>>,
     moved: Moved,
-    later: HashSet<(u32, &'a str)>,
+    later: HashSet<(u32, String)>,
     verdict: Verified,
 }
 
@@ -182,8 +182,8 @@ impl Judge<'_> {
         now: &Values,
         differences: &mut Vec<Difference>,
     ) -> Result<()> {
-        for (name, value) in &op.fields {
-            if self.later.contains(&(op.number, name.as_str())) || left.contains(name) {
+        for (name, value) in &op.fields.open()? {
+            if self.later.contains(&(op.number, name.clone())) || left.contains(name) {
                 continue;
             }
             let field = describe.and_then(|d| d.field(name));

@@ -5,7 +5,7 @@
 //! came back since the first run began was brought back by the restore. Nothing is created here.
 
 use super::change::{current, held};
-use super::{BATCH, Run, Write, end};
+use super::{BATCH, Run, Write, end, names};
 use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::ops::org::{Outcome, Refusal};
@@ -55,13 +55,11 @@ impl<'a> Run<'a> {
                     self.reborn(op, &described)?;
                     continue;
                 }
-                let known = op.fields.iter().filter(|(name, value)| {
+                let mut known = op.fields.open()?;
+                known.retain(|name, value| {
                     !fields::is_null(value) && described.describe.field(name).is_some_and(fields::creatable)
                 });
-                anew.push((
-                    op,
-                    known.map(|(name, value)| (name.clone(), value.clone())).collect(),
-                ));
+                anew.push((op, known));
             }
             self.create(anew, &described)?;
         }
@@ -153,12 +151,8 @@ impl<'a> Run<'a> {
     /// Edits what differs in records that have come back.
     fn compare(&mut self, back: &[&'a Operation], described: &Described) -> Result<()> {
         let ids: Vec<RecordId> = back.iter().map(|op| op.id).collect();
-        let live = look(
-            self.target,
-            described,
-            &ids,
-            back.iter().flat_map(|op| op.fields.keys()),
-        )?;
+        let names = names(back.iter().copied())?;
+        let live = look(self.target, described, &ids, names.iter())?;
         let (mut ours, mut others) = (Vec::new(), Vec::new());
         for &op in back {
             let Some(now) = live.get(&op.id) else {
@@ -204,7 +198,7 @@ impl<'a> Run<'a> {
 
     /// What is to be set in a record that came back; none where what it points at may still come.
     fn wanted(&mut self, op: &'a Operation, now: &Values, described: &Described) -> Result<Option<Values>> {
-        let mut values = op.fields.clone();
+        let mut values = op.fields.open()?;
         self.drop_unknown(op, described, &mut values)?;
         let lost = self.repoint(op, described, &mut values)?;
         let is_over = |id: &RecordId| {

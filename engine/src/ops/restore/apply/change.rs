@@ -17,7 +17,7 @@ impl<'a> Run<'a> {
     pub(super) fn edit(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
         let mut wanted = Vec::new();
         for &op in batch {
-            let mut values = op.fields.clone();
+            let mut values = op.fields.open()?;
             self.drop_unknown(op, described, &mut values)?;
             let lost = self.repoint(op, described, &mut values)?;
             match (self.id_now(op.id), lost.first()) {
@@ -45,7 +45,11 @@ impl<'a> Run<'a> {
                 continue;
             };
             values.retain(|name, value| current(now, name) != value.get());
-            if let Some(name) = values.keys().find(|name| self.is_changed(op, name, now)) {
+            let planned = op.before.open()?;
+            if let Some(name) = values
+                .keys()
+                .find(|name| self.is_changed(op, &planned, name, now))
+            {
                 let text = format!("{name} is {} since the plan was made", current(now, name));
                 self.settle(op, Final::Conflict(text))?;
                 continue;
@@ -65,11 +69,11 @@ impl<'a> Run<'a> {
     }
 
     /// Whether a field holds neither what it did when the plan was made nor what is wanted.
-    fn is_changed(&self, op: &Operation, name: &String, now: &Values) -> bool {
+    fn is_changed(&self, op: &Operation, before: &Values, name: &String, now: &Values) -> bool {
         if self.plan.header.overwrite || self.past.open.contains_key(&op.number) {
             return false;
         }
-        let Some(before) = op.before.get(name) else {
+        let Some(before) = before.get(name) else {
             return false;
         };
         let at = current(now, name);
@@ -130,15 +134,17 @@ impl<'a> Run<'a> {
     }
 
     /// A record that an edit of the plan was to take away from another, and did not: it could fall with that one.
-    fn hangs_on(&self, id: RecordId) -> Option<&'a Operation> {
-        let names = |op: &&Operation| op.before.values().any(|value| fields::id_of(value) == Some(id));
+    fn hangs_on(&self, id: RecordId) -> Result<Option<&'a Operation>> {
         let is_open = |op: &&Operation| !self.past.outcomes.get(&op.number).is_some_and(Final::is_done);
         let plan = self.plan;
-        plan.operations
-            .iter()
-            .filter(|op| op.action == Action::Edit)
-            .filter(is_open)
-            .find(names)
+        let edits = plan.operations.iter().filter(|op| op.action == Action::Edit);
+        for op in edits.filter(is_open) {
+            let before = op.before.open()?;
+            if before.values().any(|value| fields::id_of(value) == Some(id)) {
+                return Ok(Some(op));
+            }
+        }
+        Ok(None)
     }
 
     /// Deletes what is there.
@@ -148,7 +154,7 @@ impl<'a> Run<'a> {
         let (mut there, gone): (Vec<&Operation>, Vec<&Operation>) =
             batch.iter().partition(|op| live.contains_key(&op.id));
         for at in (0..there.len()).rev() {
-            if let Some(other) = self.hangs_on(there[at].id) {
+            if let Some(other) = self.hangs_on(there[at].id)? {
                 let why = format!("{} {} still hangs on it", other.sobject, other.id);
                 self.settle(there.remove(at), Final::Skipped(why))?;
             }

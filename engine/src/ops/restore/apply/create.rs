@@ -9,7 +9,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use super::change::{current, held};
-use super::{Run, Write, end};
+use super::{Run, Write, end, names};
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::format::describe::Field;
@@ -39,7 +39,9 @@ impl<'a> Run<'a> {
         gone.extend(sure);
         gone.sort_by_key(|op| op.number);
         self.create(
-            gone.into_iter().map(|op| (op, op.fields.clone())).collect(),
+            gone.into_iter()
+                .map(|op| Ok((op, op.fields.open()?)))
+                .collect::<Result<_>>()?,
             described,
         )
     }
@@ -228,11 +230,8 @@ impl<'a> Run<'a> {
                 .filter_map(|(_, values)| text_of(values.get(first)?))
                 .collect();
             let wanted: Vec<String> = wanted.into_iter().collect();
-            let shown: BTreeSet<&str> = sought
-                .iter()
-                .flat_map(|(op, _)| op.fields.keys())
-                .map(String::as_str)
-                .collect();
+            let names = names(sought.iter().map(|(op, _)| *op))?;
+            let shown: BTreeSet<&str> = names.iter().map(String::as_str).collect();
             let mut found: HashMap<Vec<String>, (RecordId, Values)> = HashMap::new();
             rows(
                 self.target,
@@ -281,7 +280,7 @@ impl<'a> Run<'a> {
         let Some(of) = self.described.get(&version.sobject).map(Rc::clone) else {
             return Ok(());
         };
-        let mut values = version.fields.clone();
+        let mut values = version.fields.open()?;
         values.remove(field);
         values.retain(|name, value| {
             !fields::is_null(value) && of.describe.field(name).is_some_and(fields::creatable)
@@ -328,15 +327,11 @@ impl<'a> Run<'a> {
             }
         }
         let ids: Vec<RecordId> = taken.iter().map(|(_, id)| *id).collect();
-        let live = look(
-            self.target,
-            described,
-            &ids,
-            taken.iter().flat_map(|(op, _)| op.fields.keys()),
-        )?;
+        let names = names(taken.iter().map(|(op, _)| *op))?;
+        let live = look(self.target, described, &ids, names.iter())?;
         let mut writes = Vec::new();
         for (op, id) in taken {
-            let mut values = op.fields.clone();
+            let mut values = op.fields.open()?;
             self.drop_unknown(op, described, &mut values)?;
             self.repoint(op, described, &mut values)?;
             let now = live.get(&id).cloned().unwrap_or_default();

@@ -12,7 +12,7 @@ mod queue;
 mod rights;
 mod settle;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::base::clock::Clock;
@@ -253,7 +253,7 @@ impl<'a> Run<'a> {
             .operations
             .iter()
             .filter(|op| actions.contains(&op.action) && !self.done.contains(&op.number));
-        let mut queue = Queue::new(open.collect(), &self.brings, BATCH);
+        let mut queue = Queue::new(open.collect(), &self.brings, BATCH)?;
         loop {
             while let Some(batch) = queue.next() {
                 // The first version of a document may have gone with it.
@@ -383,6 +383,15 @@ impl<'a> Run<'a> {
             calls,
         }
     }
+}
+
+/// The fields that operations set.
+fn names<'p>(operations: impl Iterator<Item = &'p Operation>) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for op in operations {
+        names.extend(op.fields.open()?.into_keys());
+    }
+    Ok(names)
 }
 
 /// What an answer means.

@@ -6,8 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::base::error::Result;
 use crate::base::id::RecordId;
-use crate::ops::restore::fields::id_of;
+use crate::ops::restore::fields::{id_of, is_null};
 use crate::ops::restore::plan::{Action, Operation};
 
 /// Parent, then the place in the plan.
@@ -28,8 +29,15 @@ pub(super) struct Queue<'p> {
 
 impl<'p> Queue<'p> {
     /// Of these operations, which need what `brings` says that others among them bring back.
-    pub fn new(mut operations: Vec<&'p Operation>, brings: &HashMap<RecordId, u32>, most: usize) -> Self {
-        let above = Above::of(&operations);
+    ///
+    /// # Errors
+    /// Never for a plan that was read.
+    pub fn new(
+        mut operations: Vec<&'p Operation>,
+        brings: &HashMap<RecordId, u32>,
+        most: usize,
+    ) -> Result<Self> {
+        let above = Above::of(&operations)?;
         operations.sort_by_cached_key(|op| above.depth(op));
         let places: HashMap<u32, usize> = operations
             .iter()
@@ -61,7 +69,7 @@ impl<'p> Queue<'p> {
                 queue.push(at);
             }
         }
-        queue
+        Ok(queue)
     }
 
     fn push(&mut self, at: usize) {
@@ -133,38 +141,64 @@ impl<'p> Queue<'p> {
 /// Edits of records above which the plan edits others: a hierarchy that is turned round is set from its wanted root
 /// down, since the org refuses circles on the way (`CIRCULAR_DEPENDENCY`).
 struct Above<'p> {
-    edits: HashMap<(&'p str, RecordId), &'p Operation>,
+    edits: HashMap<(&'p str, RecordId), Setting>,
+}
+
+/// The fields that an edit empties or points at a record.
+struct Setting {
+    number: u32,
+    to: BTreeMap<String, Option<RecordId>>,
 }
 
 impl<'p> Above<'p> {
-    fn of(operations: &[&'p Operation]) -> Self {
-        let edits = operations.iter().filter(|op| op.action == Action::Edit);
-        Self {
-            edits: edits.map(|op| ((op.sobject.as_str(), op.id), *op)).collect(),
+    fn of(operations: &[&'p Operation]) -> Result<Self> {
+        let mut edits = HashMap::new();
+        for op in operations.iter().filter(|op| op.action == Action::Edit) {
+            let values = op.fields.open()?.into_iter();
+            let to = values.filter_map(|(name, value)| {
+                let id = id_of(&value);
+                (id.is_some() || is_null(&value)).then_some((name, id))
+            });
+            let setting = Setting {
+                number: op.number,
+                to: to.collect(),
+            };
+            edits.insert((op.sobject.as_str(), op.id), setting);
         }
+        Ok(Self { edits })
+    }
+
+    /// What an edit points at records.
+    fn set_by<'s>(&'s self, op: &'p Operation) -> impl Iterator<Item = (&'s String, RecordId)> + use<'s, 'p> {
+        let own = self
+            .edits
+            .get(&(op.sobject.as_str(), op.id))
+            .filter(|own| own.number == op.number);
+        own.into_iter()
+            .flat_map(|own| &own.to)
+            .filter_map(|(name, to)| Some((name, (*to)?)))
     }
 
     /// The edits that set the same reference in the records that this one is to point at.
-    fn next(&self, op: &Operation) -> impl Iterator<Item = u32> {
-        let is_edit = op.action == Action::Edit;
-        let set = op.fields.iter().filter(move |_| is_edit);
-        set.filter_map(|(name, value)| {
-            let other = self.edits.get(&(op.sobject.as_str(), id_of(value)?))?;
-            (other.fields.contains_key(name) && other.number != op.number).then_some(other.number)
+    fn next<'s>(&'s self, op: &'p Operation) -> impl Iterator<Item = u32> + use<'s, 'p> {
+        self.set_by(op).filter_map(|(name, to)| {
+            let other = self.edits.get(&(op.sobject.as_str(), to))?;
+            (other.to.contains_key(name) && other.number != op.number).then_some(other.number)
         })
     }
 
     /// How many such edits stand above one, by the longest way; a circle ends it.
-    fn depth(&self, op: &Operation) -> usize {
+    fn depth(&self, op: &'p Operation) -> usize {
         let mut deepest = 0;
-        for (name, value) in op.fields.iter().filter(|_| op.action == Action::Edit) {
-            let (mut depth, mut at, mut seen) = (0, id_of(value), BTreeSet::from([op.id]));
-            while let Some(other) = at.and_then(|id| self.edits.get(&(op.sobject.as_str(), id)))
-                && let Some(value) = other.fields.get(name)
-                && seen.insert(other.id)
+        for (name, to) in self.set_by(op) {
+            let (mut depth, mut at, mut seen) = (0, Some(to), BTreeSet::from([op.id]));
+            while let Some(id) = at
+                && let Some(other) = self.edits.get(&(op.sobject.as_str(), id))
+                && let Some(next) = other.to.get(name)
+                && seen.insert(id)
             {
                 depth += 1;
-                at = id_of(value);
+                at = *next;
             }
             deepest = deepest.max(depth);
         }

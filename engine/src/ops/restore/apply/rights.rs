@@ -42,12 +42,10 @@ pub(super) fn check(
         }
         Ok(())
     })?;
-    let mut wanted: BTreeMap<(&str, Action), BTreeSet<&String>> = BTreeMap::new();
+    let mut wanted: BTreeMap<(&str, Action), BTreeSet<String>> = BTreeMap::new();
     for op in open().filter(|op| op.born.is_none()) {
-        wanted
-            .entry((&op.sobject, op.action))
-            .or_default()
-            .extend(op.fields.keys());
+        let names = op.fields.open()?.into_keys();
+        wanted.entry((&op.sobject, op.action)).or_default().extend(names);
     }
     for ((sobject, action), names) in wanted {
         if let Some(described) = found.get(sobject) {
@@ -78,7 +76,7 @@ fn object(right: &str, sobject: &str) -> String {
 fn lacks(
     describe: &crate::format::describe::Describe,
     action: Action,
-    names: &BTreeSet<&String>,
+    names: &BTreeSet<String>,
 ) -> Vec<String> {
     let sobject = &describe.name;
     let (may, right) = match action {
@@ -91,7 +89,7 @@ fn lacks(
     if !may {
         return vec![object(right, sobject)];
     }
-    let frozen = |name: &&&String| {
+    let frozen = |name: &&String| {
         describe.field(name).is_some_and(|field| match action {
             Action::Create => !fields::creatable(field),
             Action::Edit => !fields::editable(field),

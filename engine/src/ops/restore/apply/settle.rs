@@ -54,7 +54,7 @@ impl<'a> Run<'a> {
             };
             let mut sent = Vec::new();
             for &op in group {
-                let mut values = op.fields.clone();
+                let mut values = op.fields.open()?;
                 self.drop_unknown(op, &described, &mut values)?;
                 if op.action == Action::Undelete {
                     values.retain(|n, v| {

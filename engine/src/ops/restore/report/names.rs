@@ -60,7 +60,7 @@ impl<'s, 'v> Names<'s, 'v> {
             }
         };
         let named = self.last.insert(named);
-        if let Some(name) = op.fields.get(&named.field).and_then(|value| text(value)) {
+        if let Some(name) = op.fields.open()?.get(&named.field).and_then(|value| text(value)) {
             return Ok(Some(name));
         }
         let record = match &mut named.lookup {
