@@ -129,11 +129,18 @@ impl Judge<'_> {
                 // A hierarchy turned round by way of a record that no operation edits.
                 "CIRCULAR_DEPENDENCY" => turns(op),
                 "UNABLE_TO_LOCK_ROW" => !weather.locked.is_empty(),
+                "DUPLICATE_VALUE" => self.is_taken(op),
                 // What it points at was deleted by others, or it was itself.
                 "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" => self.points_at_touched(op),
                 _ => weather.touched.contains(&id),
             },
-            Final::Conflict(_) => weather.touched.contains(&id),
+            // Automation that the restore set off reached the record first.
+            Final::Conflict(text) => {
+                let set = |(object, field): &(&str, &str)| {
+                    *object == op.sobject && text.starts_with(&format!("{field} is {} ", auto()))
+                };
+                weather.touched.contains(&id) || weather.sets.iter().any(set)
+            }
             Final::Skipped(_) => {
                 op.references.iter().any(|r| self.stays_away(&r.to.to_string())) || self.stays_away(&id)
             }
@@ -141,6 +148,27 @@ impl Judge<'_> {
                 op.action.brings_back() && weather.lost && !(self.case.marked && op.action == Action::Create)
             }
         }
+    }
+
+    /// Whether a row that stays has the place of a campaign's member, which nobody may have twice: it is newer, or a merge
+    /// moved it there for good.
+    fn is_taken(&self, op: &Operation) -> bool {
+        const PLACE: [&str; 3] = ["CampaignId", "ContactId", "LeadId"];
+        let planned = op.fields.open().unwrap_or_default();
+        let wanted = PLACE.map(|name| {
+            let held = planned
+                .get(name)
+                .and_then(|value| serde_json::from_str::<String>(value.get()).ok());
+            held.map_or(Value::Null, |id| json!(id_now(self.case.applied, &id)))
+        });
+        let is_there = |(id, row): (&String, &Record)| {
+            (self.newer.contains(id) || self.is_told(id, "ContactId"))
+                && PLACE
+                    .iter()
+                    .zip(&wanted)
+                    .all(|(name, wanted)| value(row, name) == wanted)
+        };
+        op.sobject == "CampaignMember" && self.case.after.live("CampaignMember").any(is_there)
     }
 
     /// Whether others wrote to a record, or to one that an operation points it at.

@@ -104,6 +104,9 @@ fn as_before(case: &Case<'_>, on: &On<'_>, end: &Tables, object: &'static str, w
         .filter(|(id, _)| !case.weather.touched.contains(*id))
     {
         let Some(is) = end.row(object, id) else {
+            if fell(case, end, object, id) {
+                continue;
+            }
             wrong.push(format!("back: {object} {id} is gone: {:?}", on.get(id)));
             continue;
         };
@@ -127,6 +130,24 @@ fn as_before(case: &Case<'_>, on: &On<'_>, end: &Tables, object: &'static str, w
             }
         }
     }
+}
+
+/// Whether a record fell with one that the restore had brought back, and that the org itself had linked it to again: the
+/// inverse plan cannot know of it.
+fn fell(case: &Case<'_>, end: &Tables, object: &str, id: &str) -> bool {
+    let (Some(was), Some(row)) = (case.before.row(object, id), case.after.row(object, id)) else {
+        return false;
+    };
+    let mut references = case.fields[object].iter().filter(|field| field.reference);
+    references.any(|field| {
+        let Some(to) = value(row, &field.name).as_str() else {
+            return false;
+        };
+        let linked = value(was, &field.name).is_null() && !case.before.has(to);
+        let parent = OBJECTS.iter().find(|object| case.after.row(object, to).is_some());
+        let fallen = parent.filter(|object| end.row(object, to).is_none());
+        linked || fallen.is_some_and(|parent| fell(case, end, parent, to))
+    })
 }
 
 /// What the restore brought back is gone again.

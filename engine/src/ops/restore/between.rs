@@ -165,7 +165,9 @@ fn come_along(plan: &mut Plan, then: &Seen<'_>, now: &Seen<'_>) -> Result<()> {
     }
     for sobject in children {
         now.state.each_gone(&sobject, &mut |id, kind| {
-            if kind == VersionKind::Deleted && then.state.get(&sobject, id)?.is_none() {
+            // One that was merged away may have been brought back and have fallen with its parent since.
+            let in_bin = matches!(kind, VersionKind::Deleted | VersionKind::Merged);
+            if in_bin && then.state.get(&sobject, id)?.is_none() {
                 plan.newer.push(Newer {
                     sobject: sobject.clone(),
                     id,

@@ -16,7 +16,9 @@ use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{
     Action, Born, FileBody, Header, Impossible, Mode, Newer, Operation, Plan, Reference,
 };
-use crate::ops::restore::special::{self, DOCUMENT, NEVER_MADE, Prices, Versions};
+use crate::ops::restore::special::{
+    self, ACCOUNT, CONTACT, DOCUMENT, NEVER_MADE, PERSON_CONTACT, Prices, Versions,
+};
 use crate::ops::restore::view::{Change, View};
 
 /// Plans to bring back what `changes` names, from the state `then`, into an org whose state is `now`.
@@ -337,12 +339,12 @@ impl Planner<'_> {
         }
         let is_made = |draft: &Draft, name: &str| draft.sobject == name && draft.action == Action::Create;
         let mut persons = HashSet::new();
-        for draft in self.drafts.iter().filter(|draft| is_made(draft, "Account")) {
+        for draft in self.drafts.iter().filter(|draft| is_made(draft, ACCOUNT)) {
             if draft.fields.open()?.contains_key("LastName") {
                 persons.insert(draft.id);
             }
         }
-        for draft in self.drafts.iter_mut().filter(|draft| is_made(draft, "Contact")) {
+        for draft in self.drafts.iter_mut().filter(|draft| is_made(draft, CONTACT)) {
             let values = draft.fields.open()?;
             let account = values.get("AccountId").and_then(|value| fields::id_of(value));
             let Some(account) = account.filter(|id| persons.contains(id)) else {
@@ -351,9 +353,9 @@ impl Planner<'_> {
             // Its values are those of the account.
             draft.fields = Packed::default();
             draft.born = Some(Born {
-                sobject: "Account".into(),
+                sobject: ACCOUNT.into(),
                 of: account,
-                field: "PersonContactId".into(),
+                field: PERSON_CONTACT.into(),
             });
         }
         Ok(())

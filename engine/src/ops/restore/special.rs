@@ -5,8 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::ops::restore::fields::{self, Values};
+use crate::ops::restore::plan::Operation;
 
 /// Rows that a restore never makes: references to them are kept as they are, or mapped.
 pub const NEVER_MADE: [&str; 6] = [
@@ -82,6 +84,47 @@ const FOUND: [(&str, &[&str]); 3] = [
 pub fn found_by(sobject: &str) -> &'static [&'static str] {
     let row = FOUND.iter().find(|(name, _)| *name == sobject);
     row.map_or(&[], |(_, fields)| fields)
+}
+
+/// Accounts; one with a LastName is a person, and has a contact that lives and dies with it (Object Reference, "Person
+/// Accounts").
+pub const ACCOUNT: &str = "Account";
+/// Their contacts.
+pub const CONTACT: &str = "Contact";
+/// The field in which a person account names its contact.
+pub const PERSON_CONTACT: &str = "PersonContactId";
+
+/// Whether an operation on an account is about a person.
+///
+/// # Errors
+/// Never for a plan that was read.
+pub fn is_person(op: &Operation) -> Result<bool> {
+    if op.sobject != ACCOUNT {
+        return Ok(false);
+    }
+    let set = op.fields.open()?;
+    Ok(set.get("LastName").is_some_and(|name| !fields::is_null(name)))
+}
+
+/// The account of a contact that an operation brings back: if that is a person's, the contact comes and goes with it.
+///
+/// # Errors
+/// Never for a plan that was read.
+pub fn person_of(op: &Operation) -> Result<Option<RecordId>> {
+    if op.sobject != CONTACT || !op.action.brings_back() {
+        return Ok(None);
+    }
+    let account = || {
+        Ok(op
+            .fields
+            .open()?
+            .get("AccountId")
+            .and_then(|value| fields::id_of(value)))
+    };
+    match &op.born {
+        Some(born) => Ok(Some(born.of)),
+        None => account(),
+    }
 }
 
 /// Price books; each org has a standard one.

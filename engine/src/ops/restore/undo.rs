@@ -4,16 +4,16 @@
 //! nothing else. What somebody changed since is a conflict when it is applied. It is a plan like any other, and can be
 //! undone in its turn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
-use crate::ops::restore::fields;
+use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::{Final, Past};
 use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{Action, Header, Operation, Plan, Warning};
-use crate::ops::restore::special::VERSION;
+use crate::ops::restore::special::{VERSION, is_person, person_of};
 
 /// The plan that undoes what was carried out of `plan`; `made` is now.
 ///
@@ -37,7 +37,7 @@ pub fn undo(plan: &Plan, past: &Past, made: Stamp) -> Result<Plan> {
         choice: format!("what the plan made at {} did", header.created),
         ..Header::default()
     });
-    let way = Way::of(plan, past);
+    let way = Way::of(plan, past)?;
     let edits = way.edits()?;
     let mut operations: Vec<(u32, Operation)> = edits.into_iter().map(|op| (0, op)).collect();
     let deepest = plan.operations.iter().map(|op| op.level).max().unwrap_or(0);
@@ -61,12 +61,14 @@ struct Way<'p> {
     past: &'p Past,
     /// The Id that a record of the plan has now, where it is another.
     ids: HashMap<RecordId, RecordId>,
-    /// What goes when its document goes.
-    versions: Vec<RecordId>,
+    /// What goes with another record: versions with their document, the contact of a person with its account.
+    falls: HashSet<RecordId>,
+    /// What came back from the bin.
+    back: HashSet<RecordId>,
 }
 
 impl<'p> Way<'p> {
-    fn of(plan: &'p Plan, past: &'p Past) -> Self {
+    fn of(plan: &'p Plan, past: &'p Past) -> Result<Self> {
         let new = plan
             .operations
             .iter()
@@ -75,19 +77,14 @@ impl<'p> Way<'p> {
                 _ => None,
             });
         let maps = plan.maps.iter().map(|map| (map.from, map.to));
-        // A version of a file is deleted only with its document (Object Reference, "ContentVersion").
-        let is_version = |op: &&Operation| op.sobject == VERSION;
-        Self {
+        let came = plan.operations.iter().filter(|op| past.back.contains(&op.number));
+        Ok(Self {
             ids: maps.chain(new).collect(),
-            versions: plan
-                .operations
-                .iter()
-                .filter(is_version)
-                .map(|op| op.id)
-                .collect(),
+            falls: falls(plan)?,
+            back: came.map(|op| op.id).collect(),
             plan,
             past,
-        }
+        })
     }
 
     fn end(&self, op: &Operation) -> Option<&Final> {
@@ -103,7 +100,7 @@ impl<'p> Way<'p> {
             Some(Final::Deleted) => (Action::Undelete, op.id, "it was deleted"),
             _ => return None,
         };
-        (!self.versions.contains(&op.id)).then(|| Operation {
+        (!self.falls.contains(&op.id)).then(|| Operation {
             compare: action == Action::Undelete,
             ..plain(action, op, id, reason)
         })
@@ -118,17 +115,18 @@ impl<'p> Way<'p> {
             .filter(|op| self.taken_back(op).is_some())
             .map(|op| op.id)
             .collect();
-        let goes: std::collections::HashSet<RecordId> = goes.into_iter().collect();
+        let goes: HashSet<RecordId> = goes.into_iter().collect();
         let mut edits: BTreeMap<(&str, RecordId), Operation> = BTreeMap::new();
         for op in self.plan.operations.iter().filter(|op| !goes.contains(&op.id)) {
-            let id = match self.end(op) {
-                Some(Final::Edited) => self.ids.get(&op.id).copied().unwrap_or(op.id),
-                Some(Final::Adopted(id)) => *id,
+            let now = self.ids.get(&op.id).copied().unwrap_or(op.id);
+            let linked = self.linked(op)?;
+            let (id, held) = match self.end(op) {
+                Some(Final::Edited) => (now, self.past.before.get(&op.number)),
+                Some(Final::Adopted(id)) => (*id, self.past.before.get(&op.number)),
+                Some(Final::Unchanged) => (now, (!linked.is_empty()).then_some(&linked)),
                 _ => continue,
             };
-            let Some(held) = self.past.before.get(&op.number) else {
-                continue;
-            };
+            let Some(held) = held else { continue };
             let edit = edits
                 .entry((&op.sobject, id))
                 .or_insert_with(|| plain(Action::Edit, op, id, "the restore set other values"));
@@ -150,6 +148,20 @@ impl<'p> Way<'p> {
             .collect())
     }
 
+    /// Lookups that an edit was to set, and that the org set itself when what they point at came back from the bin; they
+    /// were empty. What still hangs on a record falls with it.
+    fn linked(&self, op: &Operation) -> Result<Values> {
+        if op.action != Action::Edit {
+            return Ok(Values::new());
+        }
+        let (set, mut before) = (op.fields.open()?, op.before.open()?);
+        before.retain(|name, held| {
+            let to = set.get(name).and_then(|value| fields::id_of(value));
+            fields::is_null(held) && to.is_some_and(|to| self.back.contains(&to))
+        });
+        Ok(before)
+    }
+
     /// A value as it was written: a reference under its Id of now.
     fn moved(&self, value: &serde_json::value::RawValue) -> Result<Box<serde_json::value::RawValue>> {
         match fields::id_of(value).and_then(|id| self.ids.get(&id)) {
@@ -157,6 +169,22 @@ impl<'p> Way<'p> {
             None => Ok(value.to_owned()),
         }
     }
+}
+
+/// Records that are deleted only with another one (Object Reference, "ContentVersion", "Person Accounts").
+fn falls(plan: &Plan) -> Result<HashSet<RecordId>> {
+    let (mut falls, mut persons) = (HashSet::new(), HashSet::new());
+    for op in &plan.operations {
+        if is_person(op)? {
+            persons.insert(op.id);
+        }
+    }
+    for op in &plan.operations {
+        if op.sobject == VERSION || person_of(op)?.is_some_and(|account| persons.contains(&account)) {
+            falls.insert(op.id);
+        }
+    }
+    Ok(falls)
 }
 
 fn plain(action: Action, op: &Operation, id: RecordId, reason: &str) -> Operation {
@@ -187,7 +215,7 @@ fn made_anew(plan: &Plan, past: &Past, inverse: &Plan) -> Vec<Warning> {
             Some(Final::Created(new)) => Some(*new),
             _ => None,
         });
-    let created: std::collections::HashSet<RecordId> = created.collect();
+    let created: HashSet<RecordId> = created.collect();
     let mut by_sobject: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
     for op in inverse.operations.iter().filter(|op| created.contains(&op.id)) {
         by_sobject.entry(&op.sobject).or_default().push(op.number);

@@ -12,11 +12,15 @@ use crate::ops::org::{Outcome, Refusal};
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::{Entry, Final};
 use crate::ops::restore::look::{Described, look};
-use crate::ops::restore::plan::{Action, Operation};
+use crate::ops::restore::plan::{Action, Born, Operation};
+use crate::ops::restore::special::{ACCOUNT, PERSON_CONTACT, person_of};
 
 impl<'a> Run<'a> {
     pub(super) fn undelete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
-        let gone = self.take_back(batch, described)?;
+        let mut gone = self.take_back(batch, described)?;
+        let persons = self.persons_anew(&mut gone)?;
+        let persons: Vec<_> = persons.iter().map(|(op, born)| (*op, born)).collect();
+        self.born(&persons, described)?;
         let ids: Vec<RecordId> = gone.iter().map(|op| op.id).collect();
         let intents: Vec<_> = gone.iter().map(|op| (*op, Values::new())).collect();
         let answers = self.call(&intents, |target, _| target.undelete(&ids))?;
@@ -32,6 +36,26 @@ impl<'a> Run<'a> {
         }
         self.came_back(&back)?;
         self.compare(&back, described)
+    }
+
+    /// Takes out the contacts of persons whose accounts were made anew: each has a contact already.
+    fn persons_anew(&self, gone: &mut Vec<&'a Operation>) -> Result<Vec<(&'a Operation, Born)>> {
+        let mut persons = Vec::new();
+        for op in std::mem::take(gone) {
+            let account = person_of(op)?.filter(|account| self.persons.contains(account));
+            match account.filter(|account| self.id_now(*account).is_some_and(|now| now != *account)) {
+                Some(account) => persons.push((
+                    op,
+                    Born {
+                        sobject: ACCOUNT.into(),
+                        of: account,
+                        field: PERSON_CONTACT.into(),
+                    },
+                )),
+                None => gone.push(op),
+            }
+        }
+        Ok(persons)
     }
 
     /// What could not be undeleted, once all else was tried: it may have come along, else it is created.

@@ -18,7 +18,7 @@ use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::Final;
 use crate::ops::restore::look::{Described, look, rows};
 use crate::ops::restore::plan::{Born, Operation};
-use crate::ops::restore::special::{DOCUMENT, DOCUMENT_ID};
+use crate::ops::restore::special::{CONTACT, DOCUMENT, DOCUMENT_ID};
 
 /// The field that names who owns a row.
 const OWNER: &str = "OwnerId";
@@ -296,7 +296,7 @@ impl<'a> Run<'a> {
     }
 
     /// Takes records that the org made together with others, and sets what differs.
-    fn born(&mut self, batch: &[(&'a Operation, &Born)], described: &Described) -> Result<()> {
+    pub(super) fn born(&mut self, batch: &[(&'a Operation, &Born)], described: &Described) -> Result<()> {
         let mut by_parent: HashMap<(&str, &str), Vec<(&'a Operation, &Born)>> = HashMap::new();
         for (op, born) in batch {
             by_parent
@@ -331,7 +331,11 @@ impl<'a> Run<'a> {
         let live = look(self.target, described, &ids, names.iter())?;
         let mut writes = Vec::new();
         for (op, id) in taken {
-            let mut values = op.fields.open()?;
+            // The values of a person's contact are those of the account.
+            let mut values = match op.sobject.as_str() {
+                CONTACT => Values::new(),
+                _ => op.fields.open()?,
+            };
             self.drop_unknown(op, described, &mut values)?;
             self.repoint(op, described, &mut values)?;
             let now = live.get(&id).cloned().unwrap_or_default();

@@ -25,6 +25,7 @@ use crate::ops::restore::fields::Values;
 use crate::ops::restore::journal::{Entry, Final, Intended, Journal, Past};
 use crate::ops::restore::look::Described;
 use crate::ops::restore::plan::{Action, Operation, Plan};
+use crate::ops::restore::special::is_person;
 use crate::ops::state::State;
 use crate::vault::open::Vault;
 use queue::Queue;
@@ -175,6 +176,8 @@ struct Run<'a> {
     done: HashSet<u32>,
     /// Which operation brings a record back.
     brings: HashMap<RecordId, u32>,
+    /// Accounts of the plan that are persons.
+    persons: HashSet<RecordId>,
     /// Which record stands for which.
     maps: HashMap<RecordId, RecordId>,
     described: HashMap<String, Rc<Described>>,
@@ -224,6 +227,7 @@ impl<'a> Run<'a> {
             clock,
             done,
             brings: back.map(|op| (op.id, op.number)).collect(),
+            persons: persons(plan)?,
             maps: plan.maps.iter().map(|map| (map.from, map.to)).collect(),
             described,
             later: Vec::new(),
@@ -383,6 +387,16 @@ impl<'a> Run<'a> {
             calls,
         }
     }
+}
+
+fn persons(plan: &Plan) -> Result<HashSet<RecordId>> {
+    let mut persons = HashSet::new();
+    for op in &plan.operations {
+        if is_person(op)? {
+            persons.insert(op.id);
+        }
+    }
+    Ok(persons)
 }
 
 /// The fields that operations set.
