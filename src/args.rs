@@ -6,6 +6,7 @@
 mod connect;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{Args as Flags, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -521,22 +522,32 @@ pub struct Prune {
     pub grace: i64,
 }
 
-/// `90s`, `15m`, `24h`, `30d` or `2w` in milliseconds.
+/// `500ms`, `90s`, `15m`, `24h`, `30d` or `2w` in milliseconds.
 fn duration(text: &str) -> Result<i64, String> {
     let units = [
-        ('s', 1000),
-        ('m', 60_000),
-        ('h', 3_600_000),
-        ('d', 86_400_000),
-        ('w', 604_800_000),
+        ("ms", 1),
+        ("s", 1000),
+        ("m", 60_000),
+        ("h", 3_600_000),
+        ("d", 86_400_000),
+        ("w", 604_800_000),
     ];
     let unit = units
         .iter()
-        .find_map(|(unit, millis)| Some((text.strip_suffix(*unit)?, millis)));
+        .find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)));
     let whole = unit.and_then(|(number, millis)| number.parse::<u32>().ok().map(|n| (n, millis)));
     whole
         .and_then(|(number, millis)| i64::from(number).checked_mul(*millis))
         .ok_or_else(|| "write it as 90s, 15m, 24h, 30d or 2w".to_owned())
+}
+
+/// The same as a time to wait, of ten minutes at most: a session may live no longer than fifteen.
+fn patience(text: &str) -> Result<Duration, String> {
+    let millis = u64::try_from(duration(text)?).unwrap_or_default();
+    let patience = Duration::from_millis(millis);
+    (patience <= Duration::from_secs(600))
+        .then_some(patience)
+        .ok_or_else(|| "10m at most".to_owned())
 }
 
 /// `all`, or `5%` as 0.05.
@@ -570,12 +581,14 @@ mod tests {
     #[test]
     fn durations_and_shares_are_read() {
         assert_eq!(duration("24h"), Ok(86_400_000));
+        assert_eq!(duration("500ms"), Ok(500));
         assert_eq!(duration("2w"), duration("14d"));
         assert!(
             ["", "5", "h", "-1d", "1.5d", "5x"]
                 .iter()
                 .all(|text| duration(text).is_err())
         );
+        assert!(patience("10m").is_ok() && patience("11m").is_err());
         assert_eq!(percent("5%"), Ok(0.05));
         assert_eq!(reading("5%"), Ok(Reading::Share(0.05)));
         assert_eq!(reading("all"), Ok(Reading::All));

@@ -48,7 +48,8 @@ impl Window {
     }
 }
 
-/// Logs of deletions up to `now`, 25 in a call; none for sObjects that the org keeps no log of.
+/// Logs of deletions up to `now`, 25 in a call; none for sObjects of which the org says that it keeps no log. Any other
+/// refusal is an error: that deletions are not told does not say that there are none.
 pub fn deleted<S: Session>(
     caller: &mut Caller<S>,
     rest: &Rest,
@@ -67,9 +68,10 @@ pub fn deleted<S: Session>(
                 let log = halves(caller, rest, name, window);
                 log.map(|log| Some(window.bound(log)))
             }
-            Err(fault) if fault.has("INVALID_REPLICATION_DATE") => what_there_is(caller, rest, name, now),
-            // Refused: not replicateable, or not for this user.
-            Err(fault) if refused(&fault) => {
+            Err(fault) if fault.has("INVALID_REPLICATION_DATE") => {
+                what_there_is(caller, rest, name, now).map(Some)
+            }
+            Err(fault) if fault.has("INVALID_TYPE_FOR_OPERATION") => {
                 tracing::debug!(sobject = name, %fault, "no log of deletions");
                 Ok(None)
             }
@@ -78,11 +80,6 @@ pub fn deleted<S: Session>(
         let about = format!("the log of deletions of {name}");
         Ok(each(at, of_one(log.map_err(|fault| fault.about(&about)))?)?)
     })?)
-}
-
-fn refused(fault: &Fault) -> bool {
-    let kinds = [Kind::Invalid, Kind::NotFound, Kind::Denied, Kind::Unsupported];
-    fault.is_answer() && !fault.is_of_run() && kinds.contains(&fault.kind())
 }
 
 fn ask<S: Session>(
@@ -127,24 +124,21 @@ fn what_there_is<S: Session>(
     rest: &Rest,
     sobject: &str,
     now: Stamp,
-) -> Result<Option<DeletedLog>, Fault> {
+) -> Result<DeletedLog, Fault> {
     let until = now.millis().div_euclid(MINUTE) * MINUTE;
     let short = Window(until - SHORTEST, until);
-    let latest = match ask(caller, rest, sobject, short) {
-        Err(fault) if fault.has("INVALID_REPLICATION_DATE") => return Ok(None),
-        log => log?,
-    };
+    let latest = ask(caller, rest, sobject, short)?;
     let earliest = latest.available.max(Stamp::from_millis(until - LOOK_BACK));
     let window = Window((earliest.millis().div_euclid(MINUTE) + 1) * MINUTE, until);
     if window.0 >= short.0 {
-        return Ok(Some(short.bound(latest)));
+        return Ok(short.bound(latest));
     }
     let log = match ask(caller, rest, sobject, window) {
         Err(fault) if fault.has("EXCEEDED_ID_LIMIT") => halves(caller, rest, sobject, window)?,
-        Err(fault) if fault.has("INVALID_REPLICATION_DATE") => return Ok(Some(short.bound(latest))),
+        Err(fault) if fault.has("INVALID_REPLICATION_DATE") => return Ok(short.bound(latest)),
         log => log?,
     };
-    Ok(Some(window.bound(log)))
+    Ok(window.bound(log))
 }
 
 /// Reads a log.

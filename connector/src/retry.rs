@@ -41,6 +41,19 @@ impl Default for Patience {
     }
 }
 
+impl Patience {
+    /// As many tries as this time has room for.
+    pub fn within(budget: Duration) -> Self {
+        let usual = Self::default();
+        Self {
+            tries: u32::MAX,
+            first_wait: usual.first_wait.min(budget / 100),
+            longest_wait: usual.longest_wait.min(budget / 4),
+            budget,
+        }
+    }
+}
+
 /// Where to send, and as whom; renewed when it is over.
 pub trait Session: Send {
     /// The org's own host.

@@ -4,6 +4,7 @@
 //! Secrets are not among the flags: they name variables and files.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as Flags, ValueEnum};
 
@@ -178,6 +179,12 @@ pub struct Backup {
     /// Use no Bulk jobs
     #[arg(long)]
     pub rest_only: bool,
+    /// From how many rows a reading goes by a Bulk job
+    #[arg(long, value_name = "ROWS", conflicts_with = "rest_only")]
+    pub bulk_from: Option<u64>,
+    /// How long a call that the org does not answer is tried again, 10m at most: eight times if nothing is said
+    #[arg(long, value_name = "DURATION", value_parser = super::patience)]
+    pub patience: Option<Duration>,
     /// Fetch no bodies of files
     #[arg(long)]
     pub no_files: bool,

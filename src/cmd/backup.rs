@@ -5,8 +5,9 @@
 //! read: the engine does, by what it has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use halite_connector::{Bulk, Forecast, Planned, SalesforceOrg};
+use halite_connector::{Bulk, Forecast, Patience, Planned, SalesforceOrg};
 use halite_engine::base::clock::Clock;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::format::mark::{ActivityEntry, Ended};
@@ -28,6 +29,8 @@ pub struct How {
     pub options: BackupOptions,
     pub ceiling: u8,
     pub rest_only: bool,
+    pub bulk_from: Option<u64>,
+    pub patience: Option<Duration>,
     /// It is what the connection's settings say, and so counts for its schedule.
     pub as_set: bool,
     pub progress: Progress,
@@ -45,6 +48,8 @@ impl How {
             },
             ceiling: settings.ceiling,
             rest_only: settings.rest_only,
+            bulk_from: None,
+            patience: None,
             as_set: true,
             progress: Progress::Auto,
         }
@@ -79,6 +84,7 @@ pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     how.options.files = !flags.no_files;
     how.ceiling = flags.ceiling.unwrap_or(how.ceiling);
     how.rest_only |= flags.rest_only;
+    (how.bulk_from, how.patience) = (flags.bulk_from, flags.patience);
     how.progress = flags.progress;
     let mut events = serde_json::Map::new();
     let mut say = |text: &str, value: Value| {
@@ -198,7 +204,18 @@ fn capture(
 
 fn sign_in(job: &Job, vault: &Arc<Vault>, name: &str, how: &How) -> Result<SalesforceOrg> {
     let policy = if how.rest_only { Bulk::Never } else { Bulk::Auto };
-    job.sign_in_with(vault, name, |connect| connect.ceiling(how.ceiling).bulk(policy))
+    job.sign_in_with(vault, name, |connect| {
+        let connect = connect.ceiling(how.ceiling).bulk(policy);
+        let connect = match how.bulk_from {
+            // The connector's own bound is what is read by REST still.
+            Some(rows) => connect.bulk_from(rows.saturating_sub(1)),
+            None => connect,
+        };
+        match how.patience {
+            Some(time) => connect.patience(Patience::within(time)),
+            None => connect,
+        }
+    })
 }
 
 /// Says what a backup will about spend.
@@ -332,9 +349,35 @@ fn tell(out: Out, report: &Report) -> Result<()> {
             ))?;
         }
     }
+    lacks(out, report)?;
+    let read: u64 = report.sobjects.iter().map(|s| s.read).sum();
+    let skipped = report.sobjects.iter().filter(|s| s.skipped.is_some()).count() as u64;
+    out.line(format_args!(
+        "snapshot {} of {}: {} read in {}, {} added; {} not readable",
+        report.snapshot,
+        report.org,
+        count(read, "row"),
+        count(report.calls, "call"),
+        bytes(report.bytes_added),
+        count(skipped, "sObject"),
+    ))
+}
+
+/// Says what could not be had.
+fn lacks(out: Out, report: &Report) -> Result<()> {
     for s in report.sobjects.iter().filter(|s| report.failed.contains(&s.name)) {
         let why = s.skipped.as_deref().unwrap_or_default();
         out.line(format_args!("  {}: could not be read: {why}", s.name))?;
+    }
+    for (name, why) in report
+        .no_log
+        .iter()
+        .filter(|(name, _)| !report.failed.contains(name))
+    {
+        out.line(format_args!(
+            "  {name}: its log of deletions could not be had, so all its Ids were compared; the next backup reads it \
+             from where this one did: {why}"
+        ))?;
     }
     for m in &report.missing_bodies {
         let (name, rows, first, reason) = (&m.sobject, count(m.rows, "row"), &m.first, &m.reason);
@@ -349,15 +392,5 @@ fn tell(out: Out, report: &Report) -> Result<()> {
              changed is read again",
         )?;
     }
-    let read: u64 = report.sobjects.iter().map(|s| s.read).sum();
-    let skipped = report.sobjects.iter().filter(|s| s.skipped.is_some()).count() as u64;
-    out.line(format_args!(
-        "snapshot {} of {}: {} read in {}, {} added; {} not readable",
-        report.snapshot,
-        report.org,
-        count(read, "row"),
-        count(report.calls, "call"),
-        bytes(report.bytes_added),
-        count(skipped, "sObject"),
-    ))
+    Ok(())
 }

@@ -215,9 +215,19 @@ fn the_log_of_deletions_says_who_and_since_when() {
     let log = logs(&mut org, &["Contact"], old).remove(0).unwrap();
     assert!(log.ids.iter().any(|(id, _)| id.to_string() == gone));
     assert!(log.available > old && log.available < now.minus_millis(minutes(60 * 24 * 14)));
-    // A user who keeps no log, an sObject without one.
-    let not = logs(&mut org, &["Contact", "ContentDocumentLink", "Nothing__c"], now);
-    assert!(not[0].is_some() && not[2].is_none());
+    // An sObject without one; and one of which nothing is told, which does not say that nobody was deleted.
+    let not = logs(&mut org, &["Contact", "ContentDocumentLink"], now);
+    assert!(not[0].is_some() && not[1].is_none());
+    let mut errors = Vec::new();
+    org.deleted(&[("Contact", now), ("Nothing__c", now)], &mut |at, log| {
+        errors.extend(log.err().map(|error| (at, error.to_string())));
+        Ok(())
+    })
+    .unwrap();
+    assert!(
+        matches!(&errors[..], [(1, why)] if why.contains("Nothing__c")),
+        "{errors:?}"
+    );
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Key decision: the same numbers that the manifest keeps, as plain values that serialise.
 //! It is not prose: the command line words it.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::format::manifest::Captured;
@@ -31,6 +33,8 @@ pub struct Report {
     pub sees_all: bool,
     /// Bodies of files that could not be had, by sObject and kind of reason.
     pub missing_bodies: Vec<MissingBodies>,
+    /// sObjects whose log of deletions could not be had, and why: all their Ids were compared instead.
+    pub no_log: BTreeMap<String, String>,
     /// Bytes of data packs written; metadata comes on top.
     pub bytes_added: u64,
     /// Requests made, those of attempts before this one too.
@@ -131,6 +135,7 @@ impl Report {
             failed: Vec::new(),
             sees_all: true,
             missing_bodies: Vec::new(),
+            no_log: BTreeMap::new(),
             bytes_added,
             calls: spent.calls,
             spent,

@@ -4,13 +4,13 @@
 //! longest ago, so that a quiet increment stays cheap. A difference is met by reading what changed meanwhile, then by
 //! comparing all Ids; what is left then is told. It never takes a count for a reason to bury anything.
 
-use crate::base::error::Result;
+use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::ops::capture::Capture;
 use crate::ops::capture::absent::IDS_AT_ONCE;
 use crate::ops::capture::read::{Ask, Take, about_one};
 use crate::ops::ingest::Ids;
-use crate::ops::org::{Scope, Source};
+use crate::ops::org::{DeletedLog, Scope, Source};
 
 /// Of the increments of a group, one in so many is counted in each run, and of a small org all.
 const SHARE: usize = 8;
@@ -62,12 +62,12 @@ impl<'v> Capture<'v, '_> {
         take: &mut Take<'v>,
         count: Option<u64>,
     ) -> Result<()> {
-        let Some(mut count) = count else { return Ok(()) };
-        let mut swept = false;
-        if gap(ask) {
-            self.sweep(source, ask, take)?;
-            swept = true;
+        let mut swept = gap(ask);
+        if swept && let Some(error) = self.sweep(source, ask, take)? {
+            // Neither the log nor the Ids: who was deleted is not known.
+            take.fail(&error);
         }
+        let Some(mut count) = count else { return Ok(()) };
         for round in 0..=2 * ROUNDS {
             self.settle_doubts(source, ask, take)?;
             if self.agrees(ask, take, count)? || round == 2 * ROUNDS {
@@ -116,10 +116,10 @@ impl<'v> Capture<'v, '_> {
         Ok(agrees)
     }
 
-    /// Compares the Ids of all live rows with those that are known.
-    fn sweep(&mut self, source: &mut dyn Source, ask: &Ask, take: &mut Take<'v>) -> Result<()> {
+    /// Compares the Ids of all live rows with those that are known; gives back why the org does not tell them.
+    fn sweep(&mut self, source: &mut dyn Source, ask: &Ask, take: &mut Take<'v>) -> Result<Option<Error>> {
         let Some(ingest) = &mut take.ingest else {
-            return Ok(());
+            return Ok(None);
         };
         let mut current = ingest.current(&mut self.writer)?;
         let (mut unread, mut missing, mut left_out) = (Ids::default(), Ids::default(), 0);
@@ -146,7 +146,7 @@ impl<'v> Capture<'v, '_> {
             step.inspect_err(|_| ours = Some(()))
         });
         match end {
-            Err(error) if ours.is_none() && about_one(&error) => return Ok(()),
+            Err(error) if ours.is_none() && about_one(&error) => return Ok(Some(error)),
             end => end?,
         }
         // An Id that the org gave and that is known stands in `next` still.
@@ -164,7 +164,7 @@ impl<'v> Capture<'v, '_> {
         if let Some(ingest) = &mut take.ingest {
             (ingest.captured.left_out, ingest.captured.out_of_sight) = (left_out, unseen);
         }
-        Ok(())
+        Ok(None)
     }
 
     fn read_unread(
@@ -185,7 +185,9 @@ impl<'v> Capture<'v, '_> {
     }
 }
 
-/// Whether the log of deletions begins after what an increment reads from: what was deleted before may be in no log.
+/// Whether an increment lacks the log of deletions, or the log begins after what it reads from: who was deleted may
+/// be in no log.
 fn gap(ask: &Ask) -> bool {
-    !ask.full() && ask.log.as_ref().is_some_and(|log| log.available > ask.since)
+    let begins_late = |log: &DeletedLog| log.available > ask.since;
+    !ask.full() && (ask.log_failed || ask.log.as_ref().is_some_and(begins_late))
 }

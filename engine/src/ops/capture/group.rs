@@ -123,6 +123,7 @@ impl<'v> Capture<'v, '_> {
             since: if increment { since } else { Stamp::NONE },
             covered: Stamp::NONE,
             log: None,
+            log_failed: false,
             from: None,
             before: before.as_ref().map_or(0, |b| b.live),
             agreed: before.as_ref().map_or(Stamp::NONE, |b| b.agreed),
@@ -148,14 +149,20 @@ impl<'v> Capture<'v, '_> {
             .iter()
             .map(|(name, since)| (name.as_str(), *since))
             .collect();
+        let no_log = &mut self.no_log;
         source.deleted(&asked, &mut |at, log| {
+            no_log.remove(asked[at].0);
             match log {
                 Ok(Some(log)) => {
                     asks[at].covered = log.covered;
                     asks[at].log = Some(log);
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(sobject = asked[at].0, %error, "no log of deletions"),
+                Err(error) => {
+                    tracing::warn!(sobject = asked[at].0, %error, "no log of deletions: all Ids are compared");
+                    asks[at].log_failed = true;
+                    no_log.insert(asked[at].0.to_owned(), error.to_string());
+                }
             }
             Ok(())
         })
@@ -172,6 +179,8 @@ impl<'v> Capture<'v, '_> {
         if let Some(slot) = slot {
             // The window is the one in which the rows were read that are there.
             (ask.since, ask.covered, ask.from) = (slot.since, slot.covered, slot.position.clone());
+            // Those rows were read without a log: what came late then is not known by the one that there is now.
+            ask.log_failed |= ask.log.is_some() && !slot.covered.is_some();
             match self.ingest(ask, Some(&slot)) {
                 Ok(ingest) => return Ok(ask.take(ingest, Some(&slot))),
                 Err(error) => {
@@ -215,8 +224,11 @@ impl<'v> Capture<'v, '_> {
         };
         let (runs, captured) = ingest.finish(&mut self.writer)?;
         let prefix = ask.describe.key_prefix.as_deref();
+        let before = self.vault.catalog().object(self.org, &ask.describe.name)?;
         let bound = if ask.unfinished {
             Stamp::NONE
+        } else if ask.log_failed {
+            before.map_or(Stamp::NONE, |before| before.read_from)
         } else if ask.covered.is_some() {
             self.from.min(ask.covered)
         } else {

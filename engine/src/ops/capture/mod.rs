@@ -11,6 +11,8 @@ mod files;
 mod group;
 mod read;
 
+use std::collections::BTreeMap;
+
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, SnapshotId};
 use crate::base::stamp::Stamp;
@@ -135,6 +137,8 @@ struct Capture<'v, 'o> {
     sight: Sight,
     /// Bodies of files that could not be had.
     missing_bodies: Vec<MissingBodies>,
+    /// Whose log of deletions could not be had, and why.
+    no_log: BTreeMap<String, String>,
 }
 
 impl<'v, 'o> Capture<'v, 'o> {
@@ -168,6 +172,7 @@ impl<'v, 'o> Capture<'v, 'o> {
             done,
             under,
             missing_bodies: Vec::new(),
+            no_log: BTreeMap::new(),
         })
     }
 
@@ -274,6 +279,7 @@ impl<'v, 'o> Capture<'v, 'o> {
             failed: draft.failed().collect(),
             sees_all: sight,
             missing_bodies: self.missing_bodies,
+            no_log: self.no_log,
             ..report
         })
     }

@@ -33,8 +33,11 @@ pub(super) struct Ask {
     pub since: Stamp,
     /// Where the log of deletions ended before the reading.
     pub covered: Stamp,
-    /// What the log of deletions says.
+    /// What the log of deletions says; none where the org keeps none, or where it could not be had.
     pub log: Option<DeletedLog>,
+    /// Whether the org keeps a log that could not be had: all Ids are compared instead, and what commits late has no
+    /// bound, so that the next capture reads from where this one does.
+    pub log_failed: bool,
     /// Whether something of it is missing that the next capture is to look for among all rows.
     pub unfinished: bool,
     /// Holes that are open.
