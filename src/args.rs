@@ -265,6 +265,15 @@ pub struct RestorePlan {
     /// Into another org: make values unreadable by the rules in this file, lines of `SOBJECT.FIELD HOW`
     #[arg(long, value_name = "FILE", requires = "to")]
     pub mask: Option<PathBuf>,
+    /// A text field, an external Id, in which what is created keeps the Id that it had
+    #[arg(long, value_name = "FIELD")]
+    pub marker: Option<String>,
+    /// Write over what changes until the plan is applied
+    #[arg(long)]
+    pub overwrite: bool,
+    /// End with status 3 if applying the plan should take more API calls than these
+    #[arg(long, value_name = "N")]
+    pub calls_at_most: Option<u64>,
     /// The file to write
     #[arg(short, long, value_name = "PLAN")]
     pub output: PathBuf,
@@ -309,6 +318,9 @@ pub struct RestoreApply {
     /// Also write a report into this folder
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// Stop before more API calls than these are made, without the comparison afterwards; the same command goes on later
+    #[arg(long, value_name = "N")]
+    pub calls_at_most: Option<u64>,
 }
 
 #[derive(Debug, Flags)]

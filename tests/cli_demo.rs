@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use halite_simulator::{CLIENT_ID, CLIENT_SECRET, Org, Server};
 use serde_json::{Value, json};
 
-fn halite(args: &[&str]) -> Command {
+pub(crate) fn halite(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_halite"));
     command.args(args).env_remove("HALITE_VAULT").stdin(Stdio::null());
     command
@@ -103,17 +103,22 @@ fn a_folder_that_is_no_project_is_refused() {
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("error: "));
 }
 
-/// Runs a command on the vault in `dir`; it must end with `status`.
-pub(crate) fn on(dir: &Path, status: i32, args: &[&str]) -> Value {
-    let output = halite(args)
+/// A command on the vault in a folder, answering in JSON.
+pub(crate) fn command(dir: &Path, args: &[&str]) -> Command {
+    let mut command = halite(args);
+    command
         .arg("--json")
         .current_dir(dir)
         .env("HALITE_VAULT", dir.join("vault"))
         .env("XDG_CACHE_HOME", dir.join("cache"))
         .env("HALITE_PASSPHRASE", "a passphrase")
-        .env("APP_SECRET", CLIENT_SECRET)
-        .output()
-        .unwrap();
+        .env("APP_SECRET", CLIENT_SECRET);
+    command
+}
+
+/// Runs a command on the vault in `dir`; it must end with `status`.
+pub(crate) fn on(dir: &Path, status: i32, args: &[&str]) -> Value {
+    let output = command(dir, args).output().unwrap();
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(status), "{args:?}: {error}");
     serde_json::from_slice(&output.stdout).unwrap_or(Value::String(error))

@@ -73,7 +73,7 @@ impl Stage {
             .collect()
     }
 
-    fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.dir().join(name)).unwrap()
     }
 }

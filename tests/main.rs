@@ -10,6 +10,8 @@ mod cli_demo;
 mod cli_faults;
 mod cli_rehearse;
 mod cli_restore;
+mod cli_restore_check;
+mod cli_restore_rights;
 mod cli_restore_to;
 mod cli_rights;
 mod cli_run;

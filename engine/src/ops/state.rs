@@ -112,6 +112,17 @@ impl<'v> State<'v> {
         }
     }
 
+    /// The describe that an sObject had under the schema of that number.
+    ///
+    /// # Errors
+    /// As [`State::describe`].
+    pub(crate) fn describe_under(&self, sobject: &str, schema: u32) -> Result<Describe> {
+        match self.view.catalog().schema(self.org(), sobject, schema)?.describe {
+            Some(describe) => Describe::parse(&self.view.vault.meta(ChunkKind::Describe, &describe)?),
+            None => self.describe(sobject),
+        }
+    }
+
     fn unknown(&self, sobject: &str) -> Error {
         Error::new(
             Kind::NotFound,

@@ -23,7 +23,7 @@ use super::{OnDisk, past, read};
 use crate::args::RestoreApply;
 use crate::connection::connection;
 use crate::job::Job;
-use crate::out::End;
+use crate::out::{End, note};
 
 pub(super) fn run(job: &Job, flags: &RestoreApply) -> Result<End> {
     let path = flags.plan.as_path();
@@ -50,7 +50,8 @@ pub(super) fn run(job: &Job, flags: &RestoreApply) -> Result<End> {
     let bar = job.out.progress();
     let mut keeper = OnDisk::of(path)?;
     let mut bodies = bodies(&vault, &plan)?;
-    let applied = apply::resume(
+    let applied = apply::within(
+        flags.calls_at_most.unwrap_or(u64::MAX),
         &plan,
         &mut org,
         &mut keeper,
@@ -60,7 +61,14 @@ pub(super) fn run(job: &Job, flags: &RestoreApply) -> Result<End> {
     );
     bar.finish_and_clear();
     keeper.sync()?;
-    let applied = applied?;
+    let applied = match applied {
+        Err(e) if e.kind() == Kind::Quota && flags.calls_at_most.is_some() => {
+            note(&e);
+            job.out.value(&json!({ "stopped": e.to_string() }))?;
+            return Ok(End::Partly);
+        }
+        applied => applied?,
+    };
     let outcomes = Outcomes::from(&applied);
     let after = After::look(job, &vault, &mut org, &plan, &outcomes)?;
     let end = said(job, &plan, &applied, &after)?;

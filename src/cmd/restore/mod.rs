@@ -7,6 +7,7 @@ mod after;
 mod apply;
 mod plan;
 mod show;
+mod tree;
 mod undo;
 
 use std::fs::{self, File};

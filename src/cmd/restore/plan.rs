@@ -17,7 +17,7 @@ use super::{is_new, write};
 use crate::args::RestorePlan;
 use crate::connection::connection;
 use crate::job::Job;
-use crate::out::End;
+use crate::out::{End, note};
 
 pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     is_new(&flags.output)?;
@@ -32,6 +32,8 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         sobjects: flags.sobject.clone(),
         ids: ids.transpose()?,
         mode: flags.mode.into(),
+        marker: flags.marker.clone(),
+        overwrite: flags.overwrite,
         masks: masks(flags)?,
         by_hand: flags.map.iter().map(|pair| mapped(pair)).collect::<Result<_>>()?,
     };
@@ -68,6 +70,13 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         "`halite restore apply {}` does it",
         flags.output.display()
     ))?;
+    if let Some(most) = flags.calls_at_most.filter(|most| plan.header.calls > *most) {
+        note(format_args!(
+            "it should take {} calls, more than {most}: `halite restore apply --calls-at-most {most}` does it in parts",
+            plan.header.calls
+        ));
+        return Ok(End::Partly);
+    }
     Ok(End::Done)
 }
 

@@ -3,7 +3,7 @@
 //! Key decision: the org as it is now is a snapshot too, so that a plan can be looked at and made again without
 //! the org. Nothing is decided here but what is in scope, and nothing is written.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::base::clock::Clock;
@@ -14,9 +14,11 @@ use crate::format::describe::{Describe, FieldKind};
 use crate::format::page::VersionKind;
 use crate::ops::bodies::Body;
 use crate::ops::diff;
+use crate::ops::restore::apply::{cost::estimate, rights};
+use crate::ops::restore::check::check;
 use crate::ops::restore::elsewhere;
 use crate::ops::restore::masking::Masks;
-use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan};
+use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan, Warning};
 use crate::ops::restore::planner;
 use crate::ops::restore::view::{Change, View};
 use crate::ops::state::State;
@@ -32,6 +34,10 @@ pub struct Scope {
     pub ids: Option<Vec<RecordId>>,
     /// What may be done.
     pub mode: Mode,
+    /// The field in which what is created keeps the Id that it had.
+    pub marker: Option<String>,
+    /// Write over what changes until the plan is applied.
+    pub overwrite: bool,
     /// Into another org: what becomes of values on the way.
     pub masks: Masks,
     /// Into another org: which of its rows stand for which, by hand.
@@ -42,6 +48,8 @@ pub struct Scope {
 pub(super) struct Seen<'v> {
     pub state: State<'v>,
     sobjects: Vec<String>,
+    /// The schemas of that time: a field that came later was not empty then, it is not known.
+    schemas: HashMap<String, u32>,
 }
 
 impl<'v> Seen<'v> {
@@ -50,7 +58,25 @@ impl<'v> Seen<'v> {
         let mut sobjects = state.sobjects()?;
         // Bodies go with the rows that have them.
         sobjects.retain(|name| !holds_bodies(name));
-        Ok(Self { state, sobjects })
+        let mut schemas = HashMap::new();
+        let mut earlier = vault.snapshots(info.org)?;
+        earlier.retain(|snapshot| snapshot.number <= info.number);
+        // A snapshot may be of some sObjects alone.
+        while let Some(snapshot) = earlier.pop() {
+            for captured in State::at(vault, &snapshot).manifest()?.sobjects {
+                if captured.skipped.is_none() {
+                    schemas.entry(captured.name).or_insert(captured.schema);
+                }
+            }
+            if sobjects.iter().all(|name| schemas.contains_key(name)) {
+                break;
+            }
+        }
+        Ok(Self {
+            state,
+            sobjects,
+            schemas,
+        })
     }
 }
 
@@ -60,7 +86,11 @@ impl View for Seen<'_> {
     }
 
     fn describe(&self, sobject: &str) -> Result<Arc<Describe>> {
-        self.state.describe(sobject).map(Arc::new)
+        let describe = match self.schemas.get(sobject) {
+            Some(schema) => self.state.describe_under(sobject, *schema),
+            None => self.state.describe(sobject),
+        };
+        describe.map(Arc::new)
     }
 
     fn get(&self, sobject: &str, id: RecordId) -> Result<Option<String>> {
@@ -92,6 +122,13 @@ impl View for Seen<'_> {
 /// # Errors
 /// `NotFound` for a chosen record that does not differ; `Invalid` for a scope that makes no sense; what reading gives.
 pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope) -> Result<Plan> {
+    let mut plan = planned(vault, then, now, scope)?;
+    check(&mut plan, &Seen::new(vault, then)?, &Seen::new(vault, now)?)?;
+    plan.header.calls = estimate(&plan)?;
+    Ok(plan)
+}
+
+fn planned(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope) -> Result<Plan> {
     let header = Header {
         org: then.org.to_string(),
         at: then.name.to_string(),
@@ -99,6 +136,8 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
         now: now.name.to_string(),
         mode: scope.mode,
         created: Clock::system().now().to_string(),
+        marker: scope.marker.clone(),
+        overwrite: scope.overwrite,
         to: (now.org != then.org).then(|| now.org.to_string()),
         ..Header::default()
     };
@@ -110,10 +149,14 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
             Error::invalid("masks and maps are for restores into another org").hint("name it with --to")
         );
     }
+    let (then_seen, mut now_seen) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
+    let unread = unread(&then_seen, &now_seen, scope)?;
+    now_seen.sobjects.retain(|name| !unread.contains(name));
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
     let mut changes = Vec::new();
     diff::diff(vault, then, now, scope.sobjects.as_deref(), &mut |found| {
-        if !holds_bodies(&found.sobject) && wanted.as_mut().is_none_or(|ids| ids.remove(&found.id)) {
+        let is_known = !holds_bodies(&found.sobject) && !unread.contains(&found.sobject);
+        if is_known && wanted.as_mut().is_none_or(|ids| ids.remove(&found.id)) {
             let (in_then, in_now) = (found.before.is_some(), found.after.is_some());
             changes.push(Ok(Change {
                 sobject: found.sobject,
@@ -131,10 +174,74 @@ pub fn plan(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scop
         )
         .hint(format!("leave it out, or look at `halite history {same}`")));
     }
-    let (then, now) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
-    let mut plan = planner::plan(header, &then, &now, changes)?;
-    come_along(&mut plan, &then, &now)?;
+    let mut plan = planner::plan(header, &then_seen, &now_seen, changes)?;
+    come_along(&mut plan, &then_seen, &now_seen)?;
+    plan.warnings.extend(unread.into_iter().map(hidden));
+    plan.warnings.extend(out_of_sight(&now_seen, scope)?);
     Ok(plan)
+}
+
+fn hidden(sobject: String) -> Warning {
+    let read = rights::object("Read", &sobject);
+    Warning {
+        what:
+            "the org did not show it when the plan was made: what of it differs is not known, and not planned"
+                .into(),
+        remedy: format!("grant {read}, or bring the object back, and plan anew"),
+        operations: Vec::new(),
+        sobject,
+    }
+}
+
+/// Records that are not shown any more, and may be gone as well as hidden from this user.
+fn out_of_sight(now: &Seen<'_>, scope: &Scope) -> Result<Vec<Warning>> {
+    let asked = |name: &String| scope.sobjects.as_ref().is_none_or(|only| only.contains(name));
+    let found = now.state.manifest()?.sobjects.into_iter();
+    let found = found.filter(|s| s.out_of_sight > 0 && asked(&s.name));
+    Ok(found
+        .map(|s| Warning {
+            what: format!(
+                "{} records are out of this user's sight: gone for good, or hidden; they are not planned",
+                s.out_of_sight
+            ),
+            remedy: "grant \"View All Data\" (Setup, Permission Sets, a set of the user's, System Permissions) or \"View All \
+                     Records\" on the object, and plan anew"
+                .into(),
+            operations: Vec::new(),
+            sobject: s.name,
+        })
+        .collect())
+}
+
+/// The sObjects of then that the org does not show now.
+///
+/// # Errors
+/// `Denied` if one of them was asked for.
+fn unread(then: &Seen<'_>, now: &Seen<'_>, scope: &Scope) -> Result<BTreeSet<String>> {
+    let (before, after) = (then.state.manifest()?, now.state.manifest()?);
+    let was_skipped = |name: &str| {
+        before
+            .sobjects
+            .iter()
+            .any(|s| s.name == name && s.skipped.is_some())
+    };
+    let is_read = |name: &str| {
+        after
+            .sobjects
+            .iter()
+            .any(|s| s.name == name && s.skipped.is_none())
+    };
+    let asked = |name: &String| scope.sobjects.as_ref().is_none_or(|only| only.contains(name));
+    let unread: BTreeSet<String> = then
+        .sobjects
+        .iter()
+        .filter(|name| asked(name) && !is_read(name) && !was_skipped(name))
+        .cloned()
+        .collect();
+    if scope.sobjects.is_some() {
+        rights::none_of(unread.iter().map(|name| rights::object("Read", name)).collect())?;
+    }
+    Ok(unread)
 }
 
 /// Lists as newer what an undelete may bring back with its parent although it was not there at T: the org

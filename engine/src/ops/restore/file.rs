@@ -130,6 +130,17 @@ fn known(header: &Header) -> Result<()> {
     Ok(())
 }
 
+/// Checks operations as [`Plan::read`] would.
+pub(super) fn prove(operations: &[Operation]) -> Result<()> {
+    let mut check = Check::default();
+    let mut proved = operations.iter().map(|op| {
+        check
+            .operation(op)
+            .map_err(|e| e.within(format_args!("operation {}", op.number)))
+    });
+    proved.try_for_each(|one| one)
+}
+
 /// What the lines before have said.
 #[derive(Default)]
 struct Check {

@@ -6,9 +6,11 @@
 pub mod again;
 pub mod apply;
 pub mod between;
+mod check;
 mod elsewhere;
 pub mod fields;
 mod file;
+mod foretell;
 pub mod graph;
 pub mod journal;
 mod look;

@@ -3,13 +3,14 @@
 //! Key decision: the order comes from the data, from which record points at which, and not from the schema; only
 //! what is brought back is ordered, edits follow. It asks no org and writes nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::format::describe::{Describe, Field, FieldKind};
 use crate::format::page::VersionKind;
+use crate::ops::restore::apply::rights;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::graph::{Edge, Order, order};
 use crate::ops::restore::packed::Packed;
@@ -24,7 +25,7 @@ use crate::ops::restore::view::{Change, View};
 /// Plans to bring back what `changes` names, from the state `then`, into an org whose state is `now`.
 ///
 /// # Errors
-/// What the states and `changes` give.
+/// `Denied` if the user lacks a right that the mode needs; what the states and `changes` give.
 pub fn plan(
     header: Header,
     then: &dyn View,
@@ -41,6 +42,7 @@ pub fn plan(
         drafts: Vec::new(),
         versions: Versions::default(),
         prices: Prices::default(),
+        lacks: BTreeSet::new(),
         plan,
     };
     for change in changes {
@@ -146,6 +148,8 @@ struct Planner<'a> {
     drafts: Vec<Draft>,
     versions: Versions,
     prices: Prices,
+    /// Rights that who took the snapshot had, and that the user of now needs and has not.
+    lacks: BTreeSet<String>,
     plan: Plan,
 }
 
@@ -165,6 +169,13 @@ impl Planner<'_> {
             id,
             reason: reason.into(),
         });
+    }
+
+    /// Notes a right that the user lacks, if the snapshot shows that users can have it.
+    fn lacks(&mut self, right: &str, sobject: &str, then: bool) {
+        if then && self.plan.header.to.is_none() {
+            self.lacks.insert(rights::object(right, sobject));
+        }
     }
 
     fn change(&mut self, change: Change) -> Result<()> {
@@ -202,6 +213,7 @@ impl Planner<'_> {
             return Ok(());
         }
         if !describe_now.updateable {
+            self.lacks("Edit", &sobject, describe_then.updateable);
             let reason = format!("{sobject} cannot be edited by this user: grant edit on {sobject}");
             self.impossible(sobject, id, reason);
             return Ok(());
@@ -259,6 +271,9 @@ impl Planner<'_> {
         draft.fields = Packed::of(&values)?;
         self.file(&mut draft, &describe, &then)?;
         if let Some(why) = lacking(&draft, &values, &describe) {
+            if !describe.createable {
+                self.lacks("Create", &draft.sobject, describe_then.createable);
+            }
             self.impossible(draft.sobject, id, why);
             return Ok(());
         }
@@ -519,11 +534,11 @@ impl Planner<'_> {
         let mut last = Vec::new();
         for (at, fields) in late {
             let (sobject, id) = (self.drafts[at].sobject.clone(), self.drafts[at].id);
-            let may_edit = self
-                .describes
-                .get(&sobject)
-                .is_some_and(|(_, describe)| describe.updateable);
-            if !may_edit {
+            let describes = self.describes.get(&sobject);
+            let (might, may) =
+                describes.map_or((false, false), |(then, now)| (then.updateable, now.updateable));
+            if !may {
+                self.lacks("Edit", &sobject, might && self.plan.header.mode == Mode::All);
                 for name in fields.keys() {
                     let why = format!(
                         "its {name} stays open: it can be set only once what it points at is there, and this user may not \
@@ -547,6 +562,7 @@ impl Planner<'_> {
         let brought = self.brought();
         let edits = order.levels.iter().max().map_or(0, |top| top + 1);
         let last = self.late(deferred)?;
+        rights::none_of(std::mem::take(&mut self.lacks))?;
         let drafts = std::mem::take(&mut self.drafts);
         let levels = order
             .levels

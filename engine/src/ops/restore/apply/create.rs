@@ -174,6 +174,7 @@ impl<'a> Run<'a> {
     /// Creates one row with its file.
     fn upload(&mut self, op: &'a Operation, values: Values, described: &Described) -> Result<()> {
         let Some(body) = &op.body else { return Ok(()) };
+        self.affords(1)?;
         let row = fields::text(&values)?;
         let name = ["PathOnClient", "Name"].iter().find_map(|name| values.get(*name));
         let name: String = name

@@ -6,10 +6,11 @@
 
 mod back;
 mod change;
+pub mod cost;
 mod create;
 mod ids;
 mod queue;
-mod rights;
+pub(super) mod rights;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -35,6 +36,8 @@ const BATCH: usize = 200;
 /// How many creates one look is for. What is undeleted by hand between a look and its last create is made twice, so it
 /// is few calls; files go by themselves, and take longer.
 const LOOK: usize = 2_000;
+/// What a batch takes in calls without its files: a look, a write, a look at what came back, and its edits.
+const BATCH_CALLS: u64 = 4;
 
 /// Gives the bodies of files that a plan creates.
 pub trait Bodies {
@@ -122,9 +125,27 @@ pub fn resume(
     bodies: &mut dyn Bodies,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Applied> {
+    within(u64::MAX, plan, target, journal, past, bodies, progress)
+}
+
+/// As [`resume`], in `most` calls at most.
+///
+/// # Errors
+/// As [`resume`]; `Quota` once the calls are spent: what was noted until then stays valid for another run.
+pub fn within(
+    most: u64,
+    plan: &Plan,
+    target: &mut dyn Target,
+    journal: &mut dyn Journal,
+    past: Past,
+    bodies: &mut dyn Bodies,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Applied> {
     is_of(&past, plan)?;
     let calls = target.calls();
+    let until = calls.saturating_add(most);
     let mut run = Run::begin(plan, target, journal, past, bodies, progress)?;
+    run.until = until;
     run.note_the_beginning()?;
     run.settle_open()?;
     for action in [
@@ -191,6 +212,8 @@ struct Run<'a> {
     inactive: HashMap<String, String>,
     /// What the org said when its storage was full.
     full: Option<String>,
+    /// The count of calls at which the run ends.
+    until: u64,
 }
 
 /// A write of one row, with what it is for.
@@ -235,6 +258,7 @@ impl<'a> Run<'a> {
             absent: HashSet::new(),
             inactive: HashMap::new(),
             full: None,
+            until: u64::MAX,
         })
     }
 
@@ -264,6 +288,7 @@ impl<'a> Run<'a> {
                 let is_open = |op: &&&Operation| !self.done.contains(&op.number);
                 let open: Vec<&Operation> = batch.iter().filter(is_open).copied().collect();
                 self.ahead = queue.ahead(&batch, LOOK);
+                self.affords(BATCH_CALLS)?;
                 self.batch(&open)?;
                 self.has_room()?;
                 let is_done = |op: &&&Operation| self.done.contains(&op.number);
@@ -274,6 +299,7 @@ impl<'a> Run<'a> {
             if later.is_empty() {
                 return Ok(());
             }
+            self.affords(BATCH_CALLS)?;
             self.make_up(&later)?;
             self.has_room()?;
             queue.settled(&later);
@@ -324,6 +350,15 @@ impl<'a> Run<'a> {
                     .hint("make room in the org, then apply the same plan again: it goes on here"),
             ),
         }
+    }
+
+    /// Whether so many calls are left of the run's own budget.
+    fn affords(&self, calls: u64) -> Result<()> {
+        if self.target.calls().saturating_add(calls) <= self.until {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Quota, "the calls that were given are spent")
+            .hint("apply the same plan again: it goes on here"))
     }
 
     /// Notes the intent, calls, and gives an outcome for each operation, whatever the number of answers.

@@ -1,4 +1,4 @@
-//! What the user may do, asked before the first write.
+//! What the user may do, asked before the first write, and how a right that is missing is told.
 //!
 //! Key decision: describes are effective for the running user (Object Reference, "DescribeSObjectResult"), so that one
 //! of each sObject answers for objects and fields; one right too few and nothing is written. Sharing of single
@@ -52,8 +52,14 @@ pub(super) fn check(
             missing.extend(lacks(&described.describe, action, &names));
         }
     }
+    none_of(missing)?;
+    Ok(found)
+}
+
+/// Refuses to go on if a right is missing.
+pub fn none_of(missing: BTreeSet<String>) -> Result<()> {
     if missing.is_empty() {
-        return Ok(found);
+        return Ok(());
     }
     let list: Vec<String> = missing.into_iter().collect();
     Err(Error::new(
@@ -63,10 +69,11 @@ pub(super) fn check(
             list.join("; ")
         ),
     )
-    .hint("have it granted, or make a plan of a mode that does without"))
+    .hint("have it granted, or make a plan of a mode that does without, or of other sObjects"))
 }
 
-fn object(right: &str, sobject: &str) -> String {
+/// A right on an sObject, and where it is given.
+pub fn object(right: &str, sobject: &str) -> String {
     format!(
         "\"{right}\" on {sobject} (Setup, Permission Sets, a set of the user's, Object Settings, {sobject}, Object Permissions)"
     )
