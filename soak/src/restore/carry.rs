@@ -27,6 +27,8 @@ use crate::report::say;
 pub fn snapshot(vault: &Vault, source: &mut SalesforceOrg) -> Result<SnapshotInfo> {
     let options = BackupOptions {
         only: Some(OBJECTS.map(str::to_owned).into()),
+        // As the command looks: a deletion that nobody logged shows in the count alone.
+        count_all: true,
         ..BackupOptions::default()
     };
     let report = backup(vault, source, &options, &mut |_| ())?;

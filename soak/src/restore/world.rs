@@ -145,7 +145,9 @@ impl World {
                 self.all(object, |world, id| {
                     let mut values = world.values(object);
                     if let Some(map) = values.as_object_mut() {
-                        map.retain(|name, _| !name.ends_with("Name") && name != "Name");
+                        // Nothing empties a file.
+                        let is_file = |name: &str| ["Body", "VersionData"].contains(&name);
+                        map.retain(|name, _| !name.ends_with("Name") && !is_file(name));
                         map.values_mut().for_each(|value| *value = Value::Null);
                     }
                     for (name, _) in values.as_object().cloned().unwrap_or_default() {

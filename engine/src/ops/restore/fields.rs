@@ -140,6 +140,13 @@ pub fn to_compare(describe_then: &Describe, now: &Describe, then: &Values) -> Va
     values
 }
 
+/// What a create sets, and the nulls to set should the record come back with another one instead.
+pub fn to_create_or_compare(describe_then: &Describe, now: &Describe, then: &Values) -> Values {
+    let mut values = to_compare(describe_then, now, then);
+    values.retain(|name, _| now.field(name).is_some_and(creatable));
+    values
+}
+
 /// The fields in which two states differ and which may be edited: values to set, and values now.
 pub fn to_edit(
     describe_then: &Describe,

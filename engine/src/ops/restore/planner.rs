@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::base::error::Result;
 use crate::base::id::RecordId;
-use crate::format::describe::{Describe, Field, FieldKind};
+use crate::format::describe::{Describe, Field};
 use crate::format::page::VersionKind;
+use crate::ops::bodies::Facts;
 use crate::ops::restore::apply::rights;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::graph::{Edge, Order, order};
@@ -116,6 +117,16 @@ impl Draft {
 /// What is said of a record whose file is not kept.
 const NO_FILE: &str = ", and its file is not in the vault";
 
+/// Whether two states of a record have other files, by what they say of them.
+fn is_other_file(id: RecordId, then: &str, now: &str) -> Result<bool> {
+    let (then, now) = (
+        Facts::parse(id, then.as_bytes())?,
+        Facts::parse(id, now.as_bytes())?,
+    );
+    let other_bytes = then.md5.is_some() && now.md5.is_some() && then.md5 != now.md5;
+    Ok(other_bytes || then.length.is_some() && then.length != now.length)
+}
+
 /// Why a record cannot be created, if so.
 fn lacking(draft: &Draft, values: &Values, describe: &Describe) -> Option<String> {
     let (reason, sobject) = (&draft.reason, &draft.sobject);
@@ -200,6 +211,11 @@ impl Planner<'_> {
             return Ok(());
         };
         let (describe_then, describe_now) = self.describes(&sobject)?;
+        if special::has_file(&describe_now) && is_other_file(id, &then, &now)? {
+            let why = "its file is another one now, and a file is not set back in place: `halite export --files` has the \
+                       old one; the rest is set";
+            self.impossible(sobject.clone(), id, why);
+        }
         let (then, now) = (fields::values(&then)?, fields::values(&now)?);
         let (fields, before) = fields::to_edit(&describe_then, &describe_now, &then, &now);
         if let Some(name) = fields::frozen(&describe_then, &describe_now, &then, &now) {
@@ -265,6 +281,8 @@ impl Planner<'_> {
         draft.gone = action == Action::Create && gone == Some(VersionKind::Purged);
         let values = if action == Action::Undelete || draft.sobject == DOCUMENT {
             fields::to_compare(&describe_then, &describe, &then)
+        } else if in_bin {
+            fields::to_create_or_compare(&describe_then, &describe, &then)
         } else {
             fields::to_create(&describe, &then)
         };
@@ -284,12 +302,8 @@ impl Planner<'_> {
 
     /// The file of a record that is brought back.
     fn file(&self, draft: &mut Draft, describe: &Describe, then: &Values) -> Result<()> {
-        let has_file = describe
-            .fields
-            .iter()
-            .any(|field| field.kind == FieldKind::Base64);
         let elsewhere = special::text(then, "ContentLocation").is_some_and(|place| place != "S");
-        if !has_file || elsewhere {
+        if !special::has_file(describe) || elsewhere {
             return Ok(());
         }
         let body = self.then.body(&draft.sobject, draft.id)?;

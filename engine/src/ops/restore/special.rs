@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::base::error::Result;
 use crate::base::id::RecordId;
+use crate::format::describe::{Describe, FieldKind};
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::plan::Operation;
 
@@ -140,6 +141,14 @@ pub const FIRST_PLACE: &str = "FirstPublishLocationId";
 
 fn is(then: &Values, name: &str) -> bool {
     then.get(name).is_some_and(|value| value.get() == "true")
+}
+
+/// Whether records of an sObject have files.
+pub fn has_file(describe: &Describe) -> bool {
+    describe
+        .fields
+        .iter()
+        .any(|field| field.kind == FieldKind::Base64)
 }
 
 /// A text value.

@@ -13,7 +13,7 @@ use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::{Final, Past};
 use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{Action, Header, Operation, Plan, Warning};
-use crate::ops::restore::special::{VERSION, is_person, person_of};
+use crate::ops::restore::special::{DOCUMENT, VERSION, is_person, person_of};
 
 /// The plan that undoes what was carried out of `plan`; `made` is now.
 ///
@@ -148,8 +148,8 @@ impl<'p> Way<'p> {
             .collect())
     }
 
-    /// Lookups that an edit was to set, and that the org set itself when what they point at came back from the bin; they
-    /// were empty. What still hangs on a record falls with it.
+    /// What an edit was to set and the org set itself: lookups that were empty, when what they point at came back from the
+    /// bin, for what still hangs on a record falls with it; what a document takes from its versions.
     fn linked(&self, op: &Operation) -> Result<Values> {
         if op.action != Action::Edit {
             return Ok(Values::new());
@@ -157,7 +157,8 @@ impl<'p> Way<'p> {
         let (set, mut before) = (op.fields.open()?, op.before.open()?);
         before.retain(|name, held| {
             let to = set.get(name).and_then(|value| fields::id_of(value));
-            fields::is_null(held) && to.is_some_and(|to| self.back.contains(&to))
+            let linked = fields::is_null(held) && to.is_some_and(|to| self.back.contains(&to));
+            linked || op.sobject == DOCUMENT
         });
         Ok(before)
     }

@@ -54,6 +54,7 @@ impl<'a> Run<'a> {
     ) -> Result<()> {
         let (mut ready, mut selves) = (Vec::new(), Vec::new());
         for (op, mut values) in batch {
+            values.retain(|_, value| !fields::is_null(value));
             self.drop_unknown(op, described, &mut values)?;
             let lost = self.repoint(op, described, &mut values)?;
             if let Some((field, to)) = lost.iter().find(|(_, to)| *to != op.id) {

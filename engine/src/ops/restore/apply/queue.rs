@@ -10,6 +10,7 @@ use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::ops::restore::fields::{id_of, is_null};
 use crate::ops::restore::plan::{Action, Operation};
+use crate::ops::restore::special::DOCUMENT;
 
 /// Parent, then the place in the plan.
 type Place = (Option<RecordId>, usize);
@@ -91,9 +92,12 @@ impl<'p> Queue<'p> {
             .ready
             .iter()
             .filter(|(_, places)| !places.is_empty())
-            .min_by_key(|((action, _), places)| {
+            .min_by_key(|((action, sobject), places)| {
+                // A version that is edited writes its title and description into its document.
+                let last = *action == Action::Edit && *sobject == DOCUMENT;
                 // Deletes of one sObject must not overtake those that the plan puts first.
-                (*action != Action::Delete && partial(places), first(places))
+                let waits = *action != Action::Delete && partial(places);
+                (last, waits, first(places))
             })?
             .0;
         let places = self.ready.get_mut(&key)?;

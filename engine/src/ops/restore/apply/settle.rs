@@ -56,10 +56,10 @@ impl<'a> Run<'a> {
             for &op in group {
                 let mut values = op.fields.open()?;
                 self.drop_unknown(op, &described, &mut values)?;
+                // As it is sent.
+                values.retain(|_, value| !fields::is_null(value));
                 if op.action == Action::Undelete {
-                    values.retain(|n, v| {
-                        !fields::is_null(v) && described.describe.field(n).is_some_and(fields::creatable)
-                    });
+                    values.retain(|name, _| described.describe.field(name).is_some_and(fields::creatable));
                 }
                 let lost = self.repoint(op, &described, &mut values)?;
                 if lost.iter().all(|(_, to)| *to == op.id) {
