@@ -7,6 +7,7 @@ pub mod again;
 pub mod apply;
 pub mod between;
 mod check;
+mod draft;
 mod elsewhere;
 pub mod fields;
 mod file;

@@ -10,14 +10,12 @@ use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::format::describe::{Describe, Field};
 use crate::format::page::VersionKind;
-use crate::ops::bodies::Facts;
 use crate::ops::restore::apply::rights;
+use crate::ops::restore::draft::{Draft, NO_FILE, is_other_file, lacking};
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::graph::{Edge, Order, order};
 use crate::ops::restore::packed::Packed;
-use crate::ops::restore::plan::{
-    Action, Born, FileBody, Header, Impossible, Mode, Newer, Operation, Plan, Reference,
-};
+use crate::ops::restore::plan::{Action, Born, FileBody, Header, Impossible, Mode, Newer, Plan, Reference};
 use crate::ops::restore::special::{
     self, ACCOUNT, CONTACT, DOCUMENT, NEVER_MADE, PERSON_CONTACT, Prices, Versions,
 };
@@ -50,104 +48,6 @@ pub fn plan(
         planner.change(change?)?;
     }
     planner.finish()
-}
-
-/// An operation that has no place yet.
-struct Draft {
-    sobject: String,
-    id: RecordId,
-    action: Action,
-    fields: Packed,
-    before: Packed,
-    reason: String,
-    gone: bool,
-    born: Option<Born>,
-    body: Option<FileBody>,
-    dead: bool,
-}
-
-impl Draft {
-    fn new(action: Action, sobject: String, id: RecordId, reason: impl Into<String>) -> Self {
-        Self {
-            sobject,
-            id,
-            action,
-            fields: Packed::default(),
-            before: Packed::default(),
-            reason: reason.into(),
-            gone: false,
-            born: None,
-            body: None,
-            dead: false,
-        }
-    }
-
-    fn placed(self, number: u32, level: u32, references: Vec<Reference>) -> Result<Operation> {
-        let mut find = Vec::new();
-        if self.action == Action::Create {
-            find.extend(
-                special::found_by(&self.sobject)
-                    .iter()
-                    .map(|name| (*name).to_owned()),
-            );
-        }
-        let set = self.fields.open()?;
-        if !find.iter().all(|name| set.contains_key(name)) {
-            find.clear();
-        }
-        Ok(Operation {
-            number,
-            level,
-            action: self.action,
-            sobject: self.sobject,
-            id: self.id,
-            compare: self.action == Action::Undelete,
-            fields: self.fields,
-            before: self.before,
-            references,
-            gone: self.gone,
-            find,
-            born: self.born,
-            body: self.body,
-            reason: self.reason,
-        })
-    }
-}
-
-/// What is said of a record whose file is not kept.
-const NO_FILE: &str = ", and its file is not in the vault";
-
-/// Whether two states of a record have other files, by what they say of them.
-fn is_other_file(id: RecordId, then: &str, now: &str) -> Result<bool> {
-    let (then, now) = (
-        Facts::parse(id, then.as_bytes())?,
-        Facts::parse(id, now.as_bytes())?,
-    );
-    let other_bytes = then.md5.is_some() && now.md5.is_some() && then.md5 != now.md5;
-    Ok(other_bytes || then.length.is_some() && then.length != now.length)
-}
-
-/// Why a record cannot be created, if so.
-fn lacking(draft: &Draft, values: &Values, describe: &Describe) -> Option<String> {
-    let (reason, sobject) = (&draft.reason, &draft.sobject);
-    // The org makes documents by itself.
-    if draft.action != Action::Create || sobject == DOCUMENT {
-        return None;
-    }
-    if !describe.createable {
-        return Some(format!(
-            "{reason}, and {sobject} cannot be created by this user: grant create on {sobject}"
-        ));
-    }
-    if reason.ends_with(NO_FILE) {
-        return Some(format!(
-            "{reason}: `halite backup` fetches files unless it is told not to"
-        ));
-    }
-    let field = fields::missing(describe, values)?;
-    Some(format!(
-        "{reason}, and its required field {field} has no known value: create it by hand"
-    ))
 }
 
 struct Planner<'a> {
