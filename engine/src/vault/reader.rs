@@ -85,17 +85,17 @@ impl Vault {
         if let Some(bytes) = self.by_index(kind, id, places) {
             return Ok(bytes);
         }
-        // A condemned pack serves as long as it is there.
-        let catalog = self.catalog();
-        let (live, gone): (Vec<_>, Vec<_>) = places.iter().partition(|at| catalog.has_pack(&at.pack));
-        if let Some(bytes) = gone.iter().find_map(|at| self.chunk_at(kind, id, at).ok()) {
+        // A condemned pack serves as long as it is there, and so does one that no root named before and the newest does.
+        if let Some(bytes) = places.iter().find_map(|at| self.chunk_at(kind, id, at).ok()) {
             return Ok(bytes);
         }
+        let catalog = self.catalog();
+        let live = places.iter().any(|at| catalog.has_pack(&at.pack));
         let collected = || {
             let message = format!("{kind} {id} was collected while it was being read");
             Error::new(Kind::Busy, message).hint("run it again")
         };
-        Err(first.filter(|_| !live.is_empty()).unwrap_or_else(collected))
+        Err(first.filter(|_| live).unwrap_or_else(collected))
     }
 
     /// Where the index of the newest root says that it is. A pack that cannot be read fails the index too; the
