@@ -29,7 +29,7 @@ impl Place {
     }
 
     /// The same for another org.
-    fn of(org: Org) -> Self {
+    pub(crate) fn of(org: Org) -> Self {
         let server = Server::start(org.clone()).unwrap();
         let place = Self {
             dir: tempfile::tempdir().unwrap(),

@@ -3,7 +3,7 @@
 //! Key decision: an error of one sub-request is that sObject's and is given in its place; what is about the whole run
 //! ends it. Rights are asked each time, since they change while a capture runs. It does not read rows.
 
-use halite_engine::base::error::{Error, Result};
+use halite_engine::base::error::{Error, Kind, Result};
 use halite_engine::base::id::RecordId;
 use halite_engine::ops::org::EachAnswer;
 use serde::Deserialize;
@@ -94,7 +94,7 @@ pub fn sees_all<S: Session>(caller: &mut Caller<S>, rest: &Rest, sobject: &str) 
     let text = format!("SELECT PermissionsViewAllData{more} FROM UserPermissionAccess");
     let rows = match query::small(caller, rest, &text) {
         Ok(rows) => rows,
-        Err(fault) if fault.is_of_run() => return Err(fault.into()),
+        Err(fault) if !refused(&fault) => return Err(fault.about("asking what the user may see").into()),
         Err(fault) => {
             tracing::info!(sobject, %fault, "the org does not say what this user sees");
             return Ok(false);
@@ -115,10 +115,15 @@ pub fn rights<S: Session>(caller: &mut Caller<S>, rest: &Rest, user: RecordId) -
     );
     match query::small(caller, rest, &text) {
         Ok(rows) => Ok(rows.join(&b'\n')),
-        Err(fault) if fault.is_of_run() => Err(fault.into()),
+        Err(fault) if !refused(&fault) => Err(fault.about("asking for the user's permission sets").into()),
         Err(fault) => {
             tracing::info!(%fault, "the org does not say what rights this user has");
             Ok(Vec::new())
         }
     }
+}
+
+/// Whether the org refused the question: one that fails otherwise says nothing of rights, and is not taken for a lack.
+fn refused(fault: &Fault) -> bool {
+    fault.is_answer() && !fault.is_of_run() && fault.kind() != Kind::Io
 }

@@ -2,7 +2,7 @@
 //!
 //! Key decision: never all-or-none, and assignment rules are off (the API's default would override owners);
 //! rows refused by a lock are sent again, a reply that is lost or does not match its rows makes them unknown
-//! (REST API guide, "sObject Collections", "Assignment Rule Header"). It does not choose or check fields.
+//! (REST API guide, "sObject Collections", "Assignment Rule Header", "Duplicate Rule Header"). It does not choose or check fields.
 
 use halite_engine::base::error::{Error, Result};
 use halite_engine::base::id::RecordId;
@@ -20,7 +20,11 @@ use crate::transport::{Body, Call};
 pub const ROWS_MAX: usize = 200;
 /// How often rows refused by what passes are sent.
 const ROUNDS: u32 = 4;
-const HEADERS: &[(&str, &str)] = &[("Sforce-Auto-Assign", "FALSE")];
+/// Rules that assign owners are off, and duplicate rules that only alert let rows pass: what was there comes back.
+const HEADERS: &[(&str, &str)] = &[
+    ("Sforce-Auto-Assign", "FALSE"),
+    ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
+];
 
 /// One row's answer, in the order of the rows (REST API guide, "SaveResult").
 #[derive(Debug, Deserialize)]

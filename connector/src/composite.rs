@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 use crate::error::{Fault, Verdict};
 use crate::rest::Rest;
 use crate::retry::{Caller, Session};
-use crate::transport::{Body, Call, Reply};
+use crate::transport::{Body, Call, Reply, path_only};
 
 /// Sub-requests of a call.
 pub const MOST: usize = 25;
@@ -42,7 +42,7 @@ pub fn bodies<S: Session>(
         if some.len() > 1 {
             match together(caller, rest, some) {
                 Ok(all) => whole = Some(all),
-                Err(fault) => doubted = !alone(fault)?,
+                Err(fault) => doubted = !alone(fault.about(named(some)))?,
             }
         }
         for (n, path) in some.iter().enumerate() {
@@ -72,6 +72,16 @@ pub fn one<S: Session>(caller: &mut Caller<S>, rest: &Rest, path: &str) -> Resul
 fn together<S: Session>(caller: &mut Caller<S>, rest: &Rest, paths: &[String]) -> Result<Whole, Fault> {
     let parse = |reply: Reply| Whole::parse(reply.body, paths.len());
     caller.read(&call(rest, paths), &parse)
+}
+
+/// What a call was about, for messages: the first of its paths, of a query the sObject, and how many more.
+fn named(paths: &[String]) -> String {
+    let first = paths.first().map_or("", String::as_str);
+    let what = match first.split_once("+FROM+") {
+        Some((_, rest)) => rest.split(['+', '&', '%']).next().unwrap_or_default(),
+        None => path_only(first),
+    };
+    format!("{what} and {} more", paths.len().saturating_sub(1))
 }
 
 /// What its parts may do for a call that failed: whether it was refused for what it is, so that they will do, or

@@ -15,8 +15,11 @@ use crate::transport::Call;
 
 /// How often a row refused by what passes is sent.
 const ROUNDS: u32 = 4;
-/// Assignment rules are off, as for rows without files.
-const HEADERS: &[(&str, &str)] = &[("Sforce-Auto-Assign", "FALSE")];
+/// As for rows without files.
+const HEADERS: &[(&str, &str)] = &[
+    ("Sforce-Auto-Assign", "FALSE"),
+    ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
+];
 
 /// Creates a row of `sobject` with its file.
 pub fn upload<S: Session>(

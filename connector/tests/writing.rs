@@ -5,7 +5,7 @@
 
 use halite_engine::base::error::Kind;
 use halite_engine::base::id::RecordId;
-use halite_engine::ops::org::{Outcome, Target};
+use halite_engine::ops::org::{Outcome, Target, Upload};
 
 use crate::answers::fault;
 use crate::server::{Server, error, id, json, reply};
@@ -44,7 +44,12 @@ fn each_row_has_its_outcome() {
         (asked.method.as_str(), asked.path.as_str()),
         ("POST", "/services/data/v67.0/composite/sobjects")
     );
-    assert!(asked.head.to_lowercase().contains("sforce-auto-assign: false"));
+    for header in [
+        "sforce-auto-assign: false",
+        "sforce-duplicate-rule-header: allowsave=true",
+    ] {
+        assert!(asked.head.to_lowercase().contains(header), "{header}");
+    }
     let first = r#"{"attributes":{"type":"Account"},"Name":"A\"é"}"#;
     let second = r#"{"attributes":{"type":"Account"}}"#;
     assert_eq!(
@@ -210,6 +215,35 @@ fn deletes_name_their_rows_in_the_path() {
         asked.method == "DELETE" && asked.path.ends_with(&path),
         "{asked:?}"
     );
+}
+
+#[test]
+fn a_file_that_is_refused_ends_nothing_else() {
+    let sent = |status, code: &'static str| {
+        let server = Server::start(move |_| error(status, code, "no"));
+        let mut give = |take: &mut halite_engine::ops::org::EachPiece<'_>| take(b"hello");
+        let mut file = Upload {
+            field: "VersionData",
+            name: "a.txt",
+            bytes: 5,
+            read: &mut give,
+        };
+        server.org().upload("ContentVersion", "{}", &mut file)
+    };
+    for (status, code) in [
+        (400, "FIELD_INTEGRITY_EXCEPTION"),
+        (403, "INSUFFICIENT_ACCESS_OR_READONLY"),
+        (404, "NOT_FOUND"),
+    ] {
+        assert_eq!(refused(&sent(status, code).unwrap()), code);
+    }
+    for (status, code) in [
+        (403, "REQUEST_LIMIT_EXCEEDED"),
+        (403, "API_DISABLED_FOR_ORG"),
+        (401, "INVALID_SESSION_ID"),
+    ] {
+        assert!(sent(status, code).unwrap_err().to_string().contains(code));
+    }
 }
 
 #[test]

@@ -200,6 +200,11 @@ impl Fault {
     pub fn of_row(&self) -> Option<Refusal> {
         match &self.cause {
             Cause::Answer { status: 400, errors } => first(errors).cloned().map(Refusal::from),
+            // Rights to this row, or something that it names and that is not there.
+            Cause::Answer {
+                status: 403 | 404,
+                errors,
+            } if !self.is_of_run() => first(errors).cloned().map(Refusal::from),
             _ => None,
         }
     }

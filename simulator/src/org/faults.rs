@@ -155,6 +155,11 @@ impl Faults {
         self.scripts.clear();
     }
 
+    /// Scripted faults to come.
+    pub fn left(&self) -> u32 {
+        self.scripts.iter().map(|script| script.times).sum()
+    }
+
     /// What befalls the next request: a script, else chaos.
     pub fn next(&mut self, chaos: &Chaos, seed: u64, method: &str, target: &str) -> Option<Fault> {
         self.requests += 1;

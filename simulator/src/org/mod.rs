@@ -181,6 +181,11 @@ impl Org {
         self.lock().faults.push(script);
     }
 
+    /// How many requests are still to fail by scripts: whether a fault was met shows here.
+    pub fn faults_left(&self) -> u32 {
+        self.lock().faults.left()
+    }
+
     /// Takes back every fault not yet used.
     pub fn clear_faults(&self) {
         self.lock().faults.clear();

@@ -319,7 +319,12 @@ impl<'v> Capture<'v, '_> {
             }
             return Ok(None);
         }
-        let error = match self.fetch(source, files, facts, row.id)? {
+        let mut fetched = self.fetch(source, files, facts, row.id)?;
+        if fetched.as_ref().is_err_and(|error| error.kind() == Kind::Corrupt) {
+            // An answer may be empty or cut in one go without a word of it: once more.
+            fetched = self.fetch(source, files, facts, row.id)?;
+        }
+        let error = match fetched {
             Ok(body) => {
                 (files.vain, files.stumbles) = (0, 0);
                 return Ok(Some(body));
