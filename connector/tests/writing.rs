@@ -237,12 +237,13 @@ fn a_file_that_is_refused_ends_nothing_else() {
     ] {
         assert_eq!(refused(&sent(status, code).unwrap()), code);
     }
-    for (status, code) in [
-        (403, "REQUEST_LIMIT_EXCEEDED"),
-        (403, "API_DISABLED_FOR_ORG"),
-        (401, "INVALID_SESSION_ID"),
+    for (status, code, says) in [
+        (403, "REQUEST_LIMIT_EXCEEDED", "REQUEST_LIMIT_EXCEEDED"),
+        (403, "API_DISABLED_FOR_ORG", "API_DISABLED_FOR_ORG"),
+        (401, "INVALID_SESSION_ID", "no longer valid"),
     ] {
-        assert!(sent(status, code).unwrap_err().to_string().contains(code));
+        let error = sent(status, code).unwrap_err();
+        assert!(error.to_string().contains(says), "{code}: {error}");
     }
 }
 
