@@ -253,6 +253,12 @@ pub struct RestorePlan {
     /// Only these records
     #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
     pub id: Option<Vec<String>>,
+    /// Only records whose values at that time meet a condition, for instance 'Amount > 100 AND Name LIKE "A%"'
+    #[arg(long = "where", value_name = "CONDITION")]
+    pub condition: Option<String>,
+    /// Edit only these fields; what is gone comes back whole
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    pub fields: Option<Vec<String>>,
     /// What may be done: everything, edits of records that are there, or bringing back those that are gone
     #[arg(long, value_enum, default_value = "all")]
     pub mode: RestoreMode,

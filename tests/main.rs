@@ -11,6 +11,7 @@ mod cli_faults;
 mod cli_rehearse;
 mod cli_restore;
 mod cli_restore_check;
+mod cli_restore_choice;
 mod cli_restore_rights;
 mod cli_restore_to;
 mod cli_rights;

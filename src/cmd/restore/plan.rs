@@ -9,6 +9,7 @@ use halite_engine::base::id::RecordId;
 use halite_engine::ops::capture::{self, BackupOptions, Progress};
 use halite_engine::ops::hold;
 use halite_engine::ops::restore::between::{self as revert, Scope};
+use halite_engine::ops::restore::condition::Condition;
 use halite_engine::ops::restore::masking::Masks;
 use halite_engine::{Error, Result};
 
@@ -32,6 +33,9 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         sobjects: flags.sobject.clone(),
         ids: ids.transpose()?,
         mode: flags.mode.into(),
+        condition: flags.condition.as_deref().map(Condition::parse).transpose()?,
+        fields: flags.fields.clone(),
+        told: told(flags),
         marker: flags.marker.clone(),
         overwrite: flags.overwrite,
         masks: masks(flags)?,
@@ -78,6 +82,21 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         return Ok(End::Partly);
     }
     Ok(End::Done)
+}
+
+/// What was chosen, as it was typed.
+fn told(flags: &RestorePlan) -> String {
+    let list = |names: &Option<Vec<String>>| names.as_ref().map(|names| names.join(","));
+    let typed = [
+        ("--sobject", list(&flags.sobject)),
+        ("--id", list(&flags.id).map(|ids| ids.chars().take(200).collect())),
+        ("--where", flags.condition.clone()),
+        ("--fields", list(&flags.fields)),
+    ];
+    let typed = typed
+        .into_iter()
+        .filter_map(|(flag, value)| Some(format!("{flag} {}", value?)));
+    typed.collect::<Vec<_>>().join(" ")
 }
 
 fn masks(flags: &RestorePlan) -> Result<Masks> {

@@ -16,6 +16,8 @@ use crate::ops::bodies::Body;
 use crate::ops::diff;
 use crate::ops::restore::apply::{cost::estimate, rights};
 use crate::ops::restore::check::check;
+use crate::ops::restore::choice::Choice;
+use crate::ops::restore::condition::Condition;
 use crate::ops::restore::elsewhere;
 use crate::ops::restore::masking::Masks;
 use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan, Warning};
@@ -32,6 +34,12 @@ pub struct Scope {
     pub sobjects: Option<Vec<String>>,
     /// Only these records.
     pub ids: Option<Vec<RecordId>>,
+    /// Only records whose values then meet this.
+    pub condition: Option<Condition>,
+    /// Only these fields are edited.
+    pub fields: Option<Vec<String>>,
+    /// What was chosen, for people.
+    pub told: String,
     /// What may be done.
     pub mode: Mode,
     /// The field in which what is created keeps the Id that it had.
@@ -136,6 +144,7 @@ fn planned(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope
         now: now.name.to_string(),
         mode: scope.mode,
         created: Clock::system().now().to_string(),
+        choice: scope.told.clone(),
         marker: scope.marker.clone(),
         overwrite: scope.overwrite,
         to: (now.org != then.org).then(|| now.org.to_string()),
@@ -150,13 +159,16 @@ fn planned(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope
         );
     }
     let (then_seen, mut now_seen) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
+    let choice = Choice::of(scope, &then_seen)?;
     let unread = unread(&then_seen, &now_seen, scope)?;
     now_seen.sobjects.retain(|name| !unread.contains(name));
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
     let mut changes = Vec::new();
     diff::diff(vault, then, now, scope.sobjects.as_deref(), &mut |found| {
         let is_known = !holds_bodies(&found.sobject) && !unread.contains(&found.sobject);
-        if is_known && wanted.as_mut().is_none_or(|ids| ids.remove(&found.id)) {
+        let is_wanted = is_known && wanted.as_mut().is_none_or(|ids| ids.remove(&found.id));
+        let then = found.before.as_ref().map(|record| record.json.as_str());
+        if is_wanted && choice.takes(&found.sobject, then)? {
             let (in_then, in_now) = (found.before.is_some(), found.after.is_some());
             changes.push(Ok(Change {
                 sobject: found.sobject,
@@ -175,6 +187,7 @@ fn planned(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope
         .hint(format!("leave it out, or look at `halite history {same}`")));
     }
     let mut plan = planner::plan(header, &then_seen, &now_seen, changes)?;
+    choice.trim(&mut plan)?;
     come_along(&mut plan, &then_seen, &now_seen)?;
     plan.warnings.extend(unread.into_iter().map(hidden));
     plan.warnings.extend(out_of_sight(&now_seen, scope)?);

@@ -12,6 +12,7 @@ use crate::format::blob::holds_bodies;
 use crate::format::describe::Describe;
 use crate::format::page::VersionKind;
 use crate::ops::restore::between::{Scope, Seen};
+use crate::ops::restore::choice::Choice;
 use crate::ops::restore::fields;
 use crate::ops::restore::mapping::Mapping;
 use crate::ops::restore::masking::Masks;
@@ -37,6 +38,12 @@ pub(super) fn plan(
         return Err(
             Error::invalid("nothing of the old org is in the other one that could be edited")
                 .hint("leave --mode out"),
+        );
+    }
+    if scope.fields.is_some() {
+        return Err(
+            Error::invalid("into another org nothing is edited: records are made whole")
+                .hint("leave --fields out"),
         );
     }
     let (then, now) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
@@ -119,12 +126,13 @@ fn sobjects(then: &Seen<'_>, now: &Seen<'_>, scope: &Scope) -> Result<(Made, Vec
 
 /// The chosen records.
 fn changes(then: &Seen<'_>, made: &Made, mapping: &Mapping, scope: &Scope) -> Result<Vec<Result<Change>>> {
+    let choice = Choice::of(scope, then)?;
     let mut changes = Vec::new();
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
     for sobject in made.keys() {
         then.state.each(sobject, &mut |record| {
             let chosen = wanted.as_mut().is_none_or(|ids| ids.remove(&record.id));
-            if chosen && !mapping.has(record.id) {
+            if chosen && !mapping.has(record.id) && choice.takes(sobject, Some(&record.json))? {
                 changes.push(Ok(Change {
                     sobject: sobject.clone(),
                     id: record.id,

@@ -7,6 +7,8 @@ pub mod again;
 pub mod apply;
 pub mod between;
 mod check;
+mod choice;
+pub mod condition;
 mod draft;
 mod elsewhere;
 pub mod fields;

@@ -1,0 +1,106 @@
+//! What of an org a plan is about: records whose values of then meet a condition, and fields.
+//!
+//! Key decision: records are looked at one by one as the diff gives them, so that a choice takes no memory; a field that no
+//! chosen sObject has is an error, since a misspelt one would choose nothing, or all. Ids, sObjects and the mode are
+//! `between`'s.
+
+use std::collections::HashSet;
+
+use crate::base::error::{Error, Result};
+use crate::ops::restore::between::{Scope, Seen};
+use crate::ops::restore::condition::Condition;
+use crate::ops::restore::fields;
+use crate::ops::restore::plan::{Action, Plan};
+use crate::ops::restore::view::View;
+
+/// A choice, with the names that fields have.
+pub(super) struct Choice {
+    /// With the sObjects that have all of its fields.
+    condition: Option<(Condition, HashSet<String>)>,
+    fields: Option<Vec<String>>,
+}
+
+impl Choice {
+    /// The choice of a scope.
+    ///
+    /// # Errors
+    /// `Invalid` for a field that no chosen sObject had.
+    pub fn of(scope: &Scope, then: &Seen<'_>) -> Result<Self> {
+        if scope.condition.is_none() && scope.fields.is_none() {
+            return Ok(Self {
+                condition: None,
+                fields: None,
+            });
+        }
+        let mut describes = Vec::new();
+        for name in then.sobjects() {
+            if scope.sobjects.as_ref().is_none_or(|only| only.contains(&name)) {
+                describes.push(then.describe(&name)?);
+            }
+        }
+        let named = |name: &str| {
+            let found = describes.iter().find_map(|describe| describe.field(name));
+            found.map(|field| field.name.clone()).ok_or_else(|| {
+                Error::invalid(format!("no chosen sObject had a field {name} then"))
+                    .hint("look at `halite show` for the fields of a record")
+            })
+        };
+        let mut condition = scope.condition.clone();
+        let (mut names, mut unknown) = (Vec::new(), None);
+        if let Some(condition) = &mut condition {
+            condition.fields(&mut |name| match named(name) {
+                Ok(known) => {
+                    name.clone_from(&known);
+                    names.push(known);
+                }
+                Err(e) => unknown = Some(e),
+            });
+        }
+        if let Some(e) = unknown {
+            return Err(e);
+        }
+        let fits = describes
+            .iter()
+            .filter(|d| names.iter().all(|name| d.field(name).is_some()));
+        let fits: HashSet<String> = fits.map(|describe| describe.name.clone()).collect();
+        let fields = scope.fields.as_ref();
+        let fields = fields.map(|all| all.iter().map(|name| named(name)).collect::<Result<Vec<_>>>());
+        Ok(Self {
+            condition: condition.map(|condition| (condition, fits)),
+            fields: fields.transpose()?,
+        })
+    }
+
+    /// Whether a record is chosen that had these values.
+    pub fn takes(&self, sobject: &str, then: Option<&str>) -> Result<bool> {
+        let Some((condition, fits)) = &self.condition else {
+            return Ok(true);
+        };
+        match then.filter(|_| fits.contains(sobject)) {
+            Some(json) => Ok(condition.holds(&fields::values(json)?)),
+            None => Ok(false),
+        }
+    }
+
+    /// Leaves only the chosen fields in edits; what comes back comes back whole.
+    pub fn trim(&self, plan: &mut Plan) -> Result<()> {
+        let Some(names) = &self.fields else { return Ok(()) };
+        let back = plan.operations.iter().filter(|op| op.action.brings_back());
+        let back: HashSet<_> = back.map(|op| op.id).collect();
+        for op in &mut plan.operations {
+            if op.action == Action::Edit && !back.contains(&op.id) {
+                op.fields
+                    .change(|values| values.retain(|name, _| names.contains(name)))?;
+                op.before
+                    .change(|values| values.retain(|name, _| names.contains(name)))?;
+                op.references.retain(|reference| names.contains(&reference.field));
+            }
+        }
+        plan.operations
+            .retain(|op| op.action != Action::Edit || !op.fields.is_empty());
+        for (number, op) in (1..).zip(&mut plan.operations) {
+            op.number = number;
+        }
+        Ok(())
+    }
+}
