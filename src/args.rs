@@ -227,7 +227,7 @@ pub struct Export {
 #[derive(Debug, Subcommand)]
 pub enum Restore {
     /// Write what would bring a state back: a file to read and edit
-    Plan(RestorePlan),
+    Plan(Box<RestorePlan>),
     /// Show what a plan would do
     Show(RestoreShow),
     /// Do what a plan says; one outcome for each record

@@ -29,8 +29,12 @@ fn stage() -> (Stage, Vec<(String, String, bool)>) {
     let org = &stage.org;
     let make = |n: usize| {
         let title = ["Cook", "cooper", "Baker"][n % 3].to_owned();
-        let values = json!({ "LastName": format!("L{n}"), "Title": title, "DoNotCall": n % 2 == 0 });
-        (org.create("Contact", &values).unwrap(), title, n % 2 == 0)
+        let values = json!({ "LastName": format!("L{n}"), "Title": title, "DoNotCall": n.is_multiple_of(2) });
+        (
+            org.create("Contact", &values).unwrap(),
+            title,
+            n.is_multiple_of(2),
+        )
     };
     let all: Vec<_> = (0..40).map(make).collect();
     stage.backup();
