@@ -19,9 +19,9 @@ use crate::transport::{Body, Call};
 /// Most rows a call.
 pub const ROWS_MAX: usize = 200;
 /// How often rows refused by what passes are sent.
-const ROUNDS: u32 = 4;
+pub const ROUNDS: u32 = 4;
 /// Rules that assign owners are off, and duplicate rules that only alert let rows pass: what was there comes back.
-const HEADERS: &[(&str, &str)] = &[
+pub const HEADERS: &[(&str, &str)] = &[
     ("Sforce-Auto-Assign", "FALSE"),
     ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
 ];

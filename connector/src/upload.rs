@@ -7,19 +7,11 @@ use halite_engine::base::error::{Error, Result};
 use halite_engine::ops::org::{Outcome, Upload};
 use reqwest::Method;
 
-use crate::collections::SaveResult;
+use crate::collections::{HEADERS, ROUNDS, SaveResult};
 use crate::error::passes;
 use crate::rest::{Rest, api_name, json};
 use crate::retry::{Caller, Session, Written};
 use crate::transport::Call;
-
-/// How often a row refused by what passes is sent.
-const ROUNDS: u32 = 4;
-/// As for rows without files.
-const HEADERS: &[(&str, &str)] = &[
-    ("Sforce-Auto-Assign", "FALSE"),
-    ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
-];
 
 /// Creates a row of `sobject` with its file.
 pub fn upload<S: Session>(

@@ -3,127 +3,27 @@
 //! Key decision: the org as it is now is a snapshot too, so that a plan can be looked at and made again without
 //! the org. Nothing is decided here but what is in scope, and nothing is written.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
 use crate::format::blob::holds_bodies;
-use crate::format::describe::{Describe, FieldKind};
 use crate::format::page::VersionKind;
-use crate::ops::bodies::Body;
 use crate::ops::diff;
-use crate::ops::restore::apply::{cost::estimate, rights};
+use crate::ops::restore::apply::cost::estimate;
 use crate::ops::restore::check::check;
 use crate::ops::restore::choice::Choice;
-use crate::ops::restore::condition::Condition;
 use crate::ops::restore::elsewhere;
-use crate::ops::restore::masking::Masks;
-use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan, Warning};
+use crate::ops::restore::plan::{Action, Header, Newer, Plan, Warning};
 use crate::ops::restore::planner;
-use crate::ops::restore::view::{Change, View};
-use crate::ops::state::State;
+use crate::ops::restore::rights;
+use crate::ops::restore::seen::Seen;
+use crate::ops::restore::view::Change;
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
 
-/// What a plan is for.
-#[derive(Debug, Clone, Default)]
-pub struct Scope {
-    /// Only these sObjects.
-    pub sobjects: Option<Vec<String>>,
-    /// Only these records.
-    pub ids: Option<Vec<RecordId>>,
-    /// Only records whose values then meet this.
-    pub condition: Option<Condition>,
-    /// Only these fields are edited.
-    pub fields: Option<Vec<String>>,
-    /// What was chosen, for people.
-    pub told: String,
-    /// What may be done.
-    pub mode: Mode,
-    /// The field in which what is created keeps the Id that it had.
-    pub marker: Option<String>,
-    /// Write over what changes until the plan is applied.
-    pub overwrite: bool,
-    /// Into another org: what becomes of values on the way.
-    pub masks: Masks,
-    /// Into another org: which of its rows stand for which, by hand.
-    pub by_hand: Vec<(RecordId, RecordId)>,
-}
-
-/// A stored state as the planner asks it.
-pub(super) struct Seen<'v> {
-    pub state: State<'v>,
-    sobjects: Vec<String>,
-    /// The schemas of that time: a field that came later was not empty then, it is not known.
-    schemas: HashMap<String, u32>,
-}
-
-impl<'v> Seen<'v> {
-    pub fn new(vault: &'v Vault, info: &SnapshotInfo) -> Result<Self> {
-        let state = State::at(vault, info);
-        let mut sobjects = state.sobjects()?;
-        // Bodies go with the rows that have them.
-        sobjects.retain(|name| !holds_bodies(name));
-        let mut schemas = HashMap::new();
-        let mut earlier = vault.snapshots(info.org)?;
-        earlier.retain(|snapshot| snapshot.number <= info.number);
-        // A snapshot may be of some sObjects alone.
-        while let Some(snapshot) = earlier.pop() {
-            for captured in State::at(vault, &snapshot).manifest()?.sobjects {
-                if captured.skipped.is_none() {
-                    schemas.entry(captured.name).or_insert(captured.schema);
-                }
-            }
-            if sobjects.iter().all(|name| schemas.contains_key(name)) {
-                break;
-            }
-        }
-        Ok(Self {
-            state,
-            sobjects,
-            schemas,
-        })
-    }
-}
-
-impl View for Seen<'_> {
-    fn sobjects(&self) -> Vec<String> {
-        self.sobjects.clone()
-    }
-
-    fn describe(&self, sobject: &str) -> Result<Arc<Describe>> {
-        let describe = match self.schemas.get(sobject) {
-            Some(schema) => self.state.describe_under(sobject, *schema),
-            None => self.state.describe(sobject),
-        };
-        describe.map(Arc::new)
-    }
-
-    fn get(&self, sobject: &str, id: RecordId) -> Result<Option<String>> {
-        Ok(self.state.get(sobject, id)?.map(|record| record.json))
-    }
-
-    fn body(&self, sobject: &str, id: RecordId) -> Result<Option<(String, u64)>> {
-        let describe = self.state.describe(sobject)?;
-        let Some(field) = describe.fields.iter().find(|f| f.kind == FieldKind::Base64) else {
-            return Ok(None);
-        };
-        let name = format!("{sobject}.{}", field.name);
-        if !self.state.sobjects()?.contains(&name) {
-            return Ok(None);
-        }
-        let Some(record) = self.state.get(&name, id)? else {
-            return Ok(None);
-        };
-        Ok(Some((field.name.clone(), Body::parse(id, &record.json)?.length)))
-    }
-
-    fn gone(&self, sobject: &str, id: RecordId) -> Result<Option<VersionKind>> {
-        self.state.gone(sobject, id)
-    }
-}
+pub use crate::ops::restore::choice::Scope;
 
 /// Plans to bring back `then`, given that the org is as `now` says; if that is of another org, to make it there.
 ///

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
-use crate::ops::restore::between::Seen;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::file;
 use crate::ops::restore::foretell;
 use crate::ops::restore::plan::{Action, Mode, Operation, Plan};
+use crate::ops::restore::seen::Seen;
 use crate::ops::restore::special::NEVER_MADE;
 use crate::ops::restore::view::View;
 

@@ -1,17 +1,44 @@
 //! What of an org a plan is about: records whose values of then meet a condition, and fields.
 //!
 //! Key decision: records are looked at one by one as the diff gives them, so that a choice takes no memory; a field that no
-//! chosen sObject has is an error, since a misspelt one would choose nothing, or all. Ids, sObjects and the mode are
-//! `between`'s.
+//! chosen sObject has is an error, since a misspelt one would choose nothing, or all. Ids and sObjects are
+//! picked where the records are gone through.
 
 use std::collections::HashSet;
 
 use crate::base::error::{Error, Result};
-use crate::ops::restore::between::{Scope, Seen};
+use crate::base::id::RecordId;
 use crate::ops::restore::condition::Condition;
 use crate::ops::restore::fields;
-use crate::ops::restore::plan::{Action, Plan};
+use crate::ops::restore::masking::Masks;
+use crate::ops::restore::plan::{Action, Mode, Plan};
+use crate::ops::restore::seen::Seen;
 use crate::ops::restore::view::View;
+
+/// What a plan is for.
+#[derive(Debug, Clone, Default)]
+pub struct Scope {
+    /// Only these sObjects.
+    pub sobjects: Option<Vec<String>>,
+    /// Only these records.
+    pub ids: Option<Vec<RecordId>>,
+    /// Only records whose values then meet this.
+    pub condition: Option<Condition>,
+    /// Only these fields are edited.
+    pub fields: Option<Vec<String>>,
+    /// What was chosen, for people.
+    pub told: String,
+    /// What may be done.
+    pub mode: Mode,
+    /// The field in which what is created keeps the Id that it had.
+    pub marker: Option<String>,
+    /// Write over what changes until the plan is applied.
+    pub overwrite: bool,
+    /// Into another org: what becomes of values on the way.
+    pub masks: Masks,
+    /// Into another org: which of its rows stand for which, by hand.
+    pub by_hand: Vec<(RecordId, RecordId)>,
+}
 
 /// A choice, with the names that fields have.
 pub(super) struct Choice {

@@ -13,10 +13,10 @@ use serde_json::value::RawValue;
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::format::describe::{Describe, Field};
-use crate::ops::restore::between::Seen;
 use crate::ops::restore::check::ByField;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::plan::{Action, Operation, Plan, Warning};
+use crate::ops::restore::seen::Seen;
 use crate::ops::restore::view::View;
 
 /// The most values that a warning names.

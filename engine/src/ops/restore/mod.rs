@@ -25,6 +25,8 @@ pub mod plan;
 pub mod planner;
 pub mod remedy;
 pub mod report;
+mod rights;
+mod seen;
 mod special;
 pub mod texts;
 pub mod undo;

@@ -10,12 +10,12 @@ use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::format::describe::{Describe, Field};
 use crate::format::page::VersionKind;
-use crate::ops::restore::apply::rights;
 use crate::ops::restore::draft::{Draft, NO_FILE, is_other_file, lacking};
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::graph::{Edge, Order, order};
 use crate::ops::restore::packed::Packed;
 use crate::ops::restore::plan::{Action, Born, FileBody, Header, Impossible, Mode, Newer, Plan, Reference};
+use crate::ops::restore::rights;
 use crate::ops::restore::special::{
     self, ACCOUNT, CONTACT, DOCUMENT, NEVER_MADE, PERSON_CONTACT, Prices, Versions,
 };

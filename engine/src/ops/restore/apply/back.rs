@@ -5,7 +5,7 @@
 //! came back since the first run began was brought back by the restore. Nothing is created here.
 
 use super::change::{current, held};
-use super::{BATCH, Run, Write, end, names};
+use super::{BATCH, Run, Write, end, may_be_there, names};
 use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::ops::org::{Outcome, Refusal};
@@ -100,7 +100,7 @@ impl<'a> Run<'a> {
         let (mut gone, unsure): (Vec<&Operation>, Vec<&Operation>) =
             batch.iter().partition(|op| self.absent.remove(&op.number));
         let mut ahead = std::mem::take(&mut self.ahead);
-        let is_sought = |op: &Operation| op.action == Action::Create && !op.gone && op.born.is_none();
+        let is_sought = |op: &Operation| op.action == Action::Create && may_be_there(self.plan, op);
         ahead.retain(|op| !unsure.is_empty() && is_sought(op) && !self.absent.contains(&op.number));
         let ids: Vec<RecordId> = unsure.iter().chain(&ahead).map(|op| op.id).collect();
         let live = look(self.target, described, &ids, std::iter::empty())?;
@@ -141,10 +141,8 @@ impl<'a> Run<'a> {
     /// Notes which records that are to come back are there already when the first run begins.
     pub(super) fn note_those_there(&mut self) -> Result<()> {
         let plan = self.plan;
-        let seek = |op: &&Operation| {
-            op.action.brings_back() && !op.gone && op.born.is_none() && plan.header.to.is_none()
-        };
-        let mut sought: Vec<&Operation> = plan.operations.iter().filter(seek).collect();
+        let sought = plan.operations.iter().filter(|op| may_be_there(plan, op));
+        let mut sought: Vec<&Operation> = sought.collect();
         sought.sort_by(|a, b| (&a.sobject, a.number).cmp(&(&b.sobject, b.number)));
         let mut there = Vec::new();
         for same in sought.chunk_by(|a, b| a.sobject == b.sobject) {

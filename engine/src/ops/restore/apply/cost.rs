@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::queue::Queue;
-use super::{BATCH, LOOK};
+use super::{BATCH, LOOK, PHASES, may_be_there};
 use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::ops::restore::plan::{Action, Operation, Plan};
@@ -28,10 +28,8 @@ pub fn estimate(plan: &Plan) -> Result<u64> {
     if sobjects.is_empty() {
         return Ok(0);
     }
-    let is_sought =
-        |op: &Operation| op.action.brings_back() && !op.gone && op.born.is_none() && plan.header.to.is_none();
     let mut sought: BTreeMap<&str, usize> = BTreeMap::new();
-    for op in open().filter(|op| is_sought(op)) {
+    for op in open().filter(|op| may_be_there(plan, op)) {
         *sought.entry(&op.sobject).or_default() += 1;
     }
     let brings = open()
@@ -39,18 +37,14 @@ pub fn estimate(plan: &Plan) -> Result<u64> {
         .map(|op| (op.id, op.number))
         .collect();
     let mut cost = Cost {
+        plan,
         calls: CLOCK
             + sobjects.len().div_ceil(DESCRIBES) as u64
             + sought.into_values().map(looks).sum::<u64>(),
-        elsewhere: plan.header.to.is_some(),
         absent: HashSet::new(),
     };
-    for actions in [
-        &[Action::Undelete, Action::Create][..],
-        &[Action::Edit],
-        &[Action::Delete],
-    ] {
-        cost.phase(plan, actions, &brings)?;
+    for actions in PHASES {
+        cost.phase(actions, &brings)?;
     }
     Ok(cost.calls)
 }
@@ -59,16 +53,20 @@ fn looks(rows: usize) -> u64 {
     rows.div_ceil(LOOK) as u64
 }
 
-struct Cost {
+struct Cost<'p> {
+    plan: &'p Plan,
     calls: u64,
-    elsewhere: bool,
     /// Looked for already.
     absent: HashSet<u32>,
 }
 
-impl Cost {
-    fn phase(&mut self, plan: &Plan, actions: &[Action], brings: &HashMap<RecordId, u32>) -> Result<()> {
-        let open = plan.operations.iter().filter(|op| actions.contains(&op.action));
+impl Cost<'_> {
+    fn phase(&mut self, actions: &[Action], brings: &HashMap<RecordId, u32>) -> Result<()> {
+        let open = self
+            .plan
+            .operations
+            .iter()
+            .filter(|op| actions.contains(&op.action));
         let mut queue = Queue::new(open.collect(), brings, BATCH)?;
         while let Some(batch) = queue.next() {
             match batch.first().map(|op| op.action) {
@@ -97,8 +95,8 @@ impl Cost {
             .map(|b| b.sobject.as_str())
             .collect();
         self.calls += parents.len() as u64 + u64::from(!born.is_empty());
-        let is_unsure = |op: &&&Operation| !op.gone && !self.elsewhere && !self.absent.contains(&op.number);
-        if made.iter().any(|op| is_unsure(&op)) {
+        let is_unsure = |op: &&Operation| may_be_there(self.plan, op) && !self.absent.contains(&op.number);
+        if made.iter().any(is_unsure) {
             self.calls += 1;
             self.absent.extend(ahead.iter().map(|op| op.number));
         }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use super::change::{current, held};
-use super::{Run, Write, end, names};
+use super::{Run, Write, end, may_be_there, names};
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::format::describe::Field;
@@ -32,9 +32,8 @@ impl<'a> Run<'a> {
             .filter_map(|op| Some((op, op.born.as_ref()?)))
             .collect();
         self.born(&born, described)?;
-        let (sure, unsure): (Vec<_>, Vec<_>) = made
-            .into_iter()
-            .partition(|op| op.gone || self.plan.header.to.is_some());
+        let plan = self.plan;
+        let (unsure, sure): (Vec<_>, Vec<_>) = made.into_iter().partition(|op| may_be_there(plan, op));
         let mut gone = self.take_back(&unsure, described)?;
         gone.extend(sure);
         gone.sort_by_key(|op| op.number);

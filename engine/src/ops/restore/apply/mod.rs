@@ -10,7 +10,6 @@ pub mod cost;
 mod create;
 mod ids;
 mod queue;
-pub(super) mod rights;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -26,6 +25,7 @@ use crate::ops::restore::fields::Values;
 use crate::ops::restore::journal::{Entry, Final, Intended, Journal, Past};
 use crate::ops::restore::look::Described;
 use crate::ops::restore::plan::{Action, Operation, Plan};
+use crate::ops::restore::rights;
 use crate::ops::restore::special::is_person;
 use crate::ops::state::State;
 use crate::vault::open::Vault;
@@ -38,6 +38,18 @@ const BATCH: usize = 200;
 const LOOK: usize = 2_000;
 /// What a batch takes in calls without its files: a look, a write, a look at what came back, and its edits.
 const BATCH_CALLS: u64 = 4;
+
+/// What is done before what: nothing is edited before all is back, nothing deleted before the edits.
+const PHASES: [&[Action]; 3] = [
+    &[Action::Undelete, Action::Create],
+    &[Action::Edit],
+    &[Action::Delete],
+];
+
+/// Whether a record that is to come back may be there already, under its Id.
+fn may_be_there(plan: &Plan, op: &Operation) -> bool {
+    op.action.brings_back() && !op.gone && op.born.is_none() && plan.header.to.is_none()
+}
 
 /// Gives the bodies of files that a plan creates.
 pub trait Bodies {
@@ -148,11 +160,7 @@ pub fn within(
     run.until = until;
     run.note_the_beginning()?;
     run.settle_open()?;
-    for action in [
-        &[Action::Undelete, Action::Create][..],
-        &[Action::Edit],
-        &[Action::Delete],
-    ] {
+    for action in PHASES {
         run.phase(action)?;
     }
     Ok(run.end(calls))
