@@ -1,7 +1,7 @@
 //! The values of one operation as one text, so that a plan of many operations takes little memory.
 //!
-//! Key decision: a map of thirty fields takes some four kilobytes, its text less than one; an operation is opened only
-//! while it is planned, written or compared. What was packed opens again as it was. It is no map: whoever works on values
+//! Key decision: a map pays for each name and value apart, a text does not; an operation is opened only while it is
+//! planned, written or compared. What was packed opens again as it was. It is no map: whoever works on values
 //! opens them first.
 
 use std::fmt;
