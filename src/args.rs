@@ -13,10 +13,7 @@ use clap::error::ErrorKind;
 use clap::{Args as Flags, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use connect::{Backup, Change, Connect, Disconnect, Keep, Preflight, Progress, Purpose, Run, Settings};
-pub use restore::{
-    Rehearse, Restore, RestoreAgain, RestoreApply, RestoreMode, RestorePlan, RestoreReport, RestoreShow,
-    RestoreUndo,
-};
+pub use restore::{Rehearse, Restore, RestoreAgain, RestoreApply, RestorePlan, RestoreReport, RestoreUndo};
 
 /// Backs up and restores Salesforce orgs.
 #[derive(Debug, Parser)]

@@ -27,9 +27,13 @@ pub enum Restore {
 pub struct RestorePlan {
     /// The connection's name
     pub name: String,
-    /// The time, or snapshot, to go back to
-    #[arg(long, value_name = "TIME")]
-    pub at: String,
+    /// The time, or snapshot, to go back to; where a span begins, if it is not named
+    #[arg(
+        long,
+        value_name = "TIME",
+        required_unless_present_any = ["deleted_between", "changed_between"]
+    )]
+    pub at: Option<String>,
     /// Only these sObjects
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub sobject: Option<Vec<String>>,
@@ -39,6 +43,21 @@ pub struct RestorePlan {
     /// Only records whose values at that time meet a condition, for instance 'Amount > 100 AND Name LIKE "A%"'
     #[arg(long = "where", value_name = "CONDITION")]
     pub condition: Option<String>,
+    /// Only records that a snapshot after A and up to B saw go; times, or numbers or names of snapshots
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub deleted_between: Option<Vec<String>>,
+    /// The same of records that it saw go, come or get other values
+    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    pub changed_between: Option<Vec<String>>,
+    /// Only records that this user, a Username or an Id, changed or deleted last
+    #[arg(long, value_name = "USER")]
+    pub by: Option<String>,
+    /// Besides, what the chosen records point at and what is gone, and so on
+    #[arg(long)]
+    pub with_parents: bool,
+    /// Besides, what pointed at the chosen records and differs now, to a depth of N
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub with_children: Option<u32>,
     /// Edit only these fields; what is gone comes back whole
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub fields: Option<Vec<String>>,

@@ -55,8 +55,25 @@ pub fn diff(
     only: Option<&[String]>,
     each: &mut dyn FnMut(Change) -> Result<()>,
 ) -> Result<()> {
-    walk(vault, a, b, only, &mut |pair, touched| {
-        pair.look(touched.id)?.map_or(Ok(()), &mut *each)
+    diff_of(vault, a, b, only, &mut |_, _| Ok(true), &mut |change, _| {
+        each(change)
+    })
+}
+
+/// As [`diff`], but looks only at records that `takes` takes; both are told the keys of the newer of the two versions.
+pub(crate) fn diff_of(
+    vault: &Vault,
+    a: &SnapshotInfo,
+    b: &SnapshotInfo,
+    only: Option<&[String]>,
+    takes: &mut dyn FnMut(&Touched, &KeyRow) -> Result<bool>,
+    each: &mut dyn FnMut(Change, &KeyRow) -> Result<()>,
+) -> Result<()> {
+    walk(vault, a, b, only, &mut |pair, touched, key| {
+        if !takes(&touched, key)? {
+            return Ok(());
+        }
+        pair.look(touched.id)?.map_or(Ok(()), |change| each(change, key))
     })
 }
 
@@ -79,7 +96,7 @@ pub fn touched(
     only: Option<&[String]>,
     each: &mut dyn FnMut(Touched) -> Result<()>,
 ) -> Result<()> {
-    walk(vault, a, b, only, &mut |pair, touched| {
+    walk(vault, a, b, only, &mut |pair, touched, _| {
         // Under two schemas another hash may come from a field that one of them does not know.
         if touched.kind == ChangeKind::Edited && pair.schemas > 1 && pair.look(touched.id)?.is_none() {
             return Ok(());
@@ -105,7 +122,7 @@ fn walk<'v>(
     a: &SnapshotInfo,
     b: &SnapshotInfo,
     only: Option<&[String]>,
-    each: &mut dyn FnMut(&mut Pair<'_, 'v>, Touched) -> Result<()>,
+    each: &mut dyn FnMut(&mut Pair<'_, 'v>, Touched, &KeyRow) -> Result<()>,
 ) -> Result<()> {
     if a.org != b.org {
         return Err(Error::invalid("the two snapshots are of different orgs"));
@@ -160,7 +177,7 @@ fn walk<'v>(
                 _ => ChangeKind::Edited,
             };
             let (sobject, id) = (sobject.clone(), version.key.id);
-            each(&mut pair, Touched { sobject, id, kind })?;
+            each(&mut pair, Touched { sobject, id, kind }, &version.key)?;
         }
     }
     Ok(())
@@ -183,9 +200,11 @@ impl Pair<'_, '_> {
     }
 }
 
-type Found = Option<(KeyRow, Option<Record>)>;
+/// A version, with its values if it is live and they are not lost.
+pub(crate) type Found = Option<(KeyRow, Option<Record>)>;
 
-fn compare(
+/// What two versions of a record differ in, if in anything that both their schemas know.
+pub(crate) fn compare(
     sobject: &str,
     id: RecordId,
     was: (&State<'_>, Found),

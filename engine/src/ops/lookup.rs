@@ -28,6 +28,19 @@ impl<'s, 'v> Lookup<'s, 'v> {
 
     /// One live record.
     pub fn get(&mut self, id: RecordId) -> Result<Option<Record>> {
+        let (state, sobject) = (self.state, self.sobject.clone());
+        let found = self.read(id, &mut |finder| state.version_by(finder, &sobject, id))?;
+        Ok(found.and_then(|(_, record)| record))
+    }
+
+    /// Whether a record is there; by keys alone.
+    pub fn has(&mut self, id: RecordId) -> Result<bool> {
+        let number = self.state.snapshot().number;
+        let newest = self.read(id, &mut |finder| finder.find(id, number, false))?;
+        Ok(newest.first().is_some_and(|hit| hit.key.kind.is_live()))
+    }
+
+    fn read<T>(&mut self, id: RecordId, read: &mut dyn FnMut(&mut Finder<'v>) -> Result<T>) -> Result<T> {
         let view = &self.state.view;
         view.steady(|| {
             view.whole(&self.sobject, 0, Some(id))?;
@@ -36,9 +49,9 @@ impl<'s, 'v> Lookup<'s, 'v> {
                 Some((version, finder)) if version == under => finder,
                 _ => Finder::new(view.vault, &view.runs(&self.sobject, 0)?),
             };
-            let found = self.state.version_by(&mut finder, &self.sobject, id)?;
+            let found = read(&mut finder)?;
             self.finder = Some((under, finder));
-            Ok(found.and_then(|(_, record)| record))
+            Ok(found)
         })
     }
 }

@@ -199,7 +199,18 @@ impl<'v> State<'v> {
         sobject: &str,
         id: RecordId,
     ) -> Result<Option<(KeyRow, Option<Record>)>> {
-        let hits = finder.find(id, self.view.snapshot.number, false)?;
+        self.version_upto(finder, sobject, id, self.view.snapshot.number)
+    }
+
+    /// The version that was in force at another snapshot before this one, kept or not.
+    pub(crate) fn version_upto(
+        &self,
+        finder: &mut Finder<'_>,
+        sobject: &str,
+        id: RecordId,
+        upto: u64,
+    ) -> Result<Option<(KeyRow, Option<Record>)>> {
+        let hits = finder.find(id, upto, false)?;
         let Some(key) = hits.first().map(|hit| hit.key) else {
             return Ok(None);
         };

@@ -46,6 +46,9 @@ pub struct Settings {
     pub sandbox: bool,
     /// A soft delete moves the row's `SystemModstamp` (expected, unverified).
     pub delete_stamps: bool,
+    /// Where a delete moves the stamp, it signs too: `LastModifiedById` and `LastModifiedDate` are the deleter's (told by
+    /// administrators who look for who deleted something, on no page of the API).
+    pub delete_signs: bool,
     /// A delete by cascade moves the child's `SystemModstamp` (not guaranteed by any page).
     pub cascade_stamps: bool,
     /// An undelete moves `SystemModstamp` (expected, unverified).
@@ -95,6 +98,7 @@ impl Default for Settings {
             access: AccessSettings::default(),
             sandbox: true,
             delete_stamps: true,
+            delete_signs: false,
             cascade_stamps: true,
             undelete_stamps: true,
             clear_stamps: true,

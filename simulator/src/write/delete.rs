@@ -155,11 +155,18 @@ pub(crate) fn bury(state: &mut State, victim: &str, (batch, root): (u64, &str), 
     } else {
         state.settings.cascade_stamps
     };
+    let signs = moves && state.settings.delete_signs;
+    let user = json!(state.running);
     state.edit(victim, |row| {
         row.life = Life::Bin;
         row.deleted_by = Some((batch, root.to_owned()));
         if moves && row.values.contains_key("SystemModstamp") {
             row.set("SystemModstamp", json!(stamp));
+        }
+        for (field, value) in [("LastModifiedDate", json!(stamp)), ("LastModifiedById", user)] {
+            if signs && row.values.contains_key(field) {
+                row.set(field, value);
+            }
         }
     });
 }

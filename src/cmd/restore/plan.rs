@@ -5,12 +5,13 @@
 
 use std::fs;
 
-use halite_engine::base::id::RecordId;
+use halite_engine::base::id::{OrgId, RecordId};
 use halite_engine::ops::capture::{self, BackupOptions, Progress};
 use halite_engine::ops::hold;
-use halite_engine::ops::restore::between::{self as revert, Scope};
+use halite_engine::ops::restore::between::{self as revert, Scope, Span};
 use halite_engine::ops::restore::condition::Condition;
 use halite_engine::ops::restore::masking::Masks;
+use halite_engine::vault::{SnapshotInfo, Vault};
 use halite_engine::{Error, Result};
 
 use super::show::show;
@@ -24,22 +25,31 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     is_new(&flags.output)?;
     let vault = job.vault()?;
     let kept = connection(&vault, &flags.name)?;
-    let then = job.snapshot(&vault, kept.org, Some(&flags.at))?;
+    let deleted = pair(job, &vault, kept.org, flags.deleted_between.as_deref())?;
+    let changed = pair(job, &vault, kept.org, flags.changed_between.as_deref())?;
+    let then = match &flags.at {
+        Some(at) => job.snapshot(&vault, kept.org, Some(at))?,
+        None => begin(&[&deleted, &changed])?,
+    };
     let ids = flags
         .id
         .as_ref()
         .map(|ids| ids.iter().map(|id| id.parse()).collect::<Result<Vec<_>>>());
-    let scope = Scope {
+    let mut scope = Scope {
         sobjects: flags.sobject.clone(),
         ids: ids.transpose()?,
         mode: flags.mode.into(),
         condition: flags.condition.as_deref().map(Condition::parse).transpose()?,
+        by: flags.by.clone(),
+        parents: flags.with_parents,
+        children: flags.with_children.unwrap_or_default(),
         fields: flags.fields.clone(),
         told: told(flags),
         marker: flags.marker.clone(),
         overwrite: flags.overwrite,
         masks: masks(flags)?,
         by_hand: flags.map.iter().map(|pair| mapped(pair)).collect::<Result<_>>()?,
+        ..Scope::default()
     };
     let name = flags.to.as_ref().unwrap_or(&flags.name);
     let to = connection(&vault, name)?.org;
@@ -65,6 +75,8 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     });
     bar.finish_and_clear();
     let now = vault.find_snapshot(to, &done?.name)?;
+    scope.deleted = deleted.map(|typed| typed.span(job, &vault)).transpose()?;
+    scope.changed = changed.map(|typed| typed.span(job, &vault)).transpose()?;
     let plan = hold::during(&vault, &then, "a restore is being planned", || {
         revert::plan(&vault, &then, &now, &scope)
     })?;
@@ -84,19 +96,75 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     Ok(End::Done)
 }
 
+/// A span as it was typed, and its ends as far as they are known before the org is looked at.
+struct Typed {
+    after: SnapshotInfo,
+    upto: String,
+}
+
+impl Typed {
+    /// The span, the look at the org included if it is not later than the end.
+    fn span(self, job: &Job, vault: &Vault) -> Result<Span> {
+        let upto = job.snapshot(vault, self.after.org, Some(&self.upto))?;
+        Span::new(self.after, upto)
+    }
+}
+
+/// A span from what was typed.
+///
+/// # Errors
+/// `NotFound` for an end that is no snapshot; `Invalid` if it ends before it begins.
+fn pair(job: &Job, vault: &Vault, org: OrgId, typed: Option<&[String]>) -> Result<Option<Typed>> {
+    let Some([a, b]) = typed else { return Ok(None) };
+    let (after, upto) = (
+        job.snapshot(vault, org, Some(a))?,
+        job.snapshot(vault, org, Some(b))?,
+    );
+    if after.number > upto.number {
+        Span::new(after.clone(), upto)?;
+    }
+    Ok(Some(Typed {
+        after,
+        upto: b.clone(),
+    }))
+}
+
+/// Where the spans begin: what they tell is taken back from there.
+fn begin(spans: &[&Option<Typed>]) -> Result<SnapshotInfo> {
+    let begins = spans
+        .iter()
+        .filter_map(|span| span.as_ref().map(|typed| &typed.after));
+    let first = begins.min_by_key(|snapshot| snapshot.number);
+    first
+        .cloned()
+        .ok_or_else(|| Error::invalid("no time to go back to").hint("give --at TIME"))
+}
+
 /// What was chosen, as it was typed.
 fn told(flags: &RestorePlan) -> String {
     let list = |names: &Option<Vec<String>>| names.as_ref().map(|names| names.join(","));
+    let span = |ends: &Option<Vec<String>>| ends.as_ref().map(|ends| ends.join(" "));
     let typed = [
         ("--sobject", list(&flags.sobject)),
         ("--id", list(&flags.id).map(|ids| ids.chars().take(200).collect())),
         ("--where", flags.condition.clone()),
+        ("--deleted-between", span(&flags.deleted_between)),
+        ("--changed-between", span(&flags.changed_between)),
+        ("--by", flags.by.clone()),
+        ("--with-parents", flags.with_parents.then(String::new)),
+        (
+            "--with-children",
+            flags.with_children.map(|depth| depth.to_string()),
+        ),
         ("--fields", list(&flags.fields)),
     ];
     let typed = typed
         .into_iter()
         .filter_map(|(flag, value)| Some(format!("{flag} {}", value?)));
-    typed.collect::<Vec<_>>().join(" ")
+    typed
+        .map(|text| text.trim_end().to_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn masks(flags: &RestorePlan) -> Result<Masks> {

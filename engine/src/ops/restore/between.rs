@@ -3,6 +3,7 @@
 //! Key decision: the org as it is now is a snapshot too, so that a plan can be looked at and made again without
 //! the org. Nothing is decided here but what is in scope, and nothing is written.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 use crate::base::clock::Clock;
@@ -11,11 +12,12 @@ use crate::base::id::RecordId;
 use crate::format::blob::holds_bodies;
 use crate::format::page::VersionKind;
 use crate::ops::diff;
+use crate::ops::lookup::Lookup;
 use crate::ops::restore::apply::cost::estimate;
 use crate::ops::restore::check::check;
-use crate::ops::restore::choice::Choice;
+use crate::ops::restore::choice::{Choice, Ids, Kin, by_sobject};
 use crate::ops::restore::elsewhere;
-use crate::ops::restore::plan::{Action, Header, Newer, Plan, Warning};
+use crate::ops::restore::plan::{Action, Header, Mode, Newer, Plan, Warning};
 use crate::ops::restore::planner;
 use crate::ops::restore::rights;
 use crate::ops::restore::seen::Seen;
@@ -23,7 +25,7 @@ use crate::ops::restore::view::Change;
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
 
-pub use crate::ops::restore::choice::Scope;
+pub use crate::ops::restore::choice::{Scope, Span};
 
 /// Plans to bring back `then`, given that the org is as `now` says; if that is of another org, to make it there.
 ///
@@ -58,40 +60,142 @@ fn planned(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope
             Error::invalid("masks and maps are for restores into another org").hint("name it with --to")
         );
     }
-    let (then_seen, mut now_seen) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
-    let choice = Choice::of(scope, &then_seen)?;
-    let unread = unread(&then_seen, &now_seen, scope)?;
-    now_seen.sobjects.retain(|name| !unread.contains(name));
-    let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
-    let mut changes = Vec::new();
-    diff::diff(vault, then, now, scope.sobjects.as_deref(), &mut |found| {
-        let is_known = !holds_bodies(&found.sobject) && !unread.contains(&found.sobject);
-        let is_wanted = is_known && wanted.as_mut().is_none_or(|ids| ids.remove(&found.id));
-        let then = found.before.as_ref().map(|record| record.json.as_str());
-        if is_wanted && choice.takes(&found.sobject, then)? {
-            let (in_then, in_now) = (found.before.is_some(), found.after.is_some());
-            changes.push(Ok(Change {
-                sobject: found.sobject,
-                id: found.id,
-                in_then,
-                in_now,
-            }));
-        }
-        Ok(())
-    })?;
-    if let Some(same) = wanted.into_iter().flatten().next() {
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("{same}: it is now as it was in snapshot {}", then.number),
-        )
-        .hint(format!("leave it out, or look at `halite history {same}`")));
+    if scope.parents && scope.mode == Mode::Existing {
+        return Err(
+            Error::invalid("in mode existing nothing is brought back, so no parents either")
+                .hint("leave --with-parents out, or take --mode all"),
+        );
     }
-    let mut plan = planner::plan(header, &then_seen, &now_seen, changes)?;
+    let (then_seen, mut now_seen) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
+    let mut choice = Choice::since(vault, scope, &then_seen, &now_seen)?;
+    let unread = unread(&then_seen, &now_seen)?;
+    let asked: BTreeSet<String> = unread.iter().filter(|name| asked(scope, name)).cloned().collect();
+    if scope.sobjects.is_some() {
+        rights::none_of(asked.iter().map(|name| rights::object("Read", name)).collect())?;
+    }
+    now_seen.sobjects.retain(|name| !unread.contains(name));
+    let (mut chosen, unchanged) = chosen(vault, (&then_seen, now), scope, &mut choice, &unread)?;
+    if scope.parents || scope.children > 0 {
+        let shown: HashSet<&str> = now_seen.sobjects.iter().map(String::as_str).collect();
+        let kin = Kin::of(&then_seen, &|name| shown.contains(name))?;
+        add_kin(vault, &kin, &now_seen, scope, &choice, (&mut chosen, unchanged))?;
+    }
+    let untold = choice.untold()?;
+    let mut plan = planner::plan(header, &then_seen, &now_seen, chosen.into_iter().map(Ok))?;
     choice.trim(&mut plan)?;
     come_along(&mut plan, &then_seen, &now_seen)?;
-    plan.warnings.extend(unread.into_iter().map(hidden));
+    plan.warnings.extend(asked.into_iter().map(hidden));
     plan.warnings.extend(out_of_sight(&now_seen, scope)?);
+    plan.warnings.extend(untold);
     Ok(plan)
+}
+
+/// The records that are chosen among those that differ; and of those that are named, the ones that do not differ and whose
+/// children are asked for.
+fn chosen(
+    vault: &Vault,
+    (then, now): (&Seen<'_>, &SnapshotInfo),
+    scope: &Scope,
+    choice: &mut Choice<'_>,
+    unread: &BTreeSet<String>,
+) -> Result<(Vec<Change>, Ids)> {
+    let ids = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
+    let wanted: RefCell<Option<HashSet<RecordId>>> = RefCell::new(ids);
+    let (choice, mut changes) = (RefCell::new(choice), Vec::new());
+    diff::diff_of(
+        vault,
+        then.state.snapshot(),
+        now,
+        scope.sobjects.as_deref(),
+        &mut |touched, newest| {
+            let is_known = !holds_bodies(&touched.sobject) && !unread.contains(&touched.sobject);
+            let is_named = |ids: &HashSet<RecordId>| ids.contains(&touched.id);
+            if !is_known || !wanted.borrow().as_ref().is_none_or(is_named) {
+                return Ok(false);
+            }
+            let may = choice.borrow_mut().may_take(touched, newest)?;
+            if let Some(ids) = wanted.borrow_mut().as_mut().filter(|_| !may) {
+                ids.remove(&touched.id);
+            }
+            Ok(may)
+        },
+        &mut |found, newest| {
+            wanted.borrow_mut().as_mut().map(|ids| ids.remove(&found.id));
+            let mut choice = choice.borrow_mut();
+            let (in_then, in_now) = (found.before.is_some(), found.after.is_some());
+            let before = found.before.as_ref().map(|record| record.json.as_str());
+            if choice.takes(&found.sobject, before)? && choice.is_by(&found.sobject, newest, in_then) {
+                changes.push(Change {
+                    sobject: found.sobject,
+                    id: found.id,
+                    in_then,
+                    in_now,
+                });
+            }
+            Ok(())
+        },
+    )?;
+    let mut unchanged = Ids::new();
+    for same in wanted.into_inner().into_iter().flatten() {
+        let sobject = then.state.sobject_of(same)?.filter(|_| scope.children > 0);
+        match sobject.filter(|name| asked(scope, name)) {
+            Some(sobject) if then.state.get(&sobject, same)?.is_some() => {
+                unchanged.entry(sobject).or_default().insert(same);
+            }
+            _ => {
+                let number = then.state.snapshot().number;
+                let what = format!("{same}: it is now as it was in snapshot {number}");
+                return Err(Error::new(Kind::NotFound, what)
+                    .hint(format!("leave it out, or look at `halite history {same}`")));
+            }
+        }
+    }
+    if scope.is_of_the_past() || scope.condition.is_some() {
+        // It was not chosen by what else was asked for.
+        unchanged.clear();
+    }
+    Ok((changes, unchanged))
+}
+
+/// Adds what is asked for beside what is chosen.
+fn add_kin(
+    vault: &Vault,
+    kin: &Kin<'_, '_>,
+    now: &Seen<'_>,
+    scope: &Scope,
+    choice: &Choice<'_>,
+    (chosen, mut roots): (&mut Vec<Change>, Ids),
+) -> Result<()> {
+    if scope.children > 0 {
+        for (sobject, ids) in by_sobject(chosen.iter().filter(|change| change.in_then)) {
+            roots.entry(sobject).or_default().extend(ids);
+        }
+        let children = kin.children(vault, now.state.snapshot(), roots, scope.children)?;
+        chosen.extend(children);
+    }
+    if scope.parents {
+        // What the mode leaves alone needs nothing.
+        let set = |change: &&Change| scope.mode != Mode::Deleted || !change.in_now;
+        let set: Vec<Change> = chosen.iter().filter(set).cloned().collect();
+        let parents = kin.parents(&set, &|field| choice.edits(field), &mut |sobject, ids| {
+            let mut now = Lookup::new(&now.state, sobject);
+            let mut gone = Vec::new();
+            for id in ids {
+                if !now.has(id)? {
+                    gone.push(id);
+                }
+            }
+            Ok(gone)
+        })?;
+        chosen.extend(parents);
+    }
+    chosen.sort_by(|a, b| (&a.sobject, a.id).cmp(&(&b.sobject, b.id)));
+    Ok(())
+}
+
+/// Whether records of an sObject were asked for.
+fn asked(scope: &Scope, name: &String) -> bool {
+    scope.sobjects.as_ref().is_none_or(|only| only.contains(name))
 }
 
 fn hidden(sobject: String) -> Warning {
@@ -108,9 +212,8 @@ fn hidden(sobject: String) -> Warning {
 
 /// Records that are not shown any more, and may be gone as well as hidden from this user.
 fn out_of_sight(now: &Seen<'_>, scope: &Scope) -> Result<Vec<Warning>> {
-    let asked = |name: &String| scope.sobjects.as_ref().is_none_or(|only| only.contains(name));
     let found = now.state.manifest()?.sobjects.into_iter();
-    let found = found.filter(|s| s.out_of_sight > 0 && asked(&s.name));
+    let found = found.filter(|s| s.out_of_sight > 0 && asked(scope, &s.name));
     Ok(found
         .map(|s| Warning {
             what: format!(
@@ -127,10 +230,7 @@ fn out_of_sight(now: &Seen<'_>, scope: &Scope) -> Result<Vec<Warning>> {
 }
 
 /// The sObjects of then that the org does not show now.
-///
-/// # Errors
-/// `Denied` if one of them was asked for.
-fn unread(then: &Seen<'_>, now: &Seen<'_>, scope: &Scope) -> Result<BTreeSet<String>> {
+fn unread(then: &Seen<'_>, now: &Seen<'_>) -> Result<BTreeSet<String>> {
     let (before, after) = (then.state.manifest()?, now.state.manifest()?);
     let was_skipped = |name: &str| {
         before
@@ -144,17 +244,11 @@ fn unread(then: &Seen<'_>, now: &Seen<'_>, scope: &Scope) -> Result<BTreeSet<Str
             .iter()
             .any(|s| s.name == name && s.skipped.is_none())
     };
-    let asked = |name: &String| scope.sobjects.as_ref().is_none_or(|only| only.contains(name));
-    let unread: BTreeSet<String> = then
+    let unread = then
         .sobjects
         .iter()
-        .filter(|name| asked(name) && !is_read(name) && !was_skipped(name))
-        .cloned()
-        .collect();
-    if scope.sobjects.is_some() {
-        rights::none_of(unread.iter().map(|name| rights::object("Read", name)).collect())?;
-    }
-    Ok(unread)
+        .filter(|name| !is_read(name) && !was_skipped(name));
+    Ok(unread.cloned().collect())
 }
 
 /// Lists as newer what an undelete may bring back with its parent although it was not there at T: the org

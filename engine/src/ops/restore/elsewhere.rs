@@ -11,8 +11,7 @@ use crate::base::id::RecordId;
 use crate::format::blob::holds_bodies;
 use crate::format::describe::Describe;
 use crate::format::page::VersionKind;
-use crate::ops::restore::choice::Choice;
-use crate::ops::restore::choice::Scope;
+use crate::ops::restore::choice::{Choice, Kin, Scope, by_sobject};
 use crate::ops::restore::fields;
 use crate::ops::restore::mapping::Mapping;
 use crate::ops::restore::masking::Masks;
@@ -47,24 +46,34 @@ pub(super) fn plan(
                 .hint("leave --fields out"),
         );
     }
+    if scope.is_of_the_past() {
+        return Err(Error::invalid(
+            "into another org records are made as they were, whatever became of them since",
+        )
+        .hint("choose by --sobject, --id or --where: not by a span of time or a user"));
+    }
     let (then, now) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
-    let (made, unmade) = sobjects(&then, &now, scope)?;
-    let describes: Vec<&Describe> = made.values().map(AsRef::as_ref).collect();
-    scope.masks.check(&describes)?;
+    let (chosen, unmade) = sobjects(&then, &now, scope)?;
+    let family = Family::of(&then, &now, scope, chosen)?;
+    let made = &family.made;
     let pointed_at = made
         .values()
         .flat_map(|describe| &describe.fields)
         .flat_map(|field| &field.reference_to);
     let mut mapped: BTreeSet<String> = pointed_at
-        .filter(|name| !made.contains_key(*name))
+        .filter(|name| !family.own.contains(*name))
         .cloned()
         .collect();
     mapped.insert(special::PRICEBOOK.to_owned());
     let mapping = Mapping::between(&then.state, &now.state, &mapped, &scope.by_hand)?;
-    let changes = changes(&then, &made, &mapping, scope)?;
+    let changes = changes(&then, &family, &mapping, scope)?;
+    let is_made = |name: &String| family.chosen.contains(name) || changes.iter().any(|c| c.sobject == *name);
+    let described = made.iter().filter(|(name, _)| is_made(name));
+    let describes: Vec<&Describe> = described.map(|(_, describe)| describe.as_ref()).collect();
+    scope.masks.check(&describes)?;
     let masked = Masked {
         seen: &then,
-        made: &made,
+        made,
         masks: &scope.masks,
         vault,
     };
@@ -72,7 +81,7 @@ pub(super) fn plan(
         seen: &now,
         mapping: &mapping,
     };
-    let mut plan = planner::plan(header, &masked, &other, changes)?;
+    let mut plan = planner::plan(header, &masked, &other, changes.into_iter().map(Ok))?;
     plan.maps = mapping.used(&plan)?;
     plan.warnings.extend(unmade);
     if !scope.masks.is_empty() && plan.operations.iter().any(|op| op.body.is_some()) {
@@ -125,36 +134,95 @@ fn sobjects(then: &Seen<'_>, now: &Seen<'_>, scope: &Scope) -> Result<(Made, Vec
     Ok((made, unmade))
 }
 
-/// The chosen records.
-fn changes(then: &Seen<'_>, made: &Made, mapping: &Mapping, scope: &Scope) -> Result<Vec<Result<Change>>> {
+/// The sObjects of which records may be made.
+struct Family<'a, 'v> {
+    /// Those that were chosen.
+    chosen: BTreeSet<String>,
+    /// Those and what points at them: none of their rows stands for another by its name.
+    own: BTreeSet<String>,
+    /// All, with what these point at.
+    made: Made,
+    /// If more is asked for than what was chosen.
+    kin: Option<Kin<'a, 'v>>,
+}
+
+impl<'a, 'v> Family<'a, 'v> {
+    fn of(then: &'a Seen<'v>, now: &Seen<'_>, scope: &Scope, chosen: Made) -> Result<Self> {
+        let mut own: BTreeSet<String> = chosen.keys().cloned().collect();
+        let mut family = Self {
+            chosen: own.clone(),
+            own: own.clone(),
+            made: chosen,
+            kin: None,
+        };
+        if !scope.parents && scope.children == 0 {
+            return Ok(family);
+        }
+        let (mut every, _) = sobjects(then, now, &Scope::default())?;
+        let kin = Kin::of(then, &|name| every.contains_key(name))?;
+        for _ in 0..scope.children {
+            let below = kin.below(&own);
+            if below.is_subset(&own) {
+                break;
+            }
+            own.extend(below);
+        }
+        let all = if scope.parents {
+            kin.above(&own)
+        } else {
+            own.clone()
+        };
+        every.retain(|name, _| all.contains(name));
+        (family.own, family.made, family.kin) = (own, every, Some(kin));
+        Ok(family)
+    }
+}
+
+/// The chosen records, and what is asked for beside them.
+fn changes(
+    then: &Seen<'_>,
+    family: &Family<'_, '_>,
+    mapping: &Mapping,
+    scope: &Scope,
+) -> Result<Vec<Change>> {
     let choice = Choice::of(scope, then)?;
     let mut changes = Vec::new();
     let mut wanted: Option<HashSet<RecordId>> = scope.ids.as_ref().map(|ids| ids.iter().copied().collect());
-    for sobject in made.keys() {
+    for sobject in &family.chosen {
         then.state.each(sobject, &mut |record| {
             let chosen = wanted.as_mut().is_none_or(|ids| ids.remove(&record.id));
             if chosen && !mapping.has(record.id) && choice.takes(sobject, Some(&record.json))? {
-                changes.push(Ok(Change {
+                changes.push(Change {
                     sobject: sobject.clone(),
                     id: record.id,
                     in_then: true,
                     in_now: false,
-                }));
+                });
             }
             Ok(())
         })?;
     }
-    match wanted.into_iter().flatten().next() {
-        None => Ok(changes),
-        Some(id) => Err(Error::new(
-            Kind::NotFound,
-            format!(
-                "{id}: snapshot {} has no such record that could be made",
-                then.state.snapshot().number
-            ),
-        )
-        .hint(format!("leave it out, or look at `halite history {id}`"))),
+    if let Some(id) = wanted.into_iter().flatten().next() {
+        let number = then.state.snapshot().number;
+        let what = format!("{id}: snapshot {number} has no such record that could be made");
+        return Err(
+            Error::new(Kind::NotFound, what).hint(format!("leave it out, or look at `halite history {id}`"))
+        );
     }
+    let Some(kin) = &family.kin else {
+        return Ok(changes);
+    };
+    let children = kin.all_children(by_sobject(&changes), scope.children)?;
+    changes.extend(children.into_iter().filter(|change| !mapping.has(change.id)));
+    if scope.parents {
+        let parents = kin.parents(&changes, &|_| true, &mut |_, mut ids| {
+            ids.retain(|id| !mapping.has(*id));
+            Ok(ids)
+        })?;
+        changes.extend(parents);
+    }
+    changes.sort_by(|a, b| (&a.sobject, a.id).cmp(&(&b.sobject, b.id)));
+    Ok(changes)
 }
 
 /// The state that is brought back, as the other org may see it.

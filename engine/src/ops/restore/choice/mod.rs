@@ -1,19 +1,31 @@
-//! What of an org a plan is about: records whose values of then meet a condition, and fields.
+//! What of an org a plan is about: which records, and which fields of them.
 //!
-//! Key decision: records are looked at one by one as the diff gives them, so that a choice takes no memory; a field that no
-//! chosen sObject has is an error, since a misspelt one would choose nothing, or all. Ids and sObjects are
-//! picked where the records are gone through.
+//! Key decision: records are looked at one by one as the diff gives them, first by what their keys say and only then by their
+//! values, so that a choice takes no memory and reads little that it leaves out; a field that no chosen sObject has is an
+//! error, since a misspelt one would choose nothing, or all. Ids and sObjects are picked where the records are gone through.
+
+mod by;
+mod kin;
+mod span;
 
 use std::collections::HashSet;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
+use crate::format::page::KeyRow;
+use crate::ops::diff::{ChangeKind, Touched};
 use crate::ops::restore::condition::Condition;
 use crate::ops::restore::fields;
 use crate::ops::restore::masking::Masks;
-use crate::ops::restore::plan::{Action, Mode, Plan};
+use crate::ops::restore::plan::{Action, Mode, Plan, Warning};
 use crate::ops::restore::seen::Seen;
 use crate::ops::restore::view::View;
+use crate::vault::open::Vault;
+use by::By;
+use span::{Deed, Past};
+
+pub(super) use kin::{Ids, Kin, by_sobject};
+pub use span::Span;
 
 /// What a plan is for.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +36,16 @@ pub struct Scope {
     pub ids: Option<Vec<RecordId>>,
     /// Only records whose values then meet this.
     pub condition: Option<Condition>,
+    /// Only records that went in this span.
+    pub deleted: Option<Span>,
+    /// Only records that something happened to in this span: new values, or their going or coming.
+    pub changed: Option<Span>,
+    /// Only records that this user, an Id or a Username, changed or deleted last.
+    pub by: Option<String>,
+    /// Besides, what the chosen records point at and what is gone now.
+    pub parents: bool,
+    /// Besides, what pointed at the chosen records then and differs now, to this depth.
+    pub children: u32,
     /// Only these fields are edited.
     pub fields: Option<Vec<String>>,
     /// What was chosen, for people.
@@ -40,14 +62,23 @@ pub struct Scope {
     pub by_hand: Vec<(RecordId, RecordId)>,
 }
 
+impl Scope {
+    /// Whether records are chosen by what became of them.
+    pub(super) fn is_of_the_past(&self) -> bool {
+        self.deleted.is_some() || self.changed.is_some() || self.by.is_some()
+    }
+}
+
 /// A choice, with the names that fields have.
-pub(super) struct Choice {
+pub(super) struct Choice<'v> {
     /// With the sObjects that have all of its fields.
     condition: Option<(Condition, HashSet<String>)>,
     fields: Option<Vec<String>>,
+    past: Vec<Past<'v>>,
+    by: Option<By>,
 }
 
-impl Choice {
+impl<'v> Choice<'v> {
     /// The choice of a scope.
     ///
     /// # Errors
@@ -57,6 +88,8 @@ impl Choice {
             return Ok(Self {
                 condition: None,
                 fields: None,
+                past: Vec::new(),
+                by: None,
             });
         }
         let mut describes = Vec::new();
@@ -95,7 +128,64 @@ impl Choice {
         Ok(Self {
             condition: condition.map(|condition| (condition, fits)),
             fields: fields.transpose()?,
+            past: Vec::new(),
+            by: None,
         })
+    }
+
+    /// The same, and by what became of records since.
+    ///
+    /// # Errors
+    /// As [`Choice::of`]; `Invalid` for a span of another org, `NotFound` for a user that nobody knows.
+    pub fn since(vault: &'v Vault, scope: &Scope, then: &Seen<'_>, now: &Seen<'_>) -> Result<Self> {
+        let mut choice = Self::of(scope, then)?;
+        for (span, deed) in [(&scope.deleted, Deed::Deleted), (&scope.changed, Deed::Changed)] {
+            if let Some(span) = span {
+                span.is_of(then.state.snapshot().org)?;
+                choice.past.push(Past::new(vault, span, deed));
+            }
+        }
+        choice.by = scope
+            .by
+            .as_ref()
+            .map(|named| By::of(named, then, now))
+            .transpose()?;
+        Ok(choice)
+    }
+
+    /// Whether a record may be chosen, by its keys: the newest are given.
+    pub fn may_take(&mut self, touched: &Touched, newest: &KeyRow) -> Result<bool> {
+        if self.by.as_ref().is_some_and(|by| by.is(newest) == Some(false)) {
+            return Ok(false);
+        }
+        for past in &mut self.past {
+            if past.deed() == Deed::Deleted && touched.kind == ChangeKind::Created
+                || !past.has(&touched.sobject, touched.id)?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a record is the user's, that all else chooses.
+    pub fn is_by(&mut self, sobject: &str, newest: &KeyRow, in_then: bool) -> bool {
+        let by = self.by.as_mut();
+        by.is_none_or(|by| by.note(sobject, newest, in_then))
+    }
+
+    /// What is to be said of what could not be chosen.
+    ///
+    /// # Errors
+    /// `NotFound` for a user that nobody knows.
+    pub fn untold(&mut self) -> Result<Vec<Warning>> {
+        self.by.take().map_or(Ok(Vec::new()), By::end)
+    }
+
+    /// Whether an edit may set a field.
+    pub fn edits(&self, field: &str) -> bool {
+        let fields = self.fields.as_ref();
+        fields.is_none_or(|names| names.iter().any(|name| name == field))
     }
 
     /// Whether a record is chosen that had these values.
