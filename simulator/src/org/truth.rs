@@ -125,6 +125,11 @@ impl Org {
         Some(bytes.to_vec())
     }
 
+    /// From now on this user is the one who works in the UI.
+    pub fn sit_down(&self, user: &str) {
+        self.lock().ui_user = user.to_owned();
+    }
+
     /// Creates a row as a user in the UI does, by the rules of the API; gives its Id.
     ///
     /// # Errors

@@ -36,6 +36,26 @@ fn a_lookup_is_emptied_by_the_delete_and_set_again_by_the_undelete() {
 }
 
 #[test]
+fn who_deletes_signs_the_row_if_the_org_does_so() {
+    let org = Org::empty();
+    let (a, b) = (account(&org, "a"), account(&org, "b"));
+    org.sit_down(&org.api_user());
+    org.delete(&a).unwrap();
+    org.configure(|s| s.delete_signs = true);
+    org.delete(&b).unwrap();
+    let signed = |id: &str| {
+        let rows = org.every_row("Account", "", 10);
+        let row = rows.into_iter().find(|(_, row)| row["Id"] == *id).unwrap().1;
+        (
+            row["LastModifiedById"].clone(),
+            row["LastModifiedDate"] == row["SystemModstamp"],
+        )
+    };
+    assert_ne!(signed(&a).0, json!(org.api_user()));
+    assert_eq!(signed(&b), (json!(org.api_user()), true));
+}
+
+#[test]
 fn a_lookup_filled_since_is_not_overwritten() {
     let org = Org::empty();
     let (a, b, c) = (account(&org, "a"), account(&org, "b"), account(&org, "c"));
