@@ -427,25 +427,13 @@ fn kin_goes_along_into_another_org() {
     );
     // What stands there by its name is not made.
     assert_eq!(plan(&up), named([&cook]));
-    for flags in [
-        ["--changed-between", "1", "latest"],
-        ["--by", "x@example.com", "--overwrite"],
-    ] {
-        drop(fs::remove_file(stage.dir().join("plan")));
-        let command = [
-            "restore", "plan", "acme", "--at", "1", "--to", "dev", "-o", "plan",
-        ];
-        let error = stage.on(1, &[&command[..], &flags].concat());
-        let words = "into another org records are made as they were";
-        assert!(error.as_str().unwrap().contains(words), "{error}");
-    }
 }
 
 #[test]
 fn a_choice_by_the_past_that_makes_no_sense_is_refused() {
     let (stage, _) = stage();
     stage.backup();
-    let cases: [(i32, &[&str], &str); 8] = [
+    let cases: [(i32, &[&str], &str); 10] = [
         (
             1,
             &["--changed-between", "2", "1"],
@@ -474,6 +462,16 @@ fn a_choice_by_the_past_that_makes_no_sense_is_refused() {
         ),
         (2, &["--at", "1", "--with-children", "0"], "0 is not in 1.."),
         (2, &["--by", "no.one@example.com"], "--at"),
+        (
+            2,
+            &["--at", "1", "--by", "no.one@example.com", "--to", "acme"],
+            "cannot be used with '--to",
+        ),
+        (
+            2,
+            &["--deleted-between", "1", "2", "--to", "acme"],
+            "cannot be used with '--to",
+        ),
     ];
     for (status, flags, words) in cases {
         let error = stage.on(

@@ -17,6 +17,7 @@ mod keys;
 mod merging;
 mod model;
 mod publish;
+mod spans;
 mod upkeep;
 mod verified;
 mod walk;

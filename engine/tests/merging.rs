@@ -27,7 +27,7 @@ use proptest::prelude::*;
 use crate::capture::model_diff;
 use crate::model::{Model, Row, id};
 
-type Truth = BTreeMap<RecordId, String>;
+pub(crate) type Truth = BTreeMap<RecordId, String>;
 
 /// The model, read in any order, and some rows twice: as they were a moment ago, and then as they are.
 struct Shuffled<'m> {
@@ -56,7 +56,7 @@ impl Source for Shuffled<'_> {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(crate) enum Step {
     Put(u32, u8, i64),
     Touch(u32),
     Delete(u32),
@@ -66,7 +66,7 @@ enum Step {
     Drop(usize),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(crate) fn step() -> impl Strategy<Value = Step> {
     let n = || 0..300_u32;
     prop_oneof![
         12 => (n(), 0..4_u8, 0..4_i64).prop_map(|(n, name, size)| Step::Put(n, name, size)),
@@ -95,15 +95,15 @@ fn halfway(model: &Model) -> Vec<Vec<u8>> {
 }
 
 /// A vault under way, with what the org was at each snapshot.
-struct Under {
-    vault: Vault,
+pub(crate) struct Under {
+    pub(crate) vault: Vault,
     model: Model,
-    truths: BTreeMap<u64, Truth>,
+    pub(crate) truths: BTreeMap<u64, Truth>,
     turn: usize,
 }
 
 impl Under {
-    fn begin(place: Arc<dyn halite_engine::store::backend::Backend>) -> Self {
+    pub(crate) fn begin(place: Arc<dyn halite_engine::store::backend::Backend>) -> Self {
         let options = VaultOptions {
             clock: Clock::driven(Stamp::from_millis(1_700_000_000_000), 7),
             ..VaultOptions::default()
@@ -121,7 +121,7 @@ impl Under {
         }
     }
 
-    fn backup(&mut self, full: bool, memory: usize) -> Captured {
+    pub(crate) fn backup(&mut self, full: bool, memory: usize) -> Captured {
         self.turn += 37;
         let options = BackupOptions {
             full,
@@ -147,13 +147,13 @@ impl Under {
             .unwrap()
     }
 
-    fn find(&self, number: u64) -> SnapshotInfo {
+    pub(crate) fn find(&self, number: u64) -> SnapshotInfo {
         self.vault
             .find_snapshot(self.vault.orgs()[0], &number.to_string())
             .unwrap()
     }
 
-    fn take(&mut self, step: &Step) {
+    pub(crate) fn take(&mut self, step: &Step) {
         let model = &mut self.model;
         match *step {
             Step::Put(n, name, size) => model.put(n, &format!("name {name}"), (size > 0).then_some(size)),

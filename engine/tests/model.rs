@@ -10,8 +10,9 @@ use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Scope, Source};
 use halite_engine::{Error, Kind, Result};
 
-pub(crate) const DESCRIBE: &str = r#"{"name":"Thing__c","keyPrefix":"a00","fields":[
-  {"name":"Id","type":"id"},{"name":"Name","type":"string"},{"name":"Size__c","type":"double"},
+pub(crate) const DESCRIBE: &str = r#"{"name":"Thing__c","keyPrefix":"a00","createable":true,"updateable":true,"fields":[
+  {"name":"Id","type":"id"},{"name":"Name","type":"string","createable":true,"updateable":true,"nillable":true},
+  {"name":"Size__c","type":"double","createable":true,"updateable":true,"nillable":true},
   {"name":"Twice__c","type":"double","calculated":true},{"name":"IsDeleted","type":"boolean"},
   {"name":"SystemModstamp","type":"datetime"},{"name":"LastModifiedDate","type":"datetime"}]}"#;
 

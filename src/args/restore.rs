@@ -44,13 +44,13 @@ pub struct RestorePlan {
     #[arg(long = "where", value_name = "CONDITION")]
     pub condition: Option<String>,
     /// Only records that a snapshot after A and up to B saw go; times, or numbers or names of snapshots
-    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "to")]
     pub deleted_between: Option<Vec<String>>,
     /// The same of records that it saw go, come or get other values
-    #[arg(long, num_args = 2, value_names = ["A", "B"])]
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with = "to")]
     pub changed_between: Option<Vec<String>>,
     /// Only records that this user, a Username or an Id, changed or deleted last
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", conflicts_with = "to")]
     pub by: Option<String>,
     /// Besides, what the chosen records point at and what is gone, and so on
     #[arg(long)]
