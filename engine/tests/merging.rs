@@ -110,6 +110,7 @@ impl Under {
         };
         let mut model = Model {
             now: 1_700_000_000_000,
+            writable: true,
             ..Model::default()
         };
         (0..200).for_each(|n| model.put(n, &format!("name {}", n % 7), Some(i64::from(n % 5))));

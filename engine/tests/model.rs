@@ -10,9 +10,8 @@ use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::org::{EachRow, Identity, Read, SObjectInfo, Scope, Source};
 use halite_engine::{Error, Kind, Result};
 
-pub(crate) const DESCRIBE: &str = r#"{"name":"Thing__c","keyPrefix":"a00","createable":true,"updateable":true,"fields":[
-  {"name":"Id","type":"id"},{"name":"Name","type":"string","createable":true,"updateable":true,"nillable":true},
-  {"name":"Size__c","type":"double","createable":true,"updateable":true,"nillable":true},
+pub(crate) const DESCRIBE: &str = r#"{"name":"Thing__c","keyPrefix":"a00","fields":[
+  {"name":"Id","type":"id"},{"name":"Name","type":"string"},{"name":"Size__c","type":"double"},
   {"name":"Twice__c","type":"double","calculated":true},{"name":"IsDeleted","type":"boolean"},
   {"name":"SystemModstamp","type":"datetime"},{"name":"LastModifiedDate","type":"datetime"}]}"#;
 
@@ -29,6 +28,8 @@ pub(crate) struct Model {
     pub(crate) rows: BTreeMap<RecordId, Row>,
     pub(crate) now: i64,
     pub(crate) calls: u64,
+    /// Whether its describe lets one write.
+    pub(crate) writable: bool,
 }
 
 pub(crate) fn id(n: u32) -> RecordId {
@@ -126,7 +127,16 @@ impl Source for Model {
 
     fn describe(&mut self, sobject: &str) -> Result<Vec<u8>> {
         if sobject == "Thing__c" {
-            Ok(DESCRIBE.into())
+            let rights = r#","createable":true,"updateable":true,"nillable":true"#;
+            let grant = |text: &str, after: &str| text.replace(after, &format!("{after}{rights}"));
+            let fields = [
+                r#""name":"Thing__c""#,
+                r#""type":"string""#,
+                r#""name":"Size__c""#,
+            ];
+            let text = fields.iter().filter(|_| self.writable);
+            let text = text.fold(DESCRIBE.to_owned(), |text, field| grant(&text, field));
+            Ok(text.into_bytes())
         } else {
             Err(Error::new(Kind::NotFound, "no such sObject"))
         }
