@@ -150,13 +150,14 @@ fn entitle(org: &Org, id: &str, title: &str) {
     org.update(id, &json!({ "Title": title })).unwrap();
 }
 
-#[test]
-fn records_are_chosen_by_when_they_went_or_changed() {
+/// Contacts to which something happened before the first, second and third backup, and since.
+fn days() -> (Stage, [String; 8]) {
     let stage = Stage::new();
     let org = &stage.org;
     let field = |name: &str| json!({ "name": name, "type": "string", "length": 20, "custom": true, "nillable": true });
     org.set_field("Contact", &field("Kind__c")).unwrap();
-    let [gone, edited, twice, back, later, early, late, new] = &contacts(org);
+    let all = contacts(org);
+    let [gone, edited, twice, back, later, early, late, new] = &all;
     org.update(late, &json!({ "Kind__c": "x" })).unwrap();
     stage.backup();
     org.delete(early).unwrap();
@@ -175,8 +176,13 @@ fn records_are_chosen_by_when_they_went_or_changed() {
     entitle(org, twice, "Newer");
     org.delete(later).unwrap();
     org.purge(&[new]).unwrap();
+    (stage, all)
+}
 
-    let plan = |flags: &[&str]| planned(&stage, flags);
+#[test]
+fn records_are_chosen_by_when_they_went_or_changed() {
+    let (stage, [gone, edited, twice, _, later, early, late, new]) = &days();
+    let plan = |flags: &[&str]| planned(stage, flags);
     assert_eq!(
         plan(&["--at", "1", "--deleted-between", "1", "2"]),
         named([early])
@@ -190,7 +196,7 @@ fn records_are_chosen_by_when_they_went_or_changed() {
         named([gone, edited, twice, later, early])
     );
     assert_eq!(plan(&["--changed-between", "2", "3"]), named(third));
-    let set = operations(&stage, "plan")
+    let set = operations(stage, "plan")
         .into_iter()
         .find(|op| op["id"] == **twice)
         .unwrap();
@@ -338,8 +344,11 @@ fn what_pointed_at_the_chosen_and_differs_comes_along() {
     let stray = hire("Stray", "ReportsToId", &hers);
     org.update(&gone, &json!({ "ReportsToId": boss })).unwrap();
     stage.backup();
-    [&gone, &boss].map(|id| org.delete(id).unwrap());
-    [&edited, &aide, &hers, &stray].map(|id| entitle(org, id, "New"));
+    org.delete(&gone).unwrap();
+    org.delete(&boss).unwrap();
+    for id in [&edited, &aide, &hers, &stray] {
+        entitle(org, id, "New");
+    }
 
     let plan = |flags: &[&str]| planned(&stage, &[&["--at", "1", "--id"], flags].concat());
     // A record that is named and is as it was has children too, and so has one that the way leads over.

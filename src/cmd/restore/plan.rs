@@ -31,26 +31,7 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         Some(at) => job.snapshot(&vault, kept.org, Some(at))?,
         None => begin(&[&deleted, &changed])?,
     };
-    let ids = flags
-        .id
-        .as_ref()
-        .map(|ids| ids.iter().map(|id| id.parse()).collect::<Result<Vec<_>>>());
-    let mut scope = Scope {
-        sobjects: flags.sobject.clone(),
-        ids: ids.transpose()?,
-        mode: flags.mode.into(),
-        condition: flags.condition.as_deref().map(Condition::parse).transpose()?,
-        by: flags.by.clone(),
-        parents: flags.with_parents,
-        children: flags.with_children.unwrap_or_default(),
-        fields: flags.fields.clone(),
-        told: told(flags),
-        marker: flags.marker.clone(),
-        overwrite: flags.overwrite,
-        masks: masks(flags)?,
-        by_hand: flags.map.iter().map(|pair| mapped(pair)).collect::<Result<_>>()?,
-        ..Scope::default()
-    };
+    let mut scope = scope(flags)?;
     let name = flags.to.as_ref().unwrap_or(&flags.name);
     let to = connection(&vault, name)?.org;
     if flags.to.is_some() && to == kept.org {
@@ -94,6 +75,30 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
         return Ok(End::Partly);
     }
     Ok(End::Done)
+}
+
+/// What is asked for, but for the spans.
+fn scope(flags: &RestorePlan) -> Result<Scope> {
+    let ids = flags
+        .id
+        .as_ref()
+        .map(|ids| ids.iter().map(|id| id.parse()).collect::<Result<Vec<_>>>());
+    Ok(Scope {
+        sobjects: flags.sobject.clone(),
+        ids: ids.transpose()?,
+        mode: flags.mode.into(),
+        condition: flags.condition.as_deref().map(Condition::parse).transpose()?,
+        by: flags.by.clone(),
+        parents: flags.with_parents,
+        children: flags.with_children.unwrap_or_default(),
+        fields: flags.fields.clone(),
+        told: told(flags),
+        marker: flags.marker.clone(),
+        overwrite: flags.overwrite,
+        masks: masks(flags)?,
+        by_hand: flags.map.iter().map(|pair| mapped(pair)).collect::<Result<_>>()?,
+        ..Scope::default()
+    })
 }
 
 /// A span as it was typed, and its ends as far as they are known before the org is looked at.

@@ -20,6 +20,9 @@ use crate::vault::open::Vault;
 /// Records by sObject.
 pub(in crate::ops::restore) type Ids = BTreeMap<String, BTreeSet<RecordId>>;
 
+/// Of records of one sObject, those that are not there now.
+type Lacks<'l> = dyn FnMut(&str, Vec<RecordId>) -> Result<Vec<RecordId>> + 'l;
+
 /// A field that names records of these sObjects.
 struct Reference {
     field: String,
@@ -96,7 +99,7 @@ impl<'a, 'v> Kin<'a, 'v> {
         &self,
         chosen: &[Change],
         edits: &dyn Fn(&str) -> bool,
-        lacks: &mut dyn FnMut(&str, Vec<RecordId>) -> Result<Vec<RecordId>>,
+        lacks: &mut Lacks<'_>,
     ) -> Result<Vec<Change>> {
         let mut seen: HashSet<RecordId> = chosen.iter().map(|change| change.id).collect();
         let mut level: BTreeMap<String, BTreeMap<RecordId, bool>> = BTreeMap::new();
