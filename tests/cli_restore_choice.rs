@@ -183,6 +183,8 @@ fn days() -> (Stage, [String; 8]) {
 fn records_are_chosen_by_when_they_went_or_changed() {
     let (stage, [gone, edited, twice, _, later, early, late, new]) = &days();
     let plan = |flags: &[&str]| planned(stage, flags);
+    // The look at the org ends the newest span.
+    assert_eq!(plan(&["--deleted-between", "3", "latest"]), named([later, new]));
     assert_eq!(
         plan(&["--at", "1", "--deleted-between", "1", "2"]),
         named([early])
@@ -204,8 +206,6 @@ fn records_are_chosen_by_when_they_went_or_changed() {
         (&set["fields"]["Title"], &set["before"]["Title"]),
         (&json!("Old"), &json!("Newer"))
     );
-    // The look at the org ends the newest span.
-    assert_eq!(plan(&["--deleted-between", "3", "latest"]), named([later, new]));
     assert_eq!(
         plan(&["--changed-between", "3", "latest"]),
         named([late, twice, later, new])
@@ -436,6 +436,11 @@ fn kin_goes_along_into_another_org() {
     );
     // What stands there by its name is not made.
     assert_eq!(plan(&up), named([&cook]));
+    // But children are what is to be made.
+    assert_eq!(
+        plan(&[&firm, "--sobject", "Account", "--with-children", "1"]),
+        named([&firm, &cook])
+    );
 }
 
 #[test]
