@@ -382,6 +382,31 @@ fn what_pointed_at_the_chosen_and_differs_comes_along() {
     assert_eq!(none, named([]));
 }
 
+/// What comes along is masked as what is chosen.
+fn masks_reach(stage: &Stage, plan: &dyn Fn(&[&str]) -> Named, firm: &str, cook: &str) {
+    let kin = [
+        (
+            [firm, "--sobject", "Account", "--with-children=1"],
+            "Contact.LastName",
+            cook,
+        ),
+        (
+            [cook, "--sobject", "Contact", "--with-parents"],
+            "Account.Name",
+            firm,
+        ),
+    ];
+    for (flags, field, id) in kin {
+        fs::write(stage.dir().join("masks"), format!("{field} fixed Hidden\n")).unwrap();
+        plan(&[&flags[..], &["--mask", "masks"]].concat());
+        let made = operations(stage, "plan")
+            .into_iter()
+            .find(|op| op["id"] == *id)
+            .unwrap();
+        assert_eq!(made["fields"][field.split_once('.').unwrap().1], "Hidden");
+    }
+}
+
 #[test]
 fn kin_goes_along_into_another_org() {
     let stage = Stage::new();
@@ -404,6 +429,7 @@ fn kin_goes_along_into_another_org() {
     );
     let to = ["--at", "1", "--to", "dev", "--id"];
     let plan = |flags: &[&str]| planned(&stage, &[&to[..], flags].concat());
+    masks_reach(&stage, &plan, &firm, &cook);
     assert_eq!(plan(&[&cook, "--sobject", "Contact"]), named([&cook]));
     let up = [&cook, "--sobject", "Contact", "--with-parents"];
     assert_eq!(plan(&up), named([&cook, &firm, &top]));
