@@ -6,9 +6,12 @@
 /// Rows of a CSV text (RFC 4180), its header left out.
 pub fn rows(text: &[u8]) -> u64 {
     let (mut lines, mut quoted, mut empty) = (0_u64, false, true);
-    for part in text.split_inclusive(|&byte| byte == b'\n') {
-        // One pass that the compiler does many bytes at a time.
-        let quotes = part.iter().filter(|&&byte| byte == b'"').count();
+    let ends = memchr::memchr_iter(b'\n', text).map(|end| end + 1);
+    let mut start = 0;
+    for end in ends.chain([text.len()]) {
+        let part = &text[start..end];
+        start = end;
+        let quotes = memchr::memchr_iter(b'"', part).count();
         quoted ^= quotes % 2 == 1;
         empty &= quotes == 0 && part.iter().all(|byte| matches!(byte, b'\r' | b'\n'));
         if !quoted {

@@ -60,13 +60,14 @@ impl RecordId {
     }
 
     /// The Id of a number made by [`RecordId::to_number`]; `None` if it is too large.
-    pub fn from_number(mut number: u128) -> Option<Self> {
+    pub fn from_number(number: u128) -> Option<Self> {
+        // Ten digits fit 64 bits, in which division by 62 is cheap.
+        let (high, low) = (number / TEN_DIGITS, number % TEN_DIGITS);
         let mut id = [0; 15];
-        for slot in id.iter_mut().rev() {
-            *slot = ALPHABET[usize::try_from(number % 62).ok()?];
-            number /= 62;
-        }
-        (number == 0).then_some(Self(id))
+        let (head, tail) = id.split_at_mut(5);
+        let left = digits(head, u64::try_from(high).ok()?);
+        digits(tail, u64::try_from(low).ok()?);
+        (left == 0).then_some(Self(id))
     }
 
     /// The Id so many after this one; `None` if there is none. What a page needs for every row: digits are added where
@@ -90,6 +91,18 @@ impl RecordId {
 }
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// 62 to the tenth.
+const TEN_DIGITS: u128 = 62_u128.pow(10);
+
+/// Writes the last digits of a number; what is left of it.
+fn digits(slots: &mut [u8], mut number: u64) -> u64 {
+    for slot in slots.iter_mut().rev() {
+        *slot = ALPHABET[(number % 62) as usize];
+        number /= 62;
+    }
+    number
+}
 
 fn rank(c: u8) -> u8 {
     match c {

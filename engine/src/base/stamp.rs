@@ -63,6 +63,14 @@ impl Stamp {
         Some(Self(date * 86_400_000 + millis - offset * 60_000))
     }
 
+    /// Whether text that [`Stamp::parse`] takes is what [`Stamp::write`] writes.
+    pub(crate) fn is_canonical(text: &[u8]) -> bool {
+        matches!(
+            text,
+            [_, _, _, _, _, _, _, _, _, _, b'T', .., b'.', _, _, _, b'Z'] if text.len() == 24
+        )
+    }
+
     /// Writes `YYYY-MM-DDTHH:MM:SS.sssZ`, 24 bytes for years 0 to 9999.
     pub fn write(self, out: &mut Vec<u8>) {
         let ((_, (y, m, d)), ms) = (self.date(), self.0.rem_euclid(86_400_000));
@@ -90,8 +98,9 @@ pub fn parse_date(text: &[u8]) -> Option<i64> {
     };
     let y = number(&[y1, y2, y3, y4])?;
     let (m, d) = (number(&[m1, m2])?, number(&[d1, d2])?);
-    let days = days_from_civil(y, m, d);
-    ((1..=12).contains(&m) && civil(days) == (y, m, d)).then_some(days)
+    (1..=days_of_month(y, m))
+        .contains(&d)
+        .then(|| days_from_civil(y, m, d))
 }
 
 /// Milliseconds of `HH:MM:SS[.f...]`, and what follows it; fractions beyond milliseconds must be zero.
@@ -139,10 +148,23 @@ fn number(digits: &[u8]) -> Option<i64> {
         .try_fold(0, |n, d| d.is_ascii_digit().then(|| n * 10 + i64::from(d - b'0')))
 }
 
-fn digits(out: &mut Vec<u8>, value: i64, width: u32) {
-    for place in (0..width).rev() {
-        let digit = value / 10_i64.pow(place) % 10;
-        out.push(b'0' + u8::try_from(digit).unwrap_or(0));
+fn digits(out: &mut Vec<u8>, mut value: i64, width: usize) {
+    let start = out.len();
+    out.resize(start + width, b'0');
+    for slot in out[start..].iter_mut().rev() {
+        *slot = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
+    }
+}
+
+/// How many days a month has; none if there is no such month.
+fn days_of_month(y: i64, m: i64) -> i64 {
+    match m {
+        4 | 6 | 9 | 11 => 30,
+        2 if y % 4 == 0 && (y % 100 != 0 || y % 400 == 0) => 29,
+        2 => 28,
+        1..=12 => 31,
+        _ => 0,
     }
 }
 

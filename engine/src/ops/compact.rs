@@ -232,8 +232,9 @@ fn step(vault: &Vault, org: OrgId, sobject: &str, options: &CompactOptions) -> R
         reuse: true,
     };
     let mut writer = Writer::new(vault);
-    let merged = merge.run(&mut writer, &mut |versions| {
-        Ok(retain(versions, &plan.kept, oldest))
+    let merged = merge.run(&mut writer, &mut |versions, stay| {
+        retain(versions, &plan.kept, oldest, stay);
+        Ok(())
     });
     match merged {
         Ok(merged) => plan.commit(vault, writer, &merged).map(Some),

@@ -310,8 +310,8 @@ fn feed<'v>(path: &Path, ingest: &mut Ingest<'v>, writer: &mut Writer<'v>) -> Re
             let mut reader = csv::Reader::from_reader(open(path)?);
             let headers = reader.headers().map_err(csv_error)?.clone();
             ingest.columns(&headers.iter().collect::<Vec<_>>())?;
-            let mut record = csv::StringRecord::new();
-            while reader.read_record(&mut record).map_err(csv_error)? {
+            let mut record = csv::ByteRecord::new();
+            while reader.read_byte_record(&mut record).map_err(csv_error)? {
                 let line = record.position().map_or(0, csv::Position::line);
                 ingest.csv(writer, line, &record)?;
             }

@@ -44,8 +44,8 @@ pub struct Merged {
     pub reused: u64,
 }
 
-/// Says which versions of one Id stay.
-pub type Rule<'a> = dyn FnMut(&[KeyRow]) -> Result<Vec<Kept>> + 'a;
+/// Says which versions of one Id stay: adds them to what is empty.
+pub type Rule<'a> = dyn FnMut(&[KeyRow], &mut Vec<Kept>) -> Result<()> + 'a;
 
 impl<'v> Merge<'v> {
     /// Merges, asking `rule` of each Id, in ascending order of Ids.
@@ -81,6 +81,7 @@ fn gather(
 ) -> Result<(u64, u64)> {
     let mut inputs = Inputs::open(runs)?;
     let (mut read, mut reused) = (0, 0);
+    let (mut versions, mut keys, mut kept) = (Vec::new(), Vec::new(), Vec::new());
     while let Some(id) = inputs.least() {
         if reuse
             && maker.is_at_start()
@@ -95,15 +96,17 @@ fn gather(
             inputs.skip_page()?;
             continue;
         }
-        let versions = inputs.take(id)?;
+        inputs.take(id, &mut versions)?;
         read += versions.len() as u64;
-        let keys: Vec<KeyRow> = versions.iter().map(|(key, _)| *key).collect();
-        let kept = rule(&keys)?.into_iter().map(|kept| {
-            let values = kept.values.and_then(|i| versions[i].1.clone());
+        keys.clear();
+        keys.extend(versions.iter().map(|version| version.key));
+        rule(&keys, &mut kept)?;
+        let rows = kept.drain(..).map(|kept: Kept| {
+            let values = kept.values.and_then(|i| versions[i].values.clone());
             (kept.key, values)
         });
         let hash = id_hash(vault.keys.cut_key(), id);
-        if !maker.add(hash, kept.collect()) {
+        if !maker.add(hash, rows) {
             break;
         }
     }
@@ -116,9 +119,10 @@ fn take_over(vault: &Vault, low: u64, input: &Input<'_>, rule: &mut Rule<'_>) ->
     let (keys, Some(page)) = (input.keys(), input.page()) else {
         return Ok(None);
     };
-    let mut hashes: Vec<IdHash> = Vec::new();
+    let (mut hashes, mut kept): (Vec<IdHash>, Vec<Kept>) = (Vec::new(), Vec::new());
     for versions in keys.chunk_by(|a, b| a.id == b.id) {
-        let kept = rule(versions)?;
+        kept.clear();
+        rule(versions, &mut kept)?;
         if kept.len() != versions.len() || kept.iter().zip(versions).any(|(kept, key)| kept.key != *key) {
             return Ok(None);
         }

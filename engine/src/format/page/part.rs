@@ -189,6 +189,12 @@ impl ColumnBuffer {
     }
 }
 
+/// The length and the last bytes of a value: equal for equal values.
+fn mark(bytes: &[u8]) -> u64 {
+    let tail = bytes.iter().rev().take(7);
+    tail.fold(bytes.len() as u64, |mark, byte| mark << 8 | u64::from(*byte))
+}
+
 /// The cells of a column that are written, and how many rows they are of.
 struct Cells<'a> {
     data: &'a [u8],
@@ -248,16 +254,21 @@ impl Cells<'_> {
     /// Writes a constant or a dictionary if the values are few.
     fn small(&self, out: &mut Vec<u8>) -> bool {
         let mut distinct: Vec<&[u8]> = Vec::with_capacity(DICTIONARY_MAX);
+        // Most values that differ do so in their ends or lengths: those are compared first.
+        let mut marks = [0_u64; DICTIONARY_MAX];
         let mut picks = Vec::with_capacity(self.cells.len());
         for cell in self.cells {
             let bytes = self.bytes(cell);
-            let known = distinct.iter().position(|d| *d == bytes);
+            let mark = mark(bytes);
+            let mut same = marks[..distinct.len()].iter().enumerate();
+            let known = same.find_map(|(i, m)| (*m == mark && distinct[i] == bytes).then_some(i));
             if known.is_none() && (distinct.len() == DICTIONARY_MAX || distinct.len() * 2 > self.cells.len())
             {
                 return false;
             }
             picks.push(known.unwrap_or(distinct.len()) as u8);
             if known.is_none() {
+                marks[distinct.len()] = mark;
                 distinct.push(bytes);
             }
         }

@@ -49,7 +49,7 @@ pub struct Canon {
     /// The field that followed each field in the record before.
     order: Vec<u16>,
     columns: Vec<u16>,
-    text: String,
+    line: Vec<u8>,
     scratch: Vec<u8>,
 }
 
@@ -78,7 +78,7 @@ enum Shape {
 
 /// A value of a field, as far as its source is understood.
 enum Value<'a> {
-    /// Text; `clean` if it can stand in JSON as it is.
+    /// Text, and whether it is known that it can stand in JSON as it is.
     Text(&'a str, bool),
     Bare(&'a str),
     Nested(&'a str),
@@ -103,7 +103,7 @@ impl Canon {
             mode,
             generation: 0,
             columns: Vec::new(),
-            text: String::new(),
+            line: Vec::new(),
             scratch: Vec::new(),
         }
     }
@@ -163,10 +163,15 @@ impl Canon {
     /// Adds the row of one CSV line, its values in the order of the columns.
     ///
     /// # Errors
-    /// `Invalid`: another number of values than columns, no Id, or a refused value in [`Mode::Refuse`].
-    pub fn csv<'a>(&mut self, values: impl IntoIterator<Item = &'a str>, rows: &mut Rows) -> Result<()> {
+    /// `Invalid`: another number of values than columns, a value that is not UTF-8, no Id, or a refused value in
+    /// [`Mode::Refuse`].
+    pub fn csv<V: AsRef<[u8]>>(
+        &mut self,
+        values: impl IntoIterator<Item = V>,
+        rows: &mut Rows,
+    ) -> Result<()> {
         self.generation = self.generation.wrapping_add(1);
-        let mut line = std::mem::take(&mut self.text);
+        let mut line = std::mem::take(&mut self.line);
         line.clear();
         let mut count = 0;
         for value in values {
@@ -174,17 +179,19 @@ impl Canon {
                 return Err(self.wrong_count());
             };
             count += 1;
+            let value = value.as_ref();
             if !value.is_empty() {
                 self.set(usize::from(field), Shape::Csv, line.len(), value.len())?;
-                line.push_str(value);
+                line.extend_from_slice(value);
+                // Halves of a character in two values do not become one.
+                line.push(b',');
             }
         }
         if count != self.columns.len() {
             return Err(self.wrong_count());
         }
-        check_len(line.as_bytes())?;
-        let result = self.emit(&line, rows);
-        self.text = line;
+        let result = check_len(&line).and_then(|text| self.emit(text, rows));
+        self.line = line;
         result
     }
 
@@ -420,7 +427,7 @@ fn value<'a>(slot: Slot, text: &'a str, buffer: &'a mut String) -> Result<Value<
         .unwrap_or_default();
     Ok(match slot.shape {
         Shape::Null | Shape::Plain => Value::Text(part, true),
-        Shape::Csv => Value::Text(part, part.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\')),
+        Shape::Csv => Value::Text(part, false),
         Shape::Escaped => {
             unescape(part.as_bytes(), buffer)?;
             Value::Text(buffer, false)
@@ -449,7 +456,9 @@ fn canonical<'a>(
                 escape(text, out);
                 Some(Written::Scratch(CellKind::Masked))
             }
-            Value::Text(_, true) => Some(Written::AsIs(CellKind::Text, bytes)),
+            Value::Text(_, clean) if *clean || (csv && is_clean(bytes)) => {
+                Some(Written::AsIs(CellKind::Text, bytes))
+            }
             _ if !is_text && field.kind == FieldKind::Text => None,
             Value::Bare(_) if !bare_is_valid(bytes) => None,
             _ => {
@@ -458,7 +467,11 @@ fn canonical<'a>(
             }
         },
         FieldKind::Id if is_text => {
-            out.extend_from_slice(&RecordId::parse(bytes)?.to_18());
+            let id = RecordId::parse(bytes)?;
+            if bytes.len() == 18 {
+                return Some(Written::AsIs(CellKind::Id, bytes));
+            }
+            out.extend_from_slice(&id.to_18());
             Some(Written::Scratch(CellKind::Id))
         }
         FieldKind::Boolean if csv != is_text => None,
@@ -470,6 +483,9 @@ fn canonical<'a>(
         FieldKind::Date if is_text => parse_date(bytes).map(|_| Written::AsIs(CellKind::Text, bytes)),
         FieldKind::DateTime if is_text => {
             let stamp = Stamp::parse(bytes).filter(|s| (YEAR_0..YEAR_10000).contains(&s.millis()))?;
+            if Stamp::is_canonical(bytes) {
+                return Some(Written::AsIs(CellKind::DateTime, bytes));
+            }
             stamp.write(out);
             Some(Written::Scratch(CellKind::DateTime))
         }
@@ -488,6 +504,12 @@ fn canonical<'a>(
 /// Years 0 to 9999 in milliseconds: what four digits can say.
 const YEAR_0: i64 = -62_167_219_200_000;
 const YEAR_10000: i64 = 253_402_300_800_000;
+
+/// Whether nothing in it need be escaped in JSON. It looks at all bytes, so that the compiler does many at a time.
+fn is_clean(text: &[u8]) -> bool {
+    text.iter()
+        .fold(true, |clean, &b| clean & (b >= 0x20) & (b != b'"') & (b != b'\\'))
+}
 
 fn bare_is_valid(token: &[u8]) -> bool {
     matches!(token, b"true" | b"false") || decimal(token, &mut Vec::new())

@@ -89,11 +89,12 @@ pub fn prove(
         .map(|run| Run::open(vault, run))
         .collect();
     let mut inputs = Inputs::keys_only(runs?)?;
+    let mut versions = Vec::new();
     while let Some(id) = inputs.least() {
         vault.go_on()?;
-        let versions = inputs.take(id)?;
+        inputs.take(id, &mut versions)?;
         let mut until = said.len();
-        for (key, _) in &versions {
+        for key in versions.iter().map(|version| &version.key) {
             let from = said.partition_point(|(number, _)| *number < key.snapshot);
             if from < until && key.kind.is_live() {
                 let term = Tally::of(vault.keys.digest_key(), sobject, key);

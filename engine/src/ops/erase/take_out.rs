@@ -89,7 +89,10 @@ fn rewrite<'v>(
                 columns: columns.clone(),
                 reuse: true,
             };
-            let after = merge.run(writer, &mut |versions| Ok(without(versions, ids)))?;
+            let after = merge.run(writer, &mut |versions, stay| {
+                stay.extend(without(versions, ids));
+                Ok(())
+            })?;
             rewritten.push(Rewritten {
                 sobject: sobject.clone(),
                 before: run.clone(),
@@ -101,13 +104,13 @@ fn rewrite<'v>(
 }
 
 /// All versions of an Id as they are, or none.
-fn without(versions: &[KeyRow], ids: &BTreeSet<RecordId>) -> Vec<Kept> {
+fn without(versions: &[KeyRow], ids: &BTreeSet<RecordId>) -> impl Iterator<Item = Kept> {
     let kept = |(i, key): (usize, &KeyRow)| Kept {
         key: *key,
         values: (key.kind == VersionKind::Value).then_some(i),
     };
     let stay = versions.first().is_some_and(|key| !ids.contains(&key.id));
-    versions.iter().enumerate().filter(|_| stay).map(kept).collect()
+    versions.iter().enumerate().filter(move |_| stay).map(kept)
 }
 
 /// Whether the runs of the org are those that were looked at.

@@ -186,11 +186,11 @@ impl<'v> Ingest<'v> {
     }
 
     /// Takes a CSV row.
-    pub fn csv<'r>(
+    pub fn csv<V: AsRef<[u8]>>(
         &mut self,
         writer: &mut Writer<'v>,
         line: u64,
-        values: impl IntoIterator<Item = &'r str>,
+        values: impl IntoIterator<Item = V>,
     ) -> Result<()> {
         let Some((canon, rows)) = &mut self.direct else {
             return Err(Error::invalid("a CSV row without columns"));

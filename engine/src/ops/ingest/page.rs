@@ -33,8 +33,8 @@ impl<'v> Ingest<'v> {
             let (mut canon, mut rows) = (self.canon(), Rows::default());
             canon.columns(&names.iter().collect::<Vec<_>>())?;
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(piece);
-            let mut record = csv::StringRecord::new();
-            while reader.read_record(&mut record).map_err(|e| csv_error(&e))? {
+            let mut record = csv::ByteRecord::new();
+            while reader.read_byte_record(&mut record).map_err(|e| csv_error(&e))? {
                 canon.csv(&record, &mut rows)?;
             }
             Ok(rows)
@@ -54,7 +54,7 @@ fn pieces(rows: &[u8], count: usize) -> Vec<&[u8]> {
     let (mut all, mut rest) = (Vec::new(), rows);
     while !rest.is_empty() {
         let mut end = rest.len().min(target);
-        // One pass that the compiler does many bytes at a time: an odd number of quotes is an open one.
+        // An odd number of quotes is an open one.
         let mut quoted = quotes(&rest[..end]);
         while let Some(line) = memchr::memchr(b'\n', &rest[end..]) {
             quoted ^= quotes(&rest[end..end + line]);
@@ -75,7 +75,7 @@ fn pieces(rows: &[u8], count: usize) -> Vec<&[u8]> {
 
 /// Whether the number of quotes is odd.
 fn quotes(text: &[u8]) -> bool {
-    text.iter().filter(|&&byte| byte == b'"').count() % 2 == 1
+    memchr::memchr_iter(b'"', text).count() % 2 == 1
 }
 
 #[cfg(test)]

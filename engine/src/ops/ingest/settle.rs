@@ -65,10 +65,10 @@ impl<'v> Ingest<'v> {
         let counts = &mut self.captured;
         (counts.created, counts.edited, counts.stamps, counts.deleted) = (0, 0, 0, 0);
         let target = &self.target;
-        let merged = merge.run(writer, &mut |versions| {
-            let mut last = retain(versions, &[], false);
+        let merged = merge.run(writer, &mut |versions, last| {
+            retain(versions, &[], false, last);
             let Some(id) = last.first().map(|kept| kept.key.id) else {
-                return Ok(last);
+                return Ok(());
             };
             while old.as_ref().is_some_and(|v| v.key.id < id) {
                 old = before.next(false)?;
@@ -76,10 +76,10 @@ impl<'v> Ingest<'v> {
             let was = old.as_ref().map(|v| v.key).filter(|key| key.id == id);
             let wanting = target.wanting(id);
             last.retain_mut(|kept| against(kept, was.as_ref(), wanting));
-            for kept in &last {
+            for kept in last.iter() {
                 count(counts, &kept.key, was.is_some_and(|was| was.kind.is_live()));
             }
-            Ok(last)
+            Ok(())
         });
         if let Some(scratch) = self.scratch.take() {
             scratch.discard();

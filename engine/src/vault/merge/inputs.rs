@@ -20,6 +20,15 @@ pub struct Inputs<'v> {
     heap: BinaryHeap<Reverse<(RecordId, usize)>>,
 }
 
+/// A version of a record, from one of the runs.
+pub struct Taken {
+    /// Its keys.
+    pub key: KeyRow,
+    /// Its values, if it has its own and they were asked for.
+    pub values: Option<Values>,
+    run: usize,
+}
+
 /// One run, and its page at hand.
 pub struct Input<'v> {
     pages: Pages<'v>,
@@ -99,8 +108,9 @@ impl<'v> Inputs<'v> {
     }
 
     /// All versions of that Id, the least one: newest first, of one snapshot the newer stamp, then the later arrival.
-    pub fn take(&mut self, id: RecordId) -> Result<Vec<(KeyRow, Option<Values>)>> {
-        let mut versions = Vec::new();
+    /// What was in `versions` is gone.
+    pub fn take(&mut self, id: RecordId, versions: &mut Vec<Taken>) -> Result<()> {
+        versions.clear();
         while let Some(Reverse((_, i))) = self.heap.peek().copied().filter(|top| top.0.0 == id) {
             self.heap.pop();
             let input = &mut self.inputs[i];
@@ -110,16 +120,13 @@ impl<'v> Inputs<'v> {
                 } else {
                     None
                 };
-                versions.push((key, i, values));
+                versions.push(Taken { key, values, run: i });
                 input.advance()?;
             }
             self.heap.extend(input.id().map(|id| Reverse((id, i))));
         }
-        versions.sort_by_key(|(key, run, _)| Reverse((key.snapshot, key.system, *run)));
-        Ok(versions
-            .into_iter()
-            .map(|(key, _, values)| (key, values))
-            .collect())
+        versions.sort_by_key(|taken| Reverse((taken.key.snapshot, taken.key.system, taken.run)));
+        Ok(())
     }
 }
 

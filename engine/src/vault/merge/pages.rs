@@ -80,8 +80,9 @@ impl PageMaker {
     }
 
     /// Adds an Id with its versions; false if they are taken no more, since writing failed.
-    pub fn add(&mut self, hash: IdHash, rows: Vec<Row>) -> bool {
-        if rows.is_empty() {
+    pub fn add(&mut self, hash: IdHash, rows: impl Iterator<Item = Row>) -> bool {
+        let mut rows = rows.peekable();
+        if rows.peek().is_none() {
             return true;
         }
         self.page.hashes.push(hash);

@@ -16,8 +16,13 @@ pub struct Kept {
 }
 
 /// Of the versions of one Id (newest first, of one snapshot the one that counts first) those that stay: what a
-/// snapshot of `kept` (ascending) sees, and the newest. `oldest`: no run is below these.
-pub fn retain(versions: &[KeyRow], kept: &[u64], oldest: bool) -> Vec<Kept> {
+/// snapshot of `kept` (ascending) sees, and the newest, added to `into`. `oldest`: no run is below these.
+pub fn retain(versions: &[KeyRow], kept: &[u64], oldest: bool, into: &mut Vec<Kept>) {
+    if let [only] = versions {
+        let values = (only.kind == VersionKind::Value).then_some(0);
+        into.extend((only.kind.is_live() || !oldest).then_some(Kept { key: *only, values }));
+        return;
+    }
     let mut stay: Vec<usize> = Vec::new();
     let mut newer = None;
     for (i, version) in versions.iter().enumerate() {
@@ -35,8 +40,7 @@ pub fn retain(versions: &[KeyRow], kept: &[u64], oldest: bool) -> Vec<Kept> {
         stay.pop();
     }
     let mut below = versions.last().map_or(ContentHash::NONE, |v| v.replaced);
-    let mut given = None;
-    let mut result: Vec<Kept> = Vec::with_capacity(stay.len());
+    let (mut given, first) = (None, into.len());
     for &i in stay.iter().rev() {
         let mut key = versions[i];
         let source = (i..versions.len()).find(|&j| versions[j].kind == VersionKind::Value);
@@ -48,15 +52,15 @@ pub fn retain(versions: &[KeyRow], kept: &[u64], oldest: bool) -> Vec<Kept> {
         given = values.or(given);
         key.replaced = below;
         below = key.hash;
-        result.push(Kept { key, values });
+        into.push(Kept { key, values });
     }
-    result.reverse();
-    result
+    into[first..].reverse();
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{Kept, KeyRow, VersionKind};
+    use crate::base::id::ContentHash;
     use crate::base::stamp::Stamp;
     use proptest::prelude::*;
     use std::collections::BTreeSet;
@@ -93,6 +97,12 @@ mod tests {
         }
         versions.reverse();
         versions
+    }
+
+    fn retain(versions: &[KeyRow], kept: &[u64], oldest: bool) -> Vec<Kept> {
+        let mut stay = Vec::new();
+        super::retain(versions, kept, oldest, &mut stay);
+        stay
     }
 
     /// The version in force at a snapshot: its content, its stamp, and the content that its values would have.
