@@ -14,9 +14,9 @@ use crate::base::id::{ContentHash, RecordId};
 use crate::format::page::KeyRow;
 use crate::format::schema::Role;
 use crate::ops::state::{Record, State};
+use crate::ops::view::AtHand;
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
-use crate::vault::run::Finder;
 
 /// What became of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -112,8 +112,8 @@ struct Pair<'a, 'v> {
     before: &'a State<'v>,
     after: &'a State<'v>,
     newer: &'a State<'v>,
-    /// Over the runs of the newer state as that version of the root has them; `None` at first.
-    finder: Option<(u64, Finder<'v>)>,
+    /// Over the runs of the newer state.
+    finder: AtHand<'v>,
 }
 
 /// Finds by keys alone the records whose content differs.
@@ -156,7 +156,7 @@ fn walk<'v>(
             before: &before,
             after: &after,
             newer,
-            finder: None,
+            finder: AtHand::default(),
         };
         while let Some(version) = cursor.next(false)? {
             // What became of a record is not known if its versions before are lost.
@@ -185,17 +185,12 @@ fn walk<'v>(
 
 impl Pair<'_, '_> {
     fn look(&mut self, id: RecordId) -> Result<Option<Change>> {
+        let (sobject, before, after) = (self.sobject, self.before, self.after);
         let view = &self.newer.view;
-        view.steady(|| {
-            let under = view.catalog().version();
-            let mut finder = match self.finder.take() {
-                Some((version, finder)) if version == under => finder,
-                _ => Finder::new(view.vault, &view.runs(self.sobject, 0)?),
-            };
-            let was = self.before.version_by(&mut finder, self.sobject, id)?;
-            let is = self.after.version_by(&mut finder, self.sobject, id)?;
-            self.finder = Some((under, finder));
-            compare(self.sobject, id, (self.before, was), (self.after, is))
+        view.find((sobject, 0), &mut self.finder, |finder| {
+            let was = before.version_by(finder, sobject, id)?;
+            let is = after.version_by(finder, sobject, id)?;
+            compare(sobject, id, (before, was), (after, is))
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::format::loss::HoleEntry;
 use crate::format::page::KeyRow;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
-use crate::vault::run::{StateCursor, Version};
+use crate::vault::run::{Finder, StateCursor, Version};
 
 /// A snapshot, and the catalog it is read through.
 pub struct View<'v> {
@@ -26,6 +26,10 @@ pub struct View<'v> {
     pub beside: Option<SnapshotInfo>,
     catalog: RefCell<Arc<Catalog>>,
 }
+
+/// A finder over the runs of one sObject as one version of the root has them; none at first.
+#[derive(Default)]
+pub struct AtHand<'v>(Option<(u64, Finder<'v>)>);
 
 impl<'v> View<'v> {
     /// A snapshot through the catalog at hand.
@@ -83,6 +87,26 @@ impl<'v> View<'v> {
                 done => return done,
             }
         }
+    }
+
+    /// Does a read with a finder over the runs of an sObject above snapshot `low`, as [`View::steady`] does; the finder
+    /// stays in `at_hand` for the next read of the same.
+    pub fn find<T>(
+        &self,
+        (sobject, low): (&str, u64),
+        at_hand: &mut AtHand<'v>,
+        mut read: impl FnMut(&mut Finder<'v>) -> Result<T>,
+    ) -> Result<T> {
+        self.steady(|| {
+            let under = self.catalog().version();
+            let mut finder = match at_hand.0.take() {
+                Some((version, finder)) if version == under => finder,
+                _ => Finder::new(self.vault, &self.runs(sobject, low)?),
+            };
+            let found = read(&mut finder)?;
+            at_hand.0 = Some((under, finder));
+            Ok(found)
+        })
     }
 
     /// The newest versions above snapshot `low`, in order of Ids.

@@ -69,7 +69,11 @@ fn planned(vault: &Vault, then: &SnapshotInfo, now: &SnapshotInfo, scope: &Scope
     let (then_seen, mut now_seen) = (Seen::new(vault, then)?, Seen::new(vault, now)?);
     let mut choice = Choice::since(vault, scope, &then_seen, &now_seen)?;
     let unread = unread(&then_seen, &now_seen)?;
-    let asked: BTreeSet<String> = unread.iter().filter(|name| asked(scope, name)).cloned().collect();
+    let asked: BTreeSet<String> = unread
+        .iter()
+        .filter(|name| scope.asks_for(name))
+        .cloned()
+        .collect();
     if scope.sobjects.is_some() {
         rights::none_of(asked.iter().map(|name| rights::object("Read", name)).collect())?;
     }
@@ -138,7 +142,7 @@ fn chosen(
     let mut unchanged = Ids::new();
     for same in wanted.into_inner().into_iter().flatten() {
         let sobject = then.state.sobject_of(same)?.filter(|_| scope.children > 0);
-        match sobject.filter(|name| asked(scope, name)) {
+        match sobject.filter(|name| scope.asks_for(name)) {
             Some(sobject) if then.state.get(&sobject, same)?.is_some() => {
                 unchanged.entry(sobject).or_default().insert(same);
             }
@@ -189,13 +193,8 @@ fn add_kin(
         })?;
         chosen.extend(parents);
     }
-    chosen.sort_by(|a, b| (&a.sobject, a.id).cmp(&(&b.sobject, b.id)));
+    chosen.sort();
     Ok(())
-}
-
-/// Whether records of an sObject were asked for.
-fn asked(scope: &Scope, name: &String) -> bool {
-    scope.sobjects.as_ref().is_none_or(|only| only.contains(name))
 }
 
 fn hidden(sobject: String) -> Warning {
@@ -213,7 +212,7 @@ fn hidden(sobject: String) -> Warning {
 /// Records that are not shown any more, and may be gone as well as hidden from this user.
 fn out_of_sight(now: &Seen<'_>, scope: &Scope) -> Result<Vec<Warning>> {
     let found = now.state.manifest()?.sobjects.into_iter();
-    let found = found.filter(|s| s.out_of_sight > 0 && asked(scope, &s.name));
+    let found = found.filter(|s| s.out_of_sight > 0 && scope.asks_for(&s.name));
     Ok(found
         .map(|s| Warning {
             what: format!(

@@ -99,7 +99,7 @@ pub(super) fn plan(
 fn sobjects(then: &Seen<'_>, now: &Seen<'_>, scope: &Scope) -> Result<(Made, Vec<Warning>)> {
     let shown: HashSet<String> = now.sobjects().into_iter().collect();
     let (mut made, mut unmade) = (BTreeMap::new(), Vec::new());
-    let wanted = |name: &String| scope.sobjects.as_ref().is_none_or(|names| names.contains(name));
+    let wanted = |name: &String| scope.asks_for(name);
     for sobject in then.state.manifest()?.sobjects {
         let name = sobject.name;
         if !wanted(&name) || holds_bodies(&name) || sobject.live == 0 {
@@ -221,7 +221,7 @@ fn changes(
         })?;
         changes.extend(parents);
     }
-    changes.sort_by(|a, b| (&a.sobject, a.id).cmp(&(&b.sobject, b.id)));
+    changes.sort();
     Ok(changes)
 }
 

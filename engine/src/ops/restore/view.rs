@@ -45,7 +45,7 @@ pub trait View {
 }
 
 /// A record whose two states differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
     /// Its sObject.
     pub sobject: String,

@@ -18,6 +18,7 @@ pub struct Kept {
 /// Of the versions of one Id (newest first, of one snapshot the one that counts first) those that stay: what a
 /// snapshot of `kept` (ascending) sees, and the newest, added to `into`. `oldest`: no run is below these.
 pub fn retain(versions: &[KeyRow], kept: &[u64], oldest: bool, into: &mut Vec<Kept>) {
+    // Most have one, and nothing to weigh: no memory is asked for.
     if let [only] = versions {
         let values = (only.kind == VersionKind::Value).then_some(0);
         into.extend((only.kind.is_live() || !oldest).then_some(Kept { key: *only, values }));

@@ -17,6 +17,8 @@ use crate::ops::restore::special;
 
 const USER: &str = "User";
 
+const REMEDY: &str = "`--by` takes a Username as Setup, Users shows it, or the Id of a user";
+
 /// The user whose doing is taken back.
 pub(super) struct By {
     user: RecordId,
@@ -72,8 +74,7 @@ impl By {
         } else {
             format!("no user has the Username {named}")
         };
-        Err(Error::new(Kind::NotFound, what)
-            .hint("`--by` takes a Username as Setup, Users shows it, or the Id of a user"))
+        Err(Error::new(Kind::NotFound, what).hint(REMEDY))
     }
 
     /// Whether the newest version of a record is the user's doing; `None` if nobody knows.
@@ -101,8 +102,7 @@ impl By {
                 "no snapshot has a user {}, and nothing that differs is by that",
                 self.named
             );
-            return Err(Error::new(Kind::NotFound, what)
-                .hint("`--by` takes a Username as Setup, Users shows it, or the Id of a user"));
+            return Err(Error::new(Kind::NotFound, what).hint(REMEDY));
         }
         let told = self.unknown.into_iter().map(|(sobject, count)| Warning {
             what: format!(

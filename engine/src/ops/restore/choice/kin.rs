@@ -186,7 +186,7 @@ impl<'a, 'v> Kin<'a, 'v> {
             }
         }
         // What a later level finds again was found by an earlier one.
-        added.sort_by(|a, b| (&a.sobject, a.id).cmp(&(&b.sobject, b.id)));
+        added.sort();
         added.dedup();
         Ok(added)
     }
@@ -207,7 +207,7 @@ impl<'a, 'v> Kin<'a, 'v> {
     /// The records of then that point at one of `level` and were not seen yet.
     fn pointing(&self, level: &Ids, seen: &mut HashSet<RecordId>) -> Result<Ids> {
         let mut found = Ids::new();
-        for (sobject, references) in self.into(level) {
+        for (sobject, references) in self.leading_to(level) {
             self.then.state.each(sobject, &mut |record| {
                 if !seen.contains(&record.id) && points(&references, &fields::values(&record.json)?, level) {
                     found.entry(sobject.clone()).or_default().insert(record.id);
@@ -221,7 +221,7 @@ impl<'a, 'v> Kin<'a, 'v> {
 
     /// The same, of what differs between then and now.
     fn differing(&self, vault: &Vault, now: &SnapshotInfo, level: &Ids) -> Result<Vec<Change>> {
-        let into = self.into(level);
+        let into = self.leading_to(level);
         let only: Vec<String> = into.keys().map(|name| (*name).clone()).collect();
         let mut found = Vec::new();
         diff_of(
@@ -249,7 +249,7 @@ impl<'a, 'v> Kin<'a, 'v> {
     }
 
     /// The references into the sObjects of a level, by the sObject that has them.
-    fn into(&self, level: &Ids) -> BTreeMap<&String, Vec<&Reference>> {
+    fn leading_to(&self, level: &Ids) -> BTreeMap<&String, Vec<&Reference>> {
         let leads = |reference: &&Reference| reference.to.iter().any(|name| level.contains_key(name));
         let all = self
             .references

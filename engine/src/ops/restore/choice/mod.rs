@@ -63,6 +63,12 @@ pub struct Scope {
 }
 
 impl Scope {
+    /// Whether records of an sObject are asked for.
+    pub(super) fn asks_for(&self, sobject: &str) -> bool {
+        let only = self.sobjects.as_ref();
+        only.is_none_or(|only| only.iter().any(|name| name == sobject))
+    }
+
     /// Whether records are chosen by what became of them.
     pub(super) fn is_of_the_past(&self) -> bool {
         self.deleted.is_some() || self.changed.is_some() || self.by.is_some()
@@ -70,6 +76,7 @@ impl Scope {
 }
 
 /// A choice, with the names that fields have.
+#[derive(Default)]
 pub(super) struct Choice<'v> {
     /// With the sObjects that have all of its fields.
     condition: Option<(Condition, HashSet<String>)>,
@@ -85,16 +92,11 @@ impl<'v> Choice<'v> {
     /// `Invalid` for a field that no chosen sObject had.
     pub fn of(scope: &Scope, then: &Seen<'_>) -> Result<Self> {
         if scope.condition.is_none() && scope.fields.is_none() {
-            return Ok(Self {
-                condition: None,
-                fields: None,
-                past: Vec::new(),
-                by: None,
-            });
+            return Ok(Self::default());
         }
         let mut describes = Vec::new();
         for name in then.sobjects() {
-            if scope.sobjects.as_ref().is_none_or(|only| only.contains(&name)) {
+            if scope.asks_for(&name) {
                 describes.push(then.describe(&name)?);
             }
         }
@@ -128,8 +130,7 @@ impl<'v> Choice<'v> {
         Ok(Self {
             condition: condition.map(|condition| (condition, fits)),
             fields: fields.transpose()?,
-            past: Vec::new(),
-            by: None,
+            ..Self::default()
         })
     }
 
@@ -159,7 +160,7 @@ impl<'v> Choice<'v> {
             return Ok(false);
         }
         for past in &mut self.past {
-            if past.deed() == Deed::Deleted && touched.kind == ChangeKind::Created
+            if past.deed == Deed::Deleted && touched.kind == ChangeKind::Created
                 || !past.has(&touched.sobject, touched.id)?
             {
                 return Ok(false);

@@ -9,9 +9,9 @@ use crate::base::id::{ContentHash, OrgId, RecordId};
 use crate::format::page::KeyRow;
 use crate::ops::diff::compare;
 use crate::ops::state::State;
+use crate::ops::view::AtHand;
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
-use crate::vault::run::Finder;
 
 /// The snapshots after one and up to another of the same org.
 #[derive(Debug, Clone)]
@@ -76,15 +76,16 @@ pub(super) enum Deed {
 
 /// Looks records up in a span.
 pub(super) struct Past<'v> {
-    deed: Deed,
+    /// What it looks for.
+    pub deed: Deed,
     after: u64,
     /// At the end of the span.
     state: State<'v>,
     /// The sObject asked about last, and whether it has had several schemas.
     at: Option<(String, bool)>,
-    /// Over its runs in the span, and over all of them, as that version of the root has them.
-    near: Option<(u64, Finder<'v>)>,
-    far: Option<(u64, Finder<'v>)>,
+    /// Over its runs in the span, and over all of them.
+    near: AtHand<'v>,
+    far: AtHand<'v>,
 }
 
 impl<'v> Past<'v> {
@@ -97,14 +98,9 @@ impl<'v> Past<'v> {
             after: span.after.number,
             state,
             at: None,
-            near: None,
-            far: None,
+            near: AtHand::default(),
+            far: AtHand::default(),
         }
-    }
-
-    /// What it looks for.
-    pub fn deed(&self) -> Deed {
-        self.deed
     }
 
     /// Whether it happened to a record at least once.
@@ -116,7 +112,8 @@ impl<'v> Past<'v> {
                 .catalog()
                 .object(self.state.snapshot().org, sobject)?;
             let several = object.is_some_and(|object| object.schema > 1);
-            (self.at, self.near, self.far) = (Some((sobject.to_owned(), several)), None, None);
+            self.at = Some((sobject.to_owned(), several));
+            (self.near, self.far) = (AtHand::default(), AtHand::default());
         }
         let several = self.at.as_ref().is_some_and(|(_, several)| *several);
         for key in self.versions(sobject, id)? {
@@ -138,16 +135,9 @@ impl<'v> Past<'v> {
     fn versions(&mut self, sobject: &str, id: RecordId) -> Result<Vec<KeyRow>> {
         let (after, upto) = (self.after, self.state.snapshot().number);
         let view = &self.state.view;
-        view.steady(|| {
+        view.find((sobject, after), &mut self.near, |finder| {
             view.whole(sobject, after, Some(id))?;
-            let under = view.catalog().version();
-            let mut finder = match self.near.take() {
-                Some((version, finder)) if version == under => finder,
-                _ => Finder::new(view.vault, &view.runs(sobject, after)?),
-            };
-            let hits = finder.find(id, upto, true)?;
-            self.near = Some((under, finder));
-            let keys = hits.into_iter().map(|hit| hit.key);
+            let keys = finder.find(id, upto, true)?.into_iter().map(|hit| hit.key);
             Ok(keys
                 .filter(|key| key.snapshot > after && key.hash != key.replaced)
                 .collect())
@@ -157,16 +147,9 @@ impl<'v> Past<'v> {
     /// Whether a version has other values than the one before in fields that both their schemas know.
     fn is_other(&mut self, sobject: &str, key: &KeyRow) -> Result<bool> {
         let (state, id) = (&self.state, key.id);
-        let view = &state.view;
-        view.steady(|| {
-            let under = view.catalog().version();
-            let mut finder = match self.far.take() {
-                Some((version, finder)) if version == under => finder,
-                _ => Finder::new(view.vault, &view.runs(sobject, 0)?),
-            };
-            let was = state.version_upto(&mut finder, sobject, id, key.snapshot - 1)?;
-            let is = state.version_upto(&mut finder, sobject, id, key.snapshot)?;
-            self.far = Some((under, finder));
+        state.view.find((sobject, 0), &mut self.far, |finder| {
+            let was = state.version_upto(finder, sobject, id, key.snapshot - 1)?;
+            let is = state.version_upto(finder, sobject, id, key.snapshot)?;
             Ok(compare(sobject, id, (state, was), (state, is))?.is_some())
         })
     }
