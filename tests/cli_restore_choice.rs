@@ -222,6 +222,12 @@ fn records_are_chosen_by_when_they_went_or_changed() {
         "Contact",
     ];
     assert_eq!(plan(&both), named([later]));
+    // The earlier of two spans says where it goes back to.
+    let header =
+        |plan: &str| serde_json::from_str::<Value>(stage.text(plan).lines().next().unwrap()).unwrap();
+    let begins = header("plan")["header"]["at"].clone();
+    plan(&["--at", "2", "--deleted-between", "3", "latest"]);
+    assert_eq!(begins, header("plan")["header"]["at"]);
     assert_eq!(
         plan(&["--changed-between", "2", "3", "--where", "LastName = 'L1'"]),
         named([edited])

@@ -7,6 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use halite_engine::Kind;
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::format::describe::{Describe, FieldKind};
@@ -343,4 +344,21 @@ fn recorded_describes_are_the_same_in_json_and_csv() {
         files.len()
     );
     full.iter().for_each(|describe| agree(describe, 20));
+}
+
+#[test]
+fn halves_of_a_character_do_not_become_one_across_values() {
+    let describe = br#"{"name":"X__c","fields":[{"name":"Id","type":"id"},{"name":"A__c","type":"string"},
+        {"name":"B__c","type":"string"}]}"#;
+    let schema = Arc::new(Schema::of(&Describe::parse(describe).unwrap()).unwrap());
+    let (mut canon, mut rows) = (Canon::new(schema, &[7; 32], Mode::KeepRaw), Rows::default());
+    canon.columns(&["Id", "A__c", "B__c"]).unwrap();
+    let (first, second) = "é".as_bytes().split_at(1);
+    let refused = canon.csv([&b"a00D0000008pQRA"[..], first, second], &mut rows);
+    assert_eq!(refused.unwrap_err().kind(), Kind::Invalid);
+    assert!(rows.rows.is_empty() && rows.arena.is_empty());
+    canon
+        .csv([&b"a00D0000008pQRA"[..], "é".as_bytes(), b"x"], &mut rows)
+        .unwrap();
+    assert_eq!(rows.rows.len(), 1);
 }

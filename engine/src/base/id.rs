@@ -221,6 +221,16 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_number_beyond_the_largest_is_no_id() {
+        let largest = RecordId::MAX.to_number();
+        assert_eq!(largest, 62_u128.pow(15) - 1);
+        assert_eq!(RecordId::from_number(largest), Some(RecordId::MAX));
+        for beyond in [largest + 1, TEN_DIGITS << 64, u128::MAX] {
+            assert_eq!(RecordId::from_number(beyond), None, "{beyond}");
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn numbers_keep_the_order(a in "[0-9A-Za-z]{15}", b in "[0-9A-Za-z]{15}") {

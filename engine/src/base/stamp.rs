@@ -241,10 +241,21 @@ mod tests {
             "2024-02-29T15:50:37Z",
         ];
         for form in forms {
-            assert_eq!(
-                Stamp::parse(form.as_bytes()).unwrap().to_string(),
-                "2024-02-29T15:50:37.000Z"
-            );
+            let written = Stamp::parse(form.as_bytes()).unwrap().to_string();
+            assert_eq!(written, "2024-02-29T15:50:37.000Z");
+            assert_eq!(Stamp::is_canonical(form.as_bytes()), written == form, "{form}");
+        }
+    }
+
+    proptest::proptest! {
+        /// What is taken as it came is what would be written.
+        #[test]
+        fn canonical_text_is_what_is_written(
+            text in "20[0-9]{2}-0[1-9]-[0-2][0-9][T ][01][0-9]:[0-5][0-9]:[0-5][0-9]([.][0-9]{1,3}|)(Z|[+]0[0-9][0-9]{2}|[+]0[0-9]:30)"
+        ) {
+            if let Some(stamp) = Stamp::parse(text.as_bytes()) {
+                proptest::prop_assert_eq!(Stamp::is_canonical(text.as_bytes()), stamp.to_string() == text);
+            }
         }
     }
 
@@ -252,6 +263,11 @@ mod tests {
     fn nonsense_is_refused() {
         let bad = [
             "2023-02-29T00:00:00Z",
+            "2100-02-29T00:00:00Z",
+            "2024-04-31T00:00:00Z",
+            "2024-01-32T00:00:00Z",
+            "2024-01-00T00:00:00Z",
+            "2024-00-01T00:00:00Z",
             "2024-13-01T00:00:00Z",
             "2024-01-01T24:00:00Z",
             "2024-01-01",
