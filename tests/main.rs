@@ -10,6 +10,7 @@ mod cli_demo;
 mod cli_faults;
 mod cli_rehearse;
 mod cli_restore;
+mod cli_restore_automation;
 mod cli_restore_check;
 mod cli_restore_choice;
 mod cli_restore_rights;

@@ -4,7 +4,7 @@
 //! Key decision: the public face is synchronous and does one request at a time; a runtime of its own lives
 //! inside. In order, each file imports only those before it: `error` (what an answer means) -> `transport`
 //! (bytes over HTTP) -> `limits` (the org's allowance) -> `retry` (what is asked again) -> `auth` (tokens) ->
-//! `kinds`, `rest`, `composite`, `query`, `parents`, `asks`, `deleted`, `bulk`, `many`, `forecast`, `preflight`, `collections`, `soap` (one file an API family) ->
+//! `kinds`, `rest`, `composite`, `query`, `parents`, `asks`, `automation`, `deleted`, `bulk`, `many`, `forecast`, `preflight`, `collections`, `soap` (one file an API family) ->
 //! `org` (the face). Who asks for much at once gets it in few calls: [`Source`](halite_engine::ops::org::Source)'s
 //! `describes`, `counts`, `deleted` and `read_all`.
 //!
@@ -12,6 +12,7 @@
 
 mod asks;
 mod auth;
+mod automation;
 mod bodies;
 mod bulk;
 mod collections;

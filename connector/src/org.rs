@@ -14,7 +14,7 @@ use halite_engine::base::error::{Error, Result};
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::org::{
-    DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent, Target,
+    Automations, DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent, Target,
     Upload,
 };
 use serde::Deserialize;
@@ -28,7 +28,7 @@ use crate::preflight::{self, Preflight, Purpose};
 use crate::rest::{Allowance, Rest};
 use crate::retry::{Caller, Patience, Wire};
 use crate::transport::{Host, Transport};
-use crate::{asks, bodies, bulk, collections, deleted, forecast, many, query, soap, upload};
+use crate::{asks, automation, bodies, bulk, collections, deleted, forecast, many, query, soap, upload};
 
 /// How to connect to an org.
 ///
@@ -442,5 +442,9 @@ impl Target for SalesforceOrg {
 
     fn delete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {
         collections::delete(&mut self.caller, &self.rest, ids)
+    }
+
+    fn automation(&mut self, sobjects: &[&str]) -> Result<Automations> {
+        automation::automation(&mut self.caller, &self.rest, sobjects)
     }
 }

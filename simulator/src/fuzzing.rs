@@ -44,6 +44,7 @@ impl Queried {
             state: &self.0,
             cursors: &mut Cursors::default(),
             version: "v67.0",
+            resource: "query",
         };
         let Shown::Object(first) = pager.start(plan, all, MAX_PAGE)? else {
             return Ok(());

@@ -75,6 +75,8 @@ mod rules;
 mod saved;
 #[path = "http/sessions.rs"]
 mod sessions;
+#[path = "http/setup.rs"]
+mod setup;
 #[path = "http/shapes/mod.rs"]
 mod shapes;
 #[path = "http/soap.rs"]

@@ -110,7 +110,8 @@ fn system_rights(facts: &Facts, purpose: Purpose, found: &mut Preflight) {
         ("UpdateWithInactiveOwner", "Update Records with Inactive Owners", restores,
             "records of users who are not active cannot be edited without it".into()),
         ("ViewSetup", "View Setup and Configuration", true,
-            "objects and fields that are hidden from the user cannot be told without it".into()),
+            format!("objects and fields that are hidden from the user{} cannot be told without it",
+                if restores { ", and which triggers, flows and rules a restore sets off," } else { "" })),
     ];
     for (name, right, wanted, why) in all {
         match facts.right(name) {

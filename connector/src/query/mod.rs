@@ -24,7 +24,7 @@ use soql::{IDS_FEW, IDS_MAX};
 
 pub use live::{count, count_path, id_of, ids};
 pub use page::Page;
-pub use pages::{Start, cursor, less, pages, reached};
+pub use pages::{Start, cursor, follow, less, pages, reached};
 pub use position::Position;
 pub use soql::{Order, Select};
 

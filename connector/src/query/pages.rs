@@ -131,7 +131,7 @@ pub fn cursor<S: Session>(
 }
 
 /// A page and all that follow; how many rows, which is what the org counts.
-fn follow<S: Session>(
+pub fn follow<S: Session>(
     caller: &mut Caller<S>,
     mut page: Page,
     each: &mut EachPage<'_, S>,

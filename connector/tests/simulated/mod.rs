@@ -5,6 +5,7 @@
 //! Not here: replies that no org sends, which `answers` and `reading` make by hand.
 
 mod asks;
+mod automation;
 mod bodies;
 mod budget;
 mod bulk;

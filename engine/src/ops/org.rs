@@ -286,10 +286,16 @@ pub trait Target: Source {
         ))
     }
 
-    /// What will run by itself when rows of these sObjects are written, as far as the org tells.
-    fn automation(&mut self, sobjects: &[&str]) -> Result<Vec<Automation>> {
+    /// What is active and will run by itself when rows of these sObjects are written, and what of it cannot be seen.
+    fn automation(&mut self, sobjects: &[&str]) -> Result<Automations> {
         let _ = sobjects;
-        Ok(Vec::new())
+        Ok(Automations {
+            active: Vec::new(),
+            unseen: vec![Unseen {
+                what: "all of it".into(),
+                why: "this target does not tell".into(),
+            }],
+        })
     }
 }
 
@@ -308,15 +314,76 @@ pub struct Upload<'a> {
     pub read: &'a mut dyn FnMut(&mut EachPiece<'_>) -> Result<()>,
 }
 
+/// What of the org's own runs on writes of rows, as far as it tells.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Automations {
+    /// What is active.
+    pub active: Vec<Automation>,
+    /// What is not known.
+    pub unseen: Vec<Unseen>,
+}
+
+/// A kind of automation that could not be looked at: there may be some.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unseen {
+    /// For people: `flows`.
+    pub what: String,
+    /// Why it could not.
+    pub why: String,
+}
+
 /// Something of the org's own that runs on writes and that no API call can switch off.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Automation {
     /// The sObject whose rows set it off.
     pub sobject: String,
-    /// For people: `trigger`, `flow`, `validation rule`, `workflow rule`, `duplicate rule`.
-    pub kind: String,
+    /// What it is.
+    pub fires: Fires,
     /// Its name.
     pub name: String,
+    /// The writes that set it off.
+    pub on: Vec<Write>,
+}
+
+/// What a write may set off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fires {
+    /// An Apex trigger.
+    Trigger,
+    /// A record-triggered flow, or a process.
+    Flow,
+    /// A validation rule.
+    ValidationRule,
+    /// A workflow rule.
+    WorkflowRule,
+    /// A duplicate rule.
+    DuplicateRule,
+}
+
+impl Fires {
+    /// Several of it, for people.
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Trigger => "Apex triggers",
+            Self::Flow => "flows",
+            Self::ValidationRule => "validation rules",
+            Self::WorkflowRule => "workflow rules",
+            Self::DuplicateRule => "duplicate rules",
+        }
+    }
+}
+
+/// What is done with a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Write {
+    /// It is created.
+    Create,
+    /// It is edited.
+    Edit,
+    /// It is brought back from the recycle bin.
+    Undelete,
+    /// It is deleted.
+    Delete,
 }
 
 impl From<Refusal> for Error {

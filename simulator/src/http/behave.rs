@@ -29,6 +29,14 @@ pub(super) fn answer(org: &Org, request: &Request, path: &[&str]) -> Answer {
             org.add_duplicate_rule(&rule.name, &rule.object, &fields, rule.block);
         }
         ("POST", ["automation"]) => automation(org, body(request)?)?,
+        ("POST", ["workflow_rules"]) => {
+            let rule: WorkflowRule = body(request)?;
+            org.add_workflow_rule(&rule.name, &rule.object, &rule.trigger);
+        }
+        ("POST", ["active"]) => {
+            let wanted: Active = body(request)?;
+            return Ok(json!({"switched": org.activate(&wanted.name, wanted.active)}));
+        }
         ("POST", ["permissions", user]) => permit(org, user, &body(request)?),
         ("GET", ["locks"]) => return Ok(json!(org.locked_rows())),
         ("POST", ["replication"]) => replication(org, &body(request)?),
@@ -64,6 +72,22 @@ struct DuplicateRule {
     fields: Vec<String>,
     #[serde(default)]
     block: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkflowRule {
+    name: String,
+    object: String,
+    trigger: String,
+}
+
+/// Whether what has this name is at work.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Active {
+    name: String,
+    active: bool,
 }
 
 #[derive(Deserialize)]

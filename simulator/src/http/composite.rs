@@ -2,7 +2,8 @@
 //!
 //! Key decision: a subrequest is made into a request and goes through the one list of routes. All or none is
 //! one transaction of the org, undone as a whole.
-//! Source: REST API guide, "Composite", "Composite Subrequest", "Behavior for References to Null Fields".
+//! Source: REST API guide, "Composite", "Composite Subrequest", "Behavior for References to Null Fields"; Tooling API
+//! guide, "Improve Performance with the Composite Resource".
 //! Not here: `/composite/batch` (`batch`), `/composite/graph` (not served).
 
 use std::collections::BTreeMap;
@@ -188,7 +189,10 @@ fn inner(state: &mut State, call: &Call<'_>, request: &Request, url: &str) -> Re
     };
     let served = matches!(
         rest,
-        ["sobjects", ..] | ["query" | "queryAll", ..] | ["composite", "sobjects", ..]
+        ["sobjects", ..]
+            | ["query" | "queryAll", ..]
+            | ["composite", "sobjects", ..]
+            | ["tooling", "query" | "sobjects", ..]
     );
     if !discovery::supported(state, version) || !served {
         return Err(ApiError::not_found());
@@ -247,7 +251,7 @@ fn large(url: &str) -> bool {
     let mut parts = path.split('/').filter(|p| !p.is_empty()).skip(3);
     matches!(
         (parts.next(), parts.next()),
-        (Some("query" | "queryAll"), _) | (Some("composite"), Some("sobjects"))
+        (Some("query" | "queryAll"), _) | (Some("composite"), Some("sobjects")) | (Some("tooling"), Some("query"))
     )
 }
 

@@ -60,7 +60,7 @@ pub(crate) fn unsupported(state: &State, version: &str) -> ApiError {
 
 /// `GET /services/data/vXX.0`
 pub(crate) fn resources(state: &State, call: &Call<'_>) -> Reply {
-    let mut map: Map<String, Value> = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"]
+    let mut map: Map<String, Value> = ["sobjects", "query", "queryAll", "tooling", "limits", "composite", "jobs"]
         .iter()
         .map(|r| {
             (

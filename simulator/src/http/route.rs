@@ -138,6 +138,7 @@ fn handler<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
     match (method, rest) {
         (_, ["sobjects", rest @ ..]) => sobjects(method, rest),
         (_, ["composite", rest @ ..]) => composite(method, rest),
+        (_, ["tooling", rest @ ..]) => tooling(method, rest),
         (_, ["jobs", rest @ ..]) => {
             let rest = rest.to_vec();
             found("bulk", move |s, c| bulk::answer(s, c, &rest))
@@ -173,6 +174,15 @@ fn sobjects<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
         ("DELETE", [name, field, value]) => {
             found("delete", |s, c| records::delete_by(s, c, name, (field, value)))
         }
+        _ => None,
+    }
+}
+
+fn tooling<'a>(method: &str, rest: &[&'a str]) -> Found<'a> {
+    match (method, rest) {
+        ("GET", ["query"]) => found("tooling", query::tooling),
+        ("GET", ["query", locator]) => found("tooling", |s, c| query::tooling_more(s, c, locator)),
+        ("GET", ["sobjects", object, id]) => found("tooling", |s, c| query::tooling_row(s, c, object, id)),
         _ => None,
     }
 }

@@ -23,10 +23,23 @@ pub(crate) struct Behaviour {
     pub idle: Vec<String>,
     pub automation: Vec<Automation>,
     pub duplicates: Vec<DuplicateRule>,
+    pub workflow: Vec<WorkflowRule>,
     #[serde(skip)]
     pub locks: Locks,
     #[serde(skip)]
     pub transaction: Transaction,
+}
+
+/// A workflow rule. Its actions (e-mails, messages, tasks) are not covered: it only stands in the setup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct WorkflowRule {
+    pub name: String,
+    pub object: String,
+    /// When it is looked at, in the words of the Metadata API: `onCreateOnly`.
+    pub trigger: String,
+    /// Switched off.
+    #[serde(default)]
+    pub off: bool,
 }
 
 /// Settings of writes.

@@ -22,6 +22,7 @@ mod replication;
 mod rulebook;
 mod saved;
 mod settings;
+pub(crate) mod setup;
 mod signin;
 pub(crate) mod state;
 mod truth;

@@ -5,6 +5,7 @@
 //! Not here: what they do (`write`).
 
 use super::Org;
+use super::behaviour::WorkflowRule;
 use crate::id::normalise;
 use crate::write::automation::{self, Deed, Event};
 use crate::write::duplicates::DuplicateRule;
@@ -24,7 +25,7 @@ impl Org {
         field: Option<&str>,
     ) -> Result<(), String> {
         let mut state = self.lock();
-        let name = format!("{object}.{}", state.behaviour.rules.len() + 1);
+        let name = format!("{object}.Rule_{}", state.behaviour.rules.len() + 1);
         rules::add(&mut state, &name, object, formula, (message, field))
     }
 
@@ -41,8 +42,38 @@ impl Org {
             object: object.to_owned(),
             fields: fields.iter().map(|f| (*f).to_owned()).collect(),
             block,
+            off: false,
         };
         self.lock().behaviour.duplicates.push(rule);
+    }
+
+    /// Adds a workflow rule, whose actions are e-mails and the like: it stands in the setup and does nothing here.
+    /// `trigger` is one of `onAllChanges`, `onCreateOnly`, `onCreateOrTriggeringUpdate`.
+    pub fn add_workflow_rule(&self, name: &str, object: &str, trigger: &str) {
+        let rule = WorkflowRule {
+            name: name.to_owned(),
+            object: object.to_owned(),
+            trigger: trigger.to_owned(),
+            off: false,
+        };
+        self.lock().behaviour.workflow.push(rule);
+    }
+
+    /// Switches whatever has this name off or on: rules (by `Account.Rule_1`, or what stands behind the dot), triggers,
+    /// flows. What is off stays in the setup and does nothing. Gives how many there were.
+    pub fn activate(&self, name: &str, on: bool) -> usize {
+        let behaviour = &mut self.lock().behaviour;
+        let is_rule = |full: &str| full == name || full.split_once('.').is_some_and(|(_, short)| short == name);
+        let rules = behaviour.rules.iter_mut().filter(|r| is_rule(&r.name));
+        let automation = behaviour.automation.iter_mut().filter(|a| a.name == name);
+        let duplicates = behaviour.duplicates.iter_mut().filter(|r| r.name == name);
+        let workflow = behaviour.workflow.iter_mut().filter(|r| r.name == name);
+        let all = rules
+            .map(|r| &mut r.off)
+            .chain(automation.map(|a| &mut a.off))
+            .chain(duplicates.map(|r| &mut r.off))
+            .chain(workflow.map(|r| &mut r.off));
+        all.map(|off| *off = !on).count()
     }
 
     /// Adds a trigger: the deed is done when a row of the object is saved and the condition, if any, holds.

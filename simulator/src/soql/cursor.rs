@@ -67,6 +67,12 @@ impl Cursors {
         Some((cursor.clone(), id.to_owned(), at))
     }
 
+    /// The object that a locator's query reads, whoever opened it.
+    pub fn object(&self, locator: &str) -> Option<&str> {
+        let (id, _) = locator.rsplit_once('-')?;
+        self.open.get(id).map(|cursor| cursor.plan.object.name.as_str())
+    }
+
     /// Goes on counting where another run of the same org stopped.
     pub fn resume(&mut self, made: u64) {
         self.made = made;

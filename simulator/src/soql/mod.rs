@@ -8,7 +8,7 @@
 //! Not here: HTTP (`http::query`).
 
 mod access;
-mod ast;
+pub(crate) mod ast;
 mod compare;
 pub(crate) mod cursor;
 mod dates;

@@ -30,6 +30,8 @@ pub(crate) struct Pager<'a> {
     pub cursors: &'a mut Cursors,
     /// As in the path: `v67.0`.
     pub version: &'a str,
+    /// Where further pages are asked for: `query`, `tooling/query`.
+    pub resource: &'a str,
 }
 
 impl Pager<'_> {
@@ -106,7 +108,7 @@ impl Pager<'_> {
 
     fn page(&mut self, cursor: &Cursor, id: &str, at: usize) -> Shown {
         let end = (at + self.length(cursor, at)).min(cursor.ids.len());
-        let (state, version) = (self.state, self.version);
+        let (state, version, resource) = (self.state, self.version, self.resource);
         let mut records = Vec::with_capacity(end - at);
         for key in &cursor.ids[at..end] {
             let mut below = |child: &Child| self.below(child, key.text(), cursor);
@@ -119,7 +121,7 @@ impl Pager<'_> {
                 &mut below,
             ));
         }
-        let next = (end < cursor.ids.len()).then(|| format!("/services/data/{version}/query/{id}-{end}"));
+        let next = (end < cursor.ids.len()).then(|| format!("/services/data/{version}/{resource}/{id}-{end}"));
         reply(cursor.ids.len(), next, records)
     }
 

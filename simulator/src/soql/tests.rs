@@ -104,6 +104,7 @@ fn cursors_are_their_users_and_die() {
             state,
             cursors: &mut cursors,
             version: "v67.0",
+            resource: "query",
         };
         let page = match locator {
             None => pager.start(plan.clone(), false, MAX_PAGE),

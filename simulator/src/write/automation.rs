@@ -57,13 +57,16 @@ pub enum Event {
 /// A scripted trigger or flow.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Automation {
-    object: String,
+    pub(crate) object: String,
     #[serde(default)]
-    event: Event,
-    name: String,
-    flow: bool,
+    pub(crate) event: Event,
+    pub(crate) name: String,
+    pub(crate) flow: bool,
+    /// Switched off: it is there and does nothing.
+    #[serde(default)]
+    pub(crate) off: bool,
     when: Option<Written>,
-    deed: Deed,
+    pub(crate) deed: Deed,
     /// The formulas of the deed, in its order.
     #[serde(default)]
     values: Vec<Written>,
@@ -107,6 +110,7 @@ pub(crate) fn add(
         event,
         name: name.to_owned(),
         flow,
+        off: false,
         when: when.map(|w| understood(state, object, w)).transpose()?,
         deed,
         values,
@@ -129,7 +133,7 @@ fn due<'a>(
 ) -> Vec<Automation> {
     let scope = OnRow::in_save(state, def, row, old);
     let all = state.behaviour.automation.iter();
-    let all = all.filter(|a| a.object == def.name && a.event == event);
+    let all = all.filter(|a| !a.off && a.object == def.name && a.event == event);
     all.filter(|a| a.when.as_ref().is_none_or(|w| w.formula.holds(&scope)))
         .cloned()
         .collect()

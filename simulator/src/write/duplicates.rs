@@ -22,6 +22,9 @@ pub(crate) struct DuplicateRule {
     pub fields: Vec<String>,
     /// Blocks; a rule that does not alerts.
     pub block: bool,
+    /// Switched off: it is there and finds nothing.
+    #[serde(default)]
+    pub off: bool,
 }
 
 const BLOCKED: &str = "You're creating a duplicate record. We recommend you use an existing record instead.";
@@ -35,7 +38,8 @@ pub(crate) fn check(
     row: &Row,
     old: Option<&Row>,
 ) -> Result<(), ApiError> {
-    for rule in state.behaviour.duplicates.iter().filter(|r| r.object == def.name) {
+    let rules = state.behaviour.duplicates.iter();
+    for rule in rules.filter(|r| !r.off && r.object == def.name) {
         let passes = !rule.block && state.options.allow_duplicates;
         let touched =
             old.is_none_or(|old| rule.fields.iter().any(|f| old.values.get(f) != row.values.get(f)));

@@ -24,6 +24,9 @@ pub(crate) struct Rule {
     pub message: String,
     /// Where the message is shown; the top of the page if nowhere.
     pub field: Option<String>,
+    /// Switched off: it is there and refuses nothing.
+    #[serde(default)]
+    pub off: bool,
 }
 
 /// Takes a rule into force, or lists why it is idle.
@@ -40,6 +43,7 @@ pub(crate) fn add(
         condition,
         message: message.to_owned(),
         field: field.map(str::to_owned),
+        off: false,
     });
     match rule {
         Ok(rule) => state.behaviour.rules.push(rule),
@@ -68,8 +72,8 @@ pub(crate) fn understood(state: &State, object: &str, formula: &str) -> Result<W
 pub(crate) fn check(state: &State, def: &ObjectDef, row: &Row, old: Option<&Row>) -> Result<(), ApiError> {
     let rules = state.behaviour.rules.iter();
     let scope = OnRow::in_save(state, def, row, old);
-    let mut broken =
-        rules.filter(|r| r.object.eq_ignore_ascii_case(&def.name) && r.condition.formula.holds(&scope));
+    let mut broken = rules
+        .filter(|r| !r.off && r.object.eq_ignore_ascii_case(&def.name) && r.condition.formula.holds(&scope));
     let Some(rule) = broken.next() else {
         return Ok(());
     };

@@ -123,7 +123,11 @@ fn arms(file: &str, prefixes: &[(&str, &str)]) -> Endpoints {
 fn the_table_is_the_list_of_routes() {
     let mut routed = arms(
         "src/http/route.rs",
-        &[("sobjects", "/sobjects"), ("composite", "/composite")],
+        &[
+            ("sobjects", "/sobjects"),
+            ("composite", "/composite"),
+            ("tooling", "/tooling"),
+        ],
     );
     routed.extend(arms("src/http/bulk/mod.rs", &[("answer", "/jobs")]));
     routed.extend(arms("src/http/auth/mod.rs", &[("answer", "/services/oauth2")]));

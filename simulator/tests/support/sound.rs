@@ -65,6 +65,7 @@ fn of_type(content_type: &'static str, body: String, sound: Sound) -> Sound {
 pub fn every(org: &Org) -> Vec<Sound> {
     let first = |object: &str| org.rows(object)[0]["Id"].as_str().unwrap().to_owned();
     let account = first("Account");
+    org.add_workflow_rule("Tell", "Account", "onCreateOnly");
     [
         signing_in(org),
         reading(&account),
@@ -139,6 +140,9 @@ fn reading(account: &str) -> Vec<Sound> {
         ),
         get("/queryAll", "/queryAll?q=SELECT+COUNT()+FROM+Contact"),
         get("/query/{locator}", "/query/0r8xx0000000001AAA-2000"),
+        get("/tooling/query", "/tooling/query?q=SELECT+Id,Name+FROM+ApexTrigger"),
+        get("/tooling/query/{locator}", "/tooling/query/0r8xx0000000001AAA-2000"),
+        get("/tooling/sobjects/{object}/{id}", "/tooling/sobjects/WorkflowRule/01QHa0000000001"),
         get("/queryAll/{locator}", "/queryAll/0r8xx0000000001AAA-2000"),
         get("/sobjects", "/sobjects"),
         get("/sobjects/{object}", "/sobjects/Account"),

@@ -8,6 +8,7 @@ use std::fs;
 use halite_engine::base::id::{OrgId, RecordId};
 use halite_engine::ops::capture::{self, BackupOptions, Progress};
 use halite_engine::ops::hold;
+use halite_engine::ops::restore::automation;
 use halite_engine::ops::restore::between::{self as revert, Scope, Span};
 use halite_engine::ops::restore::condition::Condition;
 use halite_engine::ops::restore::masking::Masks;
@@ -58,9 +59,10 @@ pub(super) fn run(job: &Job, flags: &RestorePlan) -> Result<End> {
     let now = vault.find_snapshot(to, &done?.name)?;
     scope.deleted = deleted.map(|typed| typed.span(job, &vault)).transpose()?;
     scope.changed = changed.map(|typed| typed.span(job, &vault)).transpose()?;
-    let plan = hold::during(&vault, &then, "a restore is being planned", || {
+    let mut plan = hold::during(&vault, &then, "a restore is being planned", || {
         revert::plan(&vault, &then, &now, &scope)
     })?;
+    automation::tell(&mut plan, &mut org)?;
     write(&plan, &flags.output)?;
     show(job, &plan)?;
     job.out.line(format_args!(

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use halite_engine::Result;
+use halite_engine::ops::restore::automation::ALL;
 use halite_engine::ops::restore::plan::{Action, Header, Operation, Plan};
 use serde_json::{Value, json};
 
@@ -50,7 +51,11 @@ pub(super) fn show(job: &Job, plan: &Plan) -> Result<()> {
             0 => String::new(),
             n => format!(" ({})", count(n as u64, "operation")),
         };
-        format!("{}{n}: {}\n    {}", warning.sobject, warning.what, warning.remedy)
+        let about = match warning.sobject.as_str() {
+            ALL => "all sObjects",
+            one => one,
+        };
+        format!("{about}{n}: {}\n    {}", warning.what, warning.remedy)
     })?;
     job.out.line(format_args!(
         "{} operations, {} newer records kept, {} impossible, {}",

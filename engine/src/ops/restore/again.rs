@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::RecordId;
+use crate::ops::restore::automation;
 use crate::ops::restore::fields;
 use crate::ops::restore::journal::Final;
 use crate::ops::restore::moved::{Moved, Outcomes, new_id};
@@ -188,7 +189,8 @@ impl Next<'_> {
             let all = warning.operations.is_empty();
             let new = warning.operations.iter().filter_map(|n| self.numbers.get(n));
             warning.operations = new.copied().collect();
-            if !warning.operations.is_empty() || (all && sobjects.contains(warning.sobject.as_str())) {
+            let about = sobjects.contains(warning.sobject.as_str()) || warning.sobject == automation::ALL;
+            if !warning.operations.is_empty() || (all && about) {
                 kept.push(warning);
             }
         }

@@ -1,7 +1,7 @@
 //! What an org will probably refuse of a plan, and what to do about it beforehand.
 //!
 //! Key decision: told by the describes and records of the snapshot of now alone, one warning for an sObject, a field and a
-//! cause, so that a plan of a million rows has a few lines of them. Rules, flows and triggers cannot be seen from here. It
+//! cause, so that a plan of a million rows has a few lines of them. Rules, flows and triggers are `automation`'s. It
 //! changes no operation.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

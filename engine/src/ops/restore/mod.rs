@@ -1,10 +1,11 @@
 //! Restore: the difference between then and now, turned into operations, and carried out.
 //!
 //! Key decision: a plan is plain values in a file that people can read and edit; planning asks two states of the
-//! org and never the org itself, applying asks the org before each write. It deletes nothing.
+//! org and never the org itself but for what fires on writes, applying asks the org before each write. It deletes nothing.
 
 pub mod again;
 pub mod apply;
+pub mod automation;
 pub mod between;
 mod check;
 mod choice;
