@@ -31,7 +31,10 @@ fn plan<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn is(told: &Value, wanted: &[(&str, &str)]) {
-    let wanted: Vec<_> = wanted.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    let wanted: Vec<_> = wanted
+        .iter()
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+        .collect();
     assert_eq!(warnings(told), wanted, "{told}");
 }
 
@@ -41,7 +44,9 @@ fn disaster() -> Stage {
     let org = &stage.org;
     let make = |name: &str| org.create("Contact", &json!({ "LastName": name })).unwrap();
     let (gone, binned) = (make("Gone"), make("Binned"));
-    let lead = org.create("Lead", &json!({ "LastName": "Was", "Company": "c" })).unwrap();
+    let lead = org
+        .create("Lead", &json!({ "LastName": "Was", "Company": "c" }))
+        .unwrap();
     stage.backup();
     org.expire(&[&gone]).unwrap();
     org.delete(&binned).unwrap();
@@ -64,8 +69,10 @@ fn what_fires_is_told_by_sobject_kind_and_action_and_what_is_off_is_not() {
     org.add_workflow_rule("Tell", "Lead", "onCreateOnly");
     org.add_workflow_rule("Told", "Lead", "onAllChanges");
     org.add_duplicate_rule("Twins", "Contact", &["Email"], false);
-    org.add_rule("Contact", "LastName = \"Gone\"", "not him", None).unwrap();
-    org.add_rule("Lead", "LastName = \"Was\"", "not her", None).unwrap();
+    org.add_rule("Contact", "LastName = \"Gone\"", "not him", None)
+        .unwrap();
+    org.add_rule("Lead", "LastName = \"Was\"", "not her", None)
+        .unwrap();
     assert_eq!(org.activate("Lead.Rule_2", false), 1);
 
     let told = stage.on(0, &plan(&["--sobject", "Contact,Lead"]));
@@ -76,7 +83,10 @@ fn what_fires_is_told_by_sobject_kind_and_action_and_what_is_off_is_not() {
         &told,
         &[
             ("Contact", "active Apex trigger Risen: fires on undelete"),
-            ("Contact", "active Apex trigger Guard: fires on undelete and create"),
+            (
+                "Contact",
+                "active Apex trigger Guard: fires on undelete and create",
+            ),
             ("Contact", &rule),
             ("Contact", &twins),
             ("Lead", "active flow Score: fires on edit"),
@@ -85,14 +95,26 @@ fn what_fires_is_told_by_sobject_kind_and_action_and_what_is_off_is_not() {
     );
     let shown = stage.on(0, &["restore", "show", "plan"]);
     assert_eq!(shown["warnings"], told["warnings"]);
-    let remedies: Vec<&str> = told["warnings"].as_array().unwrap().iter().map(|w| w["remedy"].as_str().unwrap()).collect();
-    assert!(remedies[2].contains("Setup, Object Manager, Contact, Validation Rules"), "{remedies:?}");
+    let remedies: Vec<&str> = told["warnings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| w["remedy"].as_str().unwrap())
+        .collect();
+    assert!(
+        remedies[2].contains("Setup, Object Manager, Contact, Validation Rules"),
+        "{remedies:?}"
+    );
     assert!(remedies[4].contains("Setup, Flows"), "{remedies:?}");
 
     // As it was told: the rule that is active refuses, the one that is off does not.
     let tasks = org.rows("Task").len();
     let applied = stage.on(3, &["restore", "apply", "plan"]);
-    assert_eq!(applied["counts"], json!({ "refused": 1, "undeleted": 1, "edited": 1 }), "{applied}");
+    assert_eq!(
+        applied["counts"],
+        json!({ "refused": 1, "undeleted": 1, "edited": 1 }),
+        "{applied}"
+    );
     assert_eq!(org.rows("Task").len(), tasks + 3, "Guard, Risen, Score");
 }
 
@@ -100,17 +122,29 @@ fn what_fires_is_told_by_sobject_kind_and_action_and_what_is_off_is_not() {
 fn what_cannot_be_seen_is_said_with_the_right_that_is_missing() {
     let stage = disaster();
     let org = &stage.org;
-    org.add_rule("Contact", "LastName = \"Gone\"", "not him", None).unwrap();
+    org.add_rule("Contact", "LastName = \"Gone\"", "not him", None)
+        .unwrap();
     org.permit(&org.api_user(), |p| p.revoke(Permission::ViewSetup));
     let told = stage.on(0, &plan(&["--sobject", "Contact"]));
     let all = warnings(&told);
-    let [(sobject, what)] = &all[..] else { panic!("{told}") };
+    let [(sobject, what)] = &all[..] else {
+        panic!("{told}")
+    };
     assert_eq!(sobject, "*");
-    assert!(what.starts_with("what fires on the plan's writes is not known: Apex triggers, duplicate rules, flows,"), "{what}");
+    assert!(
+        what.starts_with(
+            "what fires on the plan's writes is not known: Apex triggers, duplicate rules, flows,"
+        ),
+        "{what}"
+    );
     let remedy = told["warnings"][0]["remedy"].as_str().unwrap();
     assert!(remedy.contains("\"View Setup and Configuration\""), "{remedy}");
     let rehearsed = stage.on(0, &["rehearse", "--plan", "plan"]);
-    assert_eq!(rehearsed["counts"], json!({ "created": 1, "undeleted": 1 }), "it does not know the rule");
+    assert_eq!(
+        rehearsed["counts"],
+        json!({ "created": 1, "undeleted": 1 }),
+        "it does not know the rule"
+    );
     // The plan for what was refused does not forget it.
     stage.on(3, &["restore", "apply", "plan"]);
     let next = stage.on(0, &["restore", "again", "plan", "-o", "next"]);
@@ -123,12 +157,36 @@ fn the_org_that_is_written_to_is_asked() {
     let twin = stage.org.twin().unwrap();
     let server = Server::start(twin.clone()).unwrap();
     let (url, secret) = (server.url(), "APP_SECRET");
-    let connect = ["connect", "dev", "--environment", &url, "--client-id", CLIENT_ID, "--client-secret-env", secret];
+    let connect = [
+        "connect",
+        "dev",
+        "--environment",
+        &url,
+        "--client-id",
+        CLIENT_ID,
+        "--client-secret-env",
+        secret,
+    ];
     stage.on(0, &connect);
-    stage.org.add_rule("Lead", "LastName = \"x\"", "no", None).unwrap();
-    twin.on_save("Lead", "Theirs", None, Deed::SetField("Title".into(), "'t'".into())).unwrap();
+    stage
+        .org
+        .add_rule("Lead", "LastName = \"x\"", "no", None)
+        .unwrap();
+    twin.on_save(
+        "Lead",
+        "Theirs",
+        None,
+        Deed::SetField("Title".into(), "'t'".into()),
+    )
+    .unwrap();
     let told = stage.on(0, &plan(&["--to", "dev", "--sobject", "Lead"]));
-    let fires = ("Lead".to_owned(), "active Apex trigger Theirs: fires on create".to_owned());
+    let fires = (
+        "Lead".to_owned(),
+        "active Apex trigger Theirs: fires on create".to_owned(),
+    );
     assert!(warnings(&told).contains(&fires), "{told}");
-    assert!(!told["warnings"].to_string().contains("validation rule"), "{told}");
+    assert!(
+        !told["warnings"].to_string().contains("validation rule"),
+        "{told}"
+    );
 }

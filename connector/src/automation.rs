@@ -98,7 +98,11 @@ fn keys<S: Session>(
     found: &mut Automations,
 ) -> Result<BTreeMap<String, String>, Fault> {
     let mut keys: BTreeMap<String, String> = BTreeMap::new();
-    keys.extend(sobjects.iter().map(|name| ((*name).to_owned(), (*name).to_owned())));
+    keys.extend(
+        sobjects
+            .iter()
+            .map(|name| ((*name).to_owned(), (*name).to_owned())),
+    );
     let text = format!(
         "SELECT QualifiedApiName, DurableId FROM EntityDefinition WHERE QualifiedApiName IN ({})",
         quoted(sobjects.iter().copied())
@@ -116,7 +120,11 @@ fn keys<S: Session>(
                 }
             }
             Err(fault) => {
-                let custom: Vec<&str> = sobjects.iter().copied().filter(|name| name.contains("__")).collect();
+                let custom: Vec<&str> = sobjects
+                    .iter()
+                    .copied()
+                    .filter(|name| name.contains("__"))
+                    .collect();
                 let what = format!("all that is on {}", custom.join(", "));
                 let unseen = unseen(what, fault)?;
                 found.unseen.extend((!custom.is_empty()).then_some(unseen));
@@ -158,7 +166,9 @@ fn round<S: Session>(
             }
         };
         for row in rows {
-            let Some(sobject) = keys.get(text_of(&row, asked.of)) else { continue };
+            let Some(sobject) = keys.get(text_of(&row, asked.of)) else {
+                continue;
+            };
             let (sobject, name) = (sobject.clone(), name(&row));
             if asked.fires == Fires::WorkflowRule {
                 let id = text_of(&row, "Id").to_owned();
@@ -166,7 +176,12 @@ fn round<S: Session>(
                 continue;
             }
             let (fires, on) = (asked.fires, events(asked.fires, &row));
-            let one = Automation { sobject, fires, name, on };
+            let one = Automation {
+                sobject,
+                fires,
+                name,
+                on,
+            };
             found.active.extend((!one.on.is_empty()).then_some(one));
         }
         Ok(())
@@ -182,7 +197,10 @@ fn workflow<S: Session>(
 ) -> Result<(), Fault> {
     if rules.len() > WORKFLOW_MAX {
         let what = Fires::WorkflowRule.plural().to_owned();
-        let why = format!("there are {}, and whether each is active was asked of {WORKFLOW_MAX}", rules.len());
+        let why = format!(
+            "there are {}, and whether each is active was asked of {WORKFLOW_MAX}",
+            rules.len()
+        );
         found.unseen.push(Unseen { what, why });
         rules.truncate(WORKFLOW_MAX);
     }
@@ -194,7 +212,10 @@ fn workflow<S: Session>(
             Ok(body) => serde_json::from_slice(&body)
                 .map_err(|e| Fault::unreadable(format!("a workflow rule that does not parse: {e}")))?,
             Err(fault) => {
-                let what = format!("whether the workflow rule {} on {} is active", rule.name, rule.sobject);
+                let what = format!(
+                    "whether the workflow rule {} on {} is active",
+                    rule.name, rule.sobject
+                );
                 found.unseen.push(unseen(what, fault)?);
                 return Ok(());
             }
@@ -207,7 +228,12 @@ fn workflow<S: Session>(
         if metadata["active"] != Value::Bool(false) {
             let (sobject, name) = (rule.sobject.clone(), rule.name.clone());
             let fires = Fires::WorkflowRule;
-            found.active.push(Automation { sobject, fires, name, on });
+            found.active.push(Automation {
+                sobject,
+                fires,
+                name,
+                on,
+            });
         }
         Ok(())
     })
@@ -225,7 +251,11 @@ fn events(fires: Fires, row: &Value) -> Vec<Write> {
                 (Write::Delete, ["UsageBeforeDelete", "UsageAfterDelete"]),
             ];
             let set = |names: &[&str; 2]| names.iter().any(|name| row[*name] == Value::Bool(true));
-            flags.iter().filter(|(_, names)| set(names)).map(|(write, _)| *write).collect()
+            flags
+                .iter()
+                .filter(|(_, names)| set(names))
+                .map(|(write, _)| *write)
+                .collect()
         }
         Fires::Flow if text_of(row, "ActiveVersionId").is_empty() => Vec::new(),
         Fires::Flow => match (text_of(row, "TriggerType"), text_of(row, "RecordTriggerType")) {
@@ -244,7 +274,10 @@ fn events(fires: Fires, row: &Value) -> Vec<Write> {
 /// The name of a row, with its package's prefix.
 fn name(row: &Value) -> String {
     let names = ["Name", "ApiName", "ValidationName", "DeveloperName"];
-    let name = names.iter().map(|field| text_of(row, field)).find(|name| !name.is_empty());
+    let name = names
+        .iter()
+        .map(|field| text_of(row, field))
+        .find(|name| !name.is_empty());
     let name = name.unwrap_or("(without a name)");
     match text_of(row, "NamespacePrefix") {
         "" => name.to_owned(),
@@ -267,7 +300,10 @@ fn rows<S: Session>(caller: &mut Caller<S>, body: Vec<u8>) -> Result<Vec<Value>,
     let page = Page::parse(body).map_err(Fault::unreadable)?;
     follow(caller, page, &mut |_, page| {
         if rows.len() + page.len() > ROWS_MAX {
-            return Err(Fault::doubt(Kind::Quota, format!("there are more than {ROWS_MAX}")));
+            return Err(Fault::doubt(
+                Kind::Quota,
+                format!("there are more than {ROWS_MAX}"),
+            ));
         }
         for row in page.rows() {
             let row = serde_json::from_slice(row);

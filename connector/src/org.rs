@@ -14,8 +14,8 @@ use halite_engine::base::error::{Error, Result};
 use halite_engine::base::id::RecordId;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::ops::org::{
-    Automations, DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent, Target,
-    Upload,
+    Automations, DeletedLog, EachAnswer, EachRow, Identity, Outcome, Read, SObjectInfo, Sink, Source, Spent,
+    Target, Upload,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;

@@ -74,7 +74,7 @@ fn what_is_active_is_told_with_the_writes_that_set_it_off_in_few_calls() {
     };
     let mut told = lines(&found);
     told.sort();
-    let mut wanted = [of(custom, "Rule_1"), of("Account", "Rule_3"), ].concat();
+    let mut wanted = [of(custom, "Rule_1"), of("Account", "Rule_3")].concat();
     // Of the second sObject's two rules, which are the third and fourth of the org, none was switched off.
     wanted.push("ValidationRule Rule_4 Account [Create, Edit]".into());
     wanted.sort();
@@ -96,22 +96,45 @@ fn many_sobjects_and_many_rows_are_read_to_the_last() {
     let mut of: Vec<&str> = found.active.iter().map(|one| one.sobject.as_str()).collect();
     of.dedup();
     assert_eq!(of, names);
-    assert!(found.active.iter().all(|one| one.on == [Write::Create, Write::Edit]));
+    assert!(
+        found
+            .active
+            .iter()
+            .all(|one| one.on == [Write::Create, Write::Edit])
+    );
 }
 
 #[test]
 fn what_the_user_may_not_see_is_unseen_and_not_none() {
     let place = Place::of(Org::sample());
     each_kind(&place.org, "Account");
-    place.org.permit(&place.org.api_user(), |p| p.revoke(Permission::ViewSetup));
+    place
+        .org
+        .permit(&place.org.api_user(), |p| p.revoke(Permission::ViewSetup));
     let found = place.open().automation(&["Account"]).unwrap();
     assert_eq!(found.active, []);
     let what: Vec<&str> = found.unseen.iter().map(|one| one.what.as_str()).collect();
-    let wanted = ["Apex triggers", "duplicate rules", "flows", "validation rules", "workflow rules"];
+    let wanted = [
+        "Apex triggers",
+        "duplicate rules",
+        "flows",
+        "validation rules",
+        "workflow rules",
+    ];
     assert_eq!(what, wanted);
-    assert!(found.unseen.iter().all(|one| one.why.contains("\"View Setup and Configuration\"")));
+    assert!(
+        found
+            .unseen
+            .iter()
+            .all(|one| one.why.contains("\"View Setup and Configuration\""))
+    );
     let custom = place.open().automation(&["Thing__c"]).unwrap();
-    assert!(custom.unseen.iter().any(|one| one.what == "all that is on Thing__c"));
+    assert!(
+        custom
+            .unseen
+            .iter()
+            .any(|one| one.what == "all that is on Thing__c")
+    );
 }
 
 #[test]
@@ -119,18 +142,35 @@ fn one_kind_that_is_refused_leaves_the_others_and_too_many_rules_are_said() {
     let place = Place::of(Org::sample());
     each_kind(&place.org, "Account");
     for n in 0..110 {
-        place.org.add_workflow_rule(&format!("More{n}"), "Account", "onAllChanges");
+        place
+            .org
+            .add_workflow_rule(&format!("More{n}"), "Account", "onAllChanges");
     }
     let mut org = place.open();
     let found = org.automation(&["Account"]).unwrap();
-    let [unseen] = &found.unseen[..] else { panic!("{:?}", found.unseen) };
-    assert!(unseen.what == "workflow rules" && unseen.why.contains("there are 114"), "{unseen:?}");
+    let [unseen] = &found.unseen[..] else {
+        panic!("{:?}", found.unseen)
+    };
+    assert!(
+        unseen.what == "workflow rules" && unseen.why.contains("there are 114"),
+        "{unseen:?}"
+    );
     assert_eq!(place.all_calls(), 1 + 1 + 4);
     // The org takes no composite call: each is asked by itself, and one is refused.
-    place.org.fault("/composite", 9, refusal(403, "INSUFFICIENT_ACCESS", "no"));
-    place.org.fault("FROM+ValidationRule", 1, refusal(400, "INVALID_FIELD", "No such column"));
+    place
+        .org
+        .fault("/composite", 9, refusal(403, "INSUFFICIENT_ACCESS", "no"));
+    place.org.fault(
+        "FROM+ValidationRule",
+        1,
+        refusal(400, "INVALID_FIELD", "No such column"),
+    );
     let found = org.automation(&["Account"]).unwrap();
-    let unseen = found.unseen.iter().find(|one| one.what == "validation rules").unwrap();
+    let unseen = found
+        .unseen
+        .iter()
+        .find(|one| one.what == "validation rules")
+        .unwrap();
     assert!(unseen.why.contains("No such column"), "{unseen:?}");
     assert!(lines(&found).contains(&"Trigger Last Account [Delete]".to_owned()));
     place.org.clear_faults();

@@ -251,7 +251,9 @@ fn large(url: &str) -> bool {
     let mut parts = path.split('/').filter(|p| !p.is_empty()).skip(3);
     matches!(
         (parts.next(), parts.next()),
-        (Some("query" | "queryAll"), _) | (Some("composite"), Some("sobjects")) | (Some("tooling"), Some("query"))
+        (Some("query" | "queryAll"), _)
+            | (Some("composite"), Some("sobjects"))
+            | (Some("tooling"), Some("query"))
     )
 }
 

@@ -60,15 +60,23 @@ pub(crate) fn unsupported(state: &State, version: &str) -> ApiError {
 
 /// `GET /services/data/vXX.0`
 pub(crate) fn resources(state: &State, call: &Call<'_>) -> Reply {
-    let mut map: Map<String, Value> = ["sobjects", "query", "queryAll", "tooling", "limits", "composite", "jobs"]
-        .iter()
-        .map(|r| {
-            (
-                (*r).to_owned(),
-                json!(format!("/services/data/{}/{r}", call.version)),
-            )
-        })
-        .collect();
+    let mut map: Map<String, Value> = [
+        "sobjects",
+        "query",
+        "queryAll",
+        "tooling",
+        "limits",
+        "composite",
+        "jobs",
+    ]
+    .iter()
+    .map(|r| {
+        (
+            (*r).to_owned(),
+            json!(format!("/services/data/{}/{r}", call.version)),
+        )
+    })
+    .collect();
     let who = auth::identity_url(state, call.request, &state.running);
     map.insert("identity".to_owned(), json!(who));
     Reply::json(200, &map)

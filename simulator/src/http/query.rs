@@ -55,9 +55,14 @@ pub(crate) fn tooling_row(
     let setup = state.setup(Door::Tooling);
     let def = setup.object(object)?;
     let id = normalise(id).ok_or_else(ApiError::not_found)?;
-    let row = setup.row(&id).filter(|_| setup.schema.by_id(&id).is_some_and(|o| o.name == def.name));
+    let row = setup
+        .row(&id)
+        .filter(|_| setup.schema.by_id(&id).is_some_and(|o| o.name == def.name));
     let mut shown = setup.shown(&def, &id, row.ok_or_else(ApiError::not_found)?);
-    let url = format!("/services/data/{}/tooling/sobjects/{}/{id}", call.version, def.name);
+    let url = format!(
+        "/services/data/{}/tooling/sobjects/{}/{id}",
+        call.version, def.name
+    );
     shown.insert("attributes".to_owned(), json!({"type": def.name, "url": url}));
     if let Some(metadata) = state.workflow_metadata(&def.name, &id) {
         shown.insert("Metadata".to_owned(), metadata);
@@ -88,7 +93,9 @@ fn first(
         stored_elsewhere(query)?;
     }
     let batch = hint(call).unwrap_or(MAX_PAGE);
-    paged(state, setup, (call, resource), |pager| pager.start(plan, all, batch))
+    paged(state, setup, (call, resource), |pager| {
+        pager.start(plan, all, batch)
+    })
 }
 
 fn next(
@@ -99,7 +106,9 @@ fn next(
 ) -> Result<Reply, ApiError> {
     let object = state.cursors.object(locator).unwrap_or_default().to_owned();
     let setup = setup_of(state, door, &object);
-    paged(state, setup.as_ref(), (call, resource), |pager| pager.more(locator))
+    paged(state, setup.as_ref(), (call, resource), |pager| {
+        pager.more(locator)
+    })
 }
 
 /// What an object without a table of its own refuses.

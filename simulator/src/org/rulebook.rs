@@ -63,7 +63,8 @@ impl Org {
     /// flows. What is off stays in the setup and does nothing. Gives how many there were.
     pub fn activate(&self, name: &str, on: bool) -> usize {
         let behaviour = &mut self.lock().behaviour;
-        let is_rule = |full: &str| full == name || full.split_once('.').is_some_and(|(_, short)| short == name);
+        let is_rule =
+            |full: &str| full == name || full.split_once('.').is_some_and(|(_, short)| short == name);
         let rules = behaviour.rules.iter_mut().filter(|r| is_rule(&r.name));
         let automation = behaviour.automation.iter_mut().filter(|a| a.name == name);
         let duplicates = behaviour.duplicates.iter_mut().filter(|r| r.name == name);

@@ -31,13 +31,20 @@ impl Door {
     fn objects(self) -> &'static [&'static str] {
         match self {
             Self::Data => &["DuplicateRule", "EntityDefinition", "FlowDefinitionView"],
-            Self::Tooling => &["ApexTrigger", "EntityDefinition", "ValidationRule", "WorkflowRule"],
+            Self::Tooling => &[
+                "ApexTrigger",
+                "EntityDefinition",
+                "ValidationRule",
+                "WorkflowRule",
+            ],
         }
     }
 
     /// Whether an object is asked by it.
     pub fn has(self, object: &str) -> bool {
-        self.objects().iter().any(|name| name.eq_ignore_ascii_case(object))
+        self.objects()
+            .iter()
+            .any(|name| name.eq_ignore_ascii_case(object))
     }
 }
 
@@ -102,12 +109,21 @@ impl State {
     fn write_automation(&self, setup: &mut State) {
         let mut named: BTreeMap<(bool, &str, &str), Vec<&Automation>> = BTreeMap::new();
         for one in &self.behaviour.automation {
-            named.entry((one.flow, &one.object, &one.name)).or_default().push(one);
+            named
+                .entry((one.flow, &one.object, &one.name))
+                .or_default()
+                .push(one);
         }
         for (n, ((flow, object, name), parts)) in (1..).zip(named) {
-            let Some(def) = self.schema.object(object) else { continue };
+            let Some(def) = self.schema.object(object) else {
+                continue;
+            };
             if flow {
-                setup.seed_row("FlowDefinitionView", &make("300", n), flow_row(def, name, n, &parts));
+                setup.seed_row(
+                    "FlowDefinitionView",
+                    &make("300", n),
+                    flow_row(def, name, n, &parts),
+                );
                 continue;
             }
             let on = parts.iter().any(|one| !one.off);
@@ -125,19 +141,28 @@ impl State {
 
     fn write_rules(&self, setup: &mut State) {
         for (n, rule) in (1..).zip(&self.behaviour.rules) {
-            let Some(def) = self.schema.object(&rule.object) else { continue };
-            let name = rule.name.split_once('.').map_or(rule.name.as_str(), |(_, short)| short);
+            let Some(def) = self.schema.object(&rule.object) else {
+                continue;
+            };
+            let name = rule
+                .name
+                .split_once('.')
+                .map_or(rule.name.as_str(), |(_, short)| short);
             let values = json!({"ValidationName": name, "EntityDefinitionId": durable(def), "Active": !rule.off,
                 "ErrorMessage": rule.message, "ErrorDisplayField": rule.field});
             setup.seed_row("ValidationRule", &make("03d", n), values);
         }
         for (n, rule) in (1..).zip(&self.behaviour.workflow) {
-            let Some(def) = self.schema.object(&rule.object) else { continue };
+            let Some(def) = self.schema.object(&rule.object) else {
+                continue;
+            };
             let values = json!({"Name": rule.name, "TableEnumOrId": table(def)});
             setup.seed_row("WorkflowRule", &make("01Q", n), values);
         }
         for (n, rule) in (1..).zip(&self.behaviour.duplicates) {
-            let Some(def) = self.schema.object(&rule.object) else { continue };
+            let Some(def) = self.schema.object(&rule.object) else {
+                continue;
+            };
             let values = json!({"DeveloperName": rule.name, "MasterLabel": rule.name, "SobjectType": table(def),
                 "IsActive": !rule.off});
             setup.seed_row("DuplicateRule", &make("0Bm", n), values);
@@ -168,7 +193,10 @@ fn usage(parts: &[&Automation]) -> Map<String, Value> {
         ("UsageAfterUndelete", json!(undelete)),
         ("UsageIsBulk", json!(true)),
     ];
-    flags.into_iter().map(|(name, flag)| (name.to_owned(), flag)).collect()
+    flags
+        .into_iter()
+        .map(|(name, flag)| (name.to_owned(), flag))
+        .collect()
 }
 
 /// A record-triggered flow. It starts on saves or on deletes, never on undeletes.

@@ -121,7 +121,8 @@ impl Pager<'_> {
                 &mut below,
             ));
         }
-        let next = (end < cursor.ids.len()).then(|| format!("/services/data/{version}/{resource}/{id}-{end}"));
+        let next =
+            (end < cursor.ids.len()).then(|| format!("/services/data/{version}/{resource}/{id}-{end}"));
         reply(cursor.ids.len(), next, records)
     }
 

@@ -25,7 +25,8 @@ fn rows(reply: (u16, Value)) -> Vec<Value> {
 }
 
 fn custom() -> Org {
-    let field = json!({"name": "Name", "type": "string", "length": 80, "createable": true, "filterable": true});
+    let field =
+        json!({"name": "Name", "type": "string", "length": 80, "createable": true, "filterable": true});
     let describe = json!({"name": "Invoice__c", "label": "Invoice", "custom": true, "queryable": true,
         "createable": true, "fields": [{"name": "Id", "type": "id"}, field]});
     Org::sample().with_describe(&describe).unwrap()
@@ -42,7 +43,8 @@ fn triggers_are_told_with_their_object_and_events() {
     add("undelete", json!({"CreateRow": ["Task", {"Subject": "'back'"}]}));
     let other = json!({"object": "Contact", "name": "Other", "event": "delete", "deed": {"Refuse": "no"}});
     d.done("POST", "/behaviour/automation", Some(&other));
-    let usage = "UsageBeforeInsert, UsageAfterInsert, UsageBeforeUpdate, UsageBeforeDelete, UsageAfterUndelete";
+    let usage =
+        "UsageBeforeInsert, UsageAfterInsert, UsageBeforeUpdate, UsageBeforeDelete, UsageAfterUndelete";
     let soql = format!(
         "SELECT Name, Status, TableEnumOrId, {usage} FROM ApexTrigger WHERE TableEnumOrId IN ('Account', 'Lead')"
     );
@@ -58,7 +60,8 @@ fn triggers_are_told_with_their_object_and_events() {
         json!([{"Name": "Other", "UsageBeforeDelete": true}])
     );
     let contact = d.0.org.create("Contact", &json!({"LastName": "x"})).unwrap();
-    let gone = d.0.json(d.0.request("DELETE", &format!("/sobjects/Contact/{contact}")));
+    let gone =
+        d.0.json(d.0.request("DELETE", &format!("/sobjects/Contact/{contact}")));
     assert_eq!(gone.0, 204, "what is off refuses nothing");
 }
 
@@ -70,14 +73,17 @@ fn rules_and_flows_are_told_and_what_is_off_does_nothing() {
     d.done("POST", "/behaviour/rules", Some(&rule));
     let twins = json!({"name": "Twins", "object": "Lead", "fields": ["LastName"], "block": true});
     d.done("POST", "/behaviour/duplicate_rules", Some(&twins));
-    let flow = json!({"object": "Lead", "name": "Fill", "flow": true, "deed": {"SetField": ["Title", "'t'"]}});
+    let flow =
+        json!({"object": "Lead", "name": "Fill", "flow": true, "deed": {"SetField": ["Title", "'t'"]}});
     d.done("POST", "/behaviour/automation", Some(&flow));
     let told = || {
         let of_rules = "SELECT Id, ValidationName, ErrorMessage FROM ValidationRule WHERE Active = true AND EntityDefinitionId = 'Lead'";
         let of_flows = "SELECT ApiName, TriggerType, RecordTriggerType FROM FlowDefinitionView WHERE TriggerObjectOrEventId = 'Lead' AND ActiveVersionId != null";
         let of_twins = "SELECT DeveloperName, IsActive FROM DuplicateRule WHERE SobjectType = 'Lead' AND IsActive = true";
         let mut of_rules = rows(tooling(s, of_rules));
-        of_rules.iter_mut().for_each(|row| row["Id"] = json!(row["Id"].as_str().unwrap()[..3]));
+        of_rules
+            .iter_mut()
+            .for_each(|row| row["Id"] = json!(row["Id"].as_str().unwrap()[..3]));
         json!([of_rules, rows(s.query(of_flows)), rows(s.query(of_twins))])
     };
     let wanted = json!([
@@ -86,16 +92,28 @@ fn rules_and_flows_are_told_and_what_is_off_does_nothing() {
         [{"DeveloperName": "Twins", "IsActive": true}],
     ]);
     assert_eq!(told(), wanted);
-    let lead = || s.send("POST", "/sobjects/Lead", &json!({"LastName": "a", "Company": "x"}));
+    let lead = || {
+        s.send(
+            "POST",
+            "/sobjects/Lead",
+            &json!({"LastName": "a", "Company": "x"}),
+        )
+    };
     assert_eq!(code(&lead()).1, "FIELD_CUSTOM_VALIDATION_EXCEPTION");
     for name in ["Rule_1", "Fill", "Twins"] {
         let off = json!({"name": name, "active": false});
-        assert_eq!(d.done("POST", "/behaviour/active", Some(&off)), json!({"switched": 1}));
+        assert_eq!(
+            d.done("POST", "/behaviour/active", Some(&off)),
+            json!({"switched": 1})
+        );
     }
     assert_eq!(told(), json!([[], [], []]));
     let (status, made) = lead();
     assert_eq!((status, lead().0), (201, 201));
-    assert_eq!(s.org.row(made["id"].as_str().unwrap()).unwrap()["Title"], Value::Null);
+    assert_eq!(
+        s.org.row(made["id"].as_str().unwrap()).unwrap()["Title"],
+        Value::Null
+    );
 }
 
 #[test]
@@ -103,7 +121,10 @@ fn a_workflow_rule_says_in_its_metadata_whether_it_is_at_work() {
     let d = Desk::new(None);
     let rule = json!({"name": "Tell", "object": "Case", "trigger": "onCreateOnly"});
     d.done("POST", "/behaviour/workflow_rules", Some(&rule));
-    let found = rows(tooling(&d.0, "SELECT Id, Name FROM WorkflowRule WHERE TableEnumOrId = 'Case'"));
+    let found = rows(tooling(
+        &d.0,
+        "SELECT Id, Name FROM WorkflowRule WHERE TableEnumOrId = 'Case'",
+    ));
     assert_eq!(found[0]["Name"], json!("Tell"));
     let url = format!(
         "/services/data/v67.0/tooling/sobjects/WorkflowRule/{}",
@@ -114,12 +135,22 @@ fn a_workflow_rule_says_in_its_metadata_whether_it_is_at_work() {
         let (_, reply) = d.0.send("POST", "/composite", &body);
         let whole = reply["compositeResponse"][0]["body"].clone();
         assert_eq!(whole["TableEnumOrId"], json!("Case"), "{reply}");
-        (whole["Metadata"]["active"].clone(), whole["Metadata"]["triggerType"].clone())
+        (
+            whole["Metadata"]["active"].clone(),
+            whole["Metadata"]["triggerType"].clone(),
+        )
     };
     assert_eq!(metadata(), (json!(true), json!("onCreateOnly")));
-    d.done("POST", "/behaviour/active", Some(&json!({"name": "Tell", "active": false})));
+    d.done(
+        "POST",
+        "/behaviour/active",
+        Some(&json!({"name": "Tell", "active": false})),
+    );
     assert_eq!(metadata().0, json!(false));
-    assert_eq!(d.0.get("/tooling/sobjects/WorkflowRule/01QHa000000000ZAAQ").0, 404);
+    assert_eq!(
+        d.0.get("/tooling/sobjects/WorkflowRule/01QHa000000000ZAAQ").0,
+        404
+    );
     assert_eq!(d.0.get("/tooling/sobjects/Account/01QHa0000000001").0, 404);
 }
 
@@ -139,10 +170,14 @@ fn each_object_has_its_door_and_asks_for_a_right() {
     refused(s.query("SELECT Id FROM ValidationRule"));
     refused(s.query(trigger));
     assert_eq!(code(&s.get("/tooling/query")).1, "MALFORMED_QUERY");
-    assert_eq!(code(&tooling(&s, "SELECT Nothing FROM ApexTrigger")).1, "INVALID_FIELD");
+    assert_eq!(
+        code(&tooling(&s, "SELECT Nothing FROM ApexTrigger")).1,
+        "INVALID_FIELD"
+    );
     assert_eq!(code(&s.json(s.request("POST", "/tooling/query"))).0, 405);
     assert_eq!(rows(tooling(&s, trigger)).len(), 0);
-    s.org.permit(&s.org.api_user(), |p| p.revoke(Permission::ViewSetup));
+    s.org
+        .permit(&s.org.api_user(), |p| p.revoke(Permission::ViewSetup));
     refused(tooling(&s, trigger));
     refused(s.query("SELECT Id FROM FlowDefinitionView"));
     refused(s.query("SELECT DurableId FROM EntityDefinition"));
@@ -184,10 +219,16 @@ fn pages_go_on_behind_the_door_they_began_at() {
     let s = Session::on(Org::sample());
     s.org.configure(|c| (c.page_size, c.even_pages) = (2, true));
     for n in 0..5 {
-        s.org.add_rule("Lead", &format!("Company = '{n}'"), "no", None).unwrap();
-        s.org.add_duplicate_rule(&format!("Twins{n}"), "Lead", &["Company"], true);
+        s.org
+            .add_rule("Lead", &format!("Company = '{n}'"), "no", None)
+            .unwrap();
+        s.org
+            .add_duplicate_rule(&format!("Twins{n}"), "Lead", &["Company"], true);
     }
-    let (rules, pages) = s.rows("/tooling/query", "SELECT ValidationName FROM ValidationRule ORDER BY ValidationName");
+    let (rules, pages) = s.rows(
+        "/tooling/query",
+        "SELECT ValidationName FROM ValidationRule ORDER BY ValidationName",
+    );
     assert_eq!((rules.len(), pages), (5, 3));
     assert_eq!(rules[4]["ValidationName"], json!("Rule_5"));
     let (twins, pages) = s.rows("/query", "SELECT DeveloperName FROM DuplicateRule");
@@ -202,7 +243,11 @@ fn five_queries_of_both_kinds_are_one_composite_call_and_six_are_none() {
     let parts = |count: usize| {
         let part = |n: usize| {
             let path = if n % 2 == 0 { "tooling/query" } else { "query" };
-            let of = if n % 2 == 0 { "ApexTrigger" } else { "DuplicateRule" };
+            let of = if n % 2 == 0 {
+                "ApexTrigger"
+            } else {
+                "DuplicateRule"
+            };
             json!({"method": "GET", "url": format!("/services/data/v67.0/{path}?q=SELECT+Id+FROM+{of}"),
                 "referenceId": format!("r{n}")})
         };
@@ -212,7 +257,10 @@ fn five_queries_of_both_kinds_are_one_composite_call_and_six_are_none() {
     let (status, reply) = s.send("POST", "/composite", &parts(5));
     assert_eq!(status, 200);
     let all = reply["compositeResponse"].as_array().unwrap();
-    assert!(all.iter().all(|part| part["httpStatusCode"] == json!(200)), "{reply}");
+    assert!(
+        all.iter().all(|part| part["httpStatusCode"] == json!(200)),
+        "{reply}"
+    );
     assert_eq!(s.org.calls().values().sum::<u64>(), 1);
     assert_eq!(s.send("POST", "/composite", &parts(6)).0, 400);
 }

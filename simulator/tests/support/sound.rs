@@ -140,9 +140,18 @@ fn reading(account: &str) -> Vec<Sound> {
         ),
         get("/queryAll", "/queryAll?q=SELECT+COUNT()+FROM+Contact"),
         get("/query/{locator}", "/query/0r8xx0000000001AAA-2000"),
-        get("/tooling/query", "/tooling/query?q=SELECT+Id,Name+FROM+ApexTrigger"),
-        get("/tooling/query/{locator}", "/tooling/query/0r8xx0000000001AAA-2000"),
-        get("/tooling/sobjects/{object}/{id}", "/tooling/sobjects/WorkflowRule/01QHa0000000001"),
+        get(
+            "/tooling/query",
+            "/tooling/query?q=SELECT+Id,Name+FROM+ApexTrigger",
+        ),
+        get(
+            "/tooling/query/{locator}",
+            "/tooling/query/0r8xx0000000001AAA-2000",
+        ),
+        get(
+            "/tooling/sobjects/{object}/{id}",
+            "/tooling/sobjects/WorkflowRule/01QHa0000000001",
+        ),
         get("/queryAll/{locator}", "/queryAll/0r8xx0000000001AAA-2000"),
         get("/sobjects", "/sobjects"),
         get("/sobjects/{object}", "/sobjects/Account"),

@@ -130,13 +130,15 @@ fn unseen(all: Vec<Unseen>) -> Vec<Warning> {
     for one in all {
         alike.entry(one.why).or_default().push(one.what);
     }
-    let told = |(why, what): (String, Vec<String>)| Warning {
+    let told = |(why, what): (String, Vec<String>)| {
+        Warning {
         sobject: ALL.to_owned(),
         operations: Vec::new(),
         what: format!("what fires on the plan's writes is not known: {} ({why})", what.join(", ")),
         remedy: "have \"View Setup and Configuration\" given to the user (Setup, Permission Sets, a set of the user's, \
                  System Permissions) and plan anew, or have an administrator look in Setup, Object Manager and Flows"
             .to_owned(),
+    }
     };
     alike.into_iter().map(told).collect()
 }
