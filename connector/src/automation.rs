@@ -322,7 +322,9 @@ fn unseen(what: String, fault: Fault) -> Result<Unseen, Fault> {
     tracing::info!(what, %fault, "the org does not say");
     let hidden = fault.has("INVALID_TYPE") || matches!(fault.kind(), Kind::Denied | Kind::NotFound);
     let why = match hidden {
-        true => "the org shows them only to users with \"View Setup and Configuration\"".to_owned(),
+        true => {
+            "the org does not show them to this user: it takes \"View Setup and Configuration\"".to_owned()
+        }
         false => fault.to_string().lines().next().unwrap_or_default().to_owned(),
     };
     Ok(Unseen { what, why })

@@ -142,3 +142,68 @@ fn unseen(all: Vec<Unseen>) -> Vec<Warning> {
     };
     alike.into_iter().map(told).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn on(writes: &[Write], actions: &[Action]) -> Option<String> {
+        let one = Automation {
+            sobject: "Account".into(),
+            fires: Fires::Trigger,
+            name: "Guard".into(),
+            on: writes.to_vec(),
+        };
+        moments(&one, &actions.iter().copied().collect())
+    }
+
+    #[test]
+    fn only_the_actions_of_the_plan_count() {
+        use Action::{Create, Delete, Edit, Undelete};
+        let saves = [Write::Create, Write::Edit];
+        assert_eq!(on(&saves, &[Delete]), None);
+        assert_eq!(on(&saves, &[Edit, Delete]).as_deref(), Some("edit"));
+        assert_eq!(on(&[Write::Delete], &[Create, Delete]).as_deref(), Some("delete"));
+        assert_eq!(on(&saves, &[Create, Edit]).as_deref(), Some("create and edit"));
+        let back = [Write::Create, Write::Edit, Write::Undelete];
+        let all = on(&back, &[Undelete, Create, Edit]);
+        assert_eq!(all.as_deref(), Some("undelete, create and edit"));
+        let besides = "undelete, where a record must be edited or created besides";
+        assert_eq!(on(&saves, &[Undelete]).as_deref(), Some(besides));
+        assert_eq!(on(&[Write::Delete], &[Undelete]), None);
+    }
+
+    #[test]
+    fn many_names_are_cut_and_counted() {
+        let names: Vec<String> = (0..53).map(|n| format!("R{n}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let warning = fired("Lead", Fires::ValidationRule, "edit", &names);
+        assert!(
+            warning.what.starts_with("active validation rules R0, R1, "),
+            "{warning:?}"
+        );
+        assert!(
+            warning.what.ends_with(" R49 and 3 more: fire on edit"),
+            "{warning:?}"
+        );
+    }
+
+    #[test]
+    fn kinds_that_are_unseen_for_one_reason_are_one_warning() {
+        let one = |what: &str, why: &str| Unseen {
+            what: what.into(),
+            why: why.into(),
+        };
+        let told = unseen(vec![
+            one("flows", "hidden"),
+            one("x", "too many"),
+            one("y", "hidden"),
+        ]);
+        let what: Vec<&str> = told.iter().map(|w| w.what.as_str()).collect();
+        let not = "what fires on the plan's writes is not known:";
+        assert_eq!(
+            what,
+            [format!("{not} flows, y (hidden)"), format!("{not} x (too many)")]
+        );
+    }
+}
