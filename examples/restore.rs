@@ -21,7 +21,6 @@ use halite::ops::org::{EachRow, Identity, Outcome, Read, Refusal, SObjectInfo, S
 use halite::ops::restore::apply::{Applied, NoBodies, resume};
 use halite::ops::restore::between::{self, Scope as Choice};
 use halite::ops::restore::journal::{Lines, Past, replay};
-use halite::ops::restore::moved::Outcomes;
 use halite::ops::restore::plan::{Mode, Plan};
 use halite::ops::restore::remedy::remedy;
 use halite::ops::restore::verify::verify;
@@ -211,12 +210,10 @@ pub fn main() -> Result<()> {
     let applied = in_two_runs(&plan, &mut org)?;
 
     // Every operation has one outcome; what was not done has a remedy.
-    for (number, sobject, id, end) in &applied.outcomes {
-        println!(
-            "{number} {sobject} {id}: {} {}",
-            end.name(),
-            remedy(Some(end)).unwrap_or_default()
-        );
+    for op in &plan.operations {
+        let end = &applied.outcomes.ends[&op.number];
+        let what = remedy(Some(end)).unwrap_or_default();
+        println!("{} {} {}: {} {what}", op.number, op.sobject, op.id, end.name());
     }
     let new = applied.id_map[&parent];
     assert_eq!(org.rows[&child]["ParentId"], json!(new.to_string()));
@@ -224,7 +221,7 @@ pub fn main() -> Result<()> {
 
     // The judge is a new look at the org.
     let after = look(&mut org)?;
-    let verified = verify(&vault, &after, &plan, &Outcomes::from(&applied))?;
+    let verified = verify(&vault, &after, &plan, &applied.outcomes)?;
     println!(
         "{} fields compared, {} records differ",
         verified.fields,

@@ -338,7 +338,12 @@ impl History {
 
 /// Every operation did what the plan wanted.
 fn check_outcomes(plan: &Plan, applied: &Applied) {
-    let bad: Vec<_> = applied.outcomes.iter().filter(|o| !o.3.is_done()).collect();
+    let bad: Vec<_> = applied
+        .outcomes
+        .ends
+        .iter()
+        .filter(|(_, end)| !end.is_done())
+        .collect();
     assert!(bad.is_empty(), "{bad:?}\n{:?}", plan.operations);
 }
 

@@ -18,7 +18,7 @@ use halite_engine::ops::restore::apply::{self, Stored};
 use halite_engine::ops::restore::between::{self, Scope};
 use halite_engine::ops::restore::journal::{Lines, Past};
 use halite_engine::ops::restore::masking::Masks;
-use halite_engine::ops::restore::moved::{Moved, Outcomes};
+use halite_engine::ops::restore::moved::Moved;
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::state::State;
 use halite_engine::store::memory::Memory;
@@ -157,14 +157,14 @@ fn restore(vault: &Vault, then: &SnapshotInfo, place: &mut Place, scope: &Scope)
         &mut |_, _| (),
     )
     .unwrap();
-    for (number, sobject, id, end) in &applied.outcomes {
+    for (number, end) in &applied.outcomes.ends {
         assert!(
             end.is_done(),
-            "operation {number}, {sobject} {id}: {end:?}\n{:?}",
+            "{end:?}\n{:?}",
             plan.operations[*number as usize - 1]
         );
     }
-    let moved = Moved::of(&plan, &Outcomes::from(&applied));
+    let moved = Moved::of(&plan, &applied.outcomes);
     (plan, moved)
 }
 

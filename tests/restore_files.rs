@@ -171,7 +171,12 @@ fn base64(text: String) -> String {
 }
 
 fn all_done(applied: &Applied) {
-    let open: Vec<_> = applied.outcomes.iter().filter(|o| !o.3.is_done()).collect();
+    let open: Vec<_> = applied
+        .outcomes
+        .ends
+        .iter()
+        .filter(|(_, end)| !end.is_done())
+        .collect();
     assert!(open.is_empty(), "{open:?}");
 }
 

@@ -6,7 +6,7 @@
 mod change;
 mod verify;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -250,18 +250,13 @@ impl Stage<'_> {
                 Final::Undeleted | Final::Created(_) | Final::Edited | Final::Unchanged
             )
         };
-        let ids: std::collections::BTreeSet<_> = applied
-            .outcomes
-            .iter()
-            .filter(|o| back(&o.3))
-            .map(|o| o.2)
-            .collect();
-        let failed: Vec<String> = applied
-            .outcomes
-            .iter()
-            .filter(|o| !back(&o.3))
-            .map(|(_, sobject, id, end)| format!("{sobject} {id}: {end:?}"))
-            .collect();
+        let (mut ids, mut failed) = (BTreeSet::new(), Vec::new());
+        for op in &plan.operations {
+            match applied.outcomes.ends.get(&op.number) {
+                Some(end) if !back(end) => failed.push(format!("{} {}: {end:?}", op.sobject, op.id)),
+                _ => drop(ids.insert(op.id)),
+            }
+        }
         let said = format!(
             "{} in {}, {millis} ms",
             words.join(", "),

@@ -15,7 +15,7 @@ use halite_engine::ops::capture::{self, BackupOptions};
 use halite_engine::ops::hold;
 use halite_engine::ops::restore::apply::{self, Applied, Bodies, NoBodies, Stored};
 use halite_engine::ops::restore::between::{self, Scope};
-use halite_engine::ops::restore::journal::{NoJournal, Past};
+use halite_engine::ops::restore::journal::{Final, NoJournal, Past};
 use halite_engine::ops::restore::moved::Outcomes;
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::restore::remedy::remedy;
@@ -54,14 +54,13 @@ pub fn run(job: &Job, flags: &Rehearse) -> Result<End> {
         .cancel(Arc::clone(&job.cancel))
         .open()?;
     let applied = play(job, &vault, &plan, &mut source)?;
-    let outcomes = Outcomes::from(&applied);
-    let verified = compared(job, &vault, &plan, &outcomes, &mut source)?;
+    let verified = compared(job, &vault, &plan, &applied.outcomes, &mut source)?;
     let end = said(job, &plan, &now, &made, &applied, &verified)?;
     if let Some(dir) = &flags.report {
         let about = About {
             vault: &vault,
             plan: &plan,
-            outcomes: &outcomes,
+            outcomes: &applied.outcomes,
             verified: Some(&verified),
             after: None,
         };
@@ -164,9 +163,11 @@ fn said(
         out.line(format_args!("  not there: {left}"))?;
     }
     let mut not_done = Vec::new();
-    for (number, sobject, id, end) in applied.outcomes.iter().filter(|o| !o.3.is_done()) {
-        let cause = report::cause(Some(end)).unwrap_or_default();
-        let remedy = remedy(Some(end)).unwrap_or_default();
+    for op in &plan.operations {
+        let end = applied.outcomes.ends.get(&op.number);
+        let Some(cause) = report::cause(end) else { continue };
+        let (number, sobject, id) = (op.number, &op.sobject, op.id);
+        let remedy = remedy(end).unwrap_or_default();
         if not_done.len() < TOLD {
             out.line(format_args!(
                 "  not done: {sobject} {id} (operation {number}): {cause}"
@@ -174,7 +175,7 @@ fn said(
             out.line(format_args!("    {remedy}"))?;
         }
         not_done.push(json!({
-            "operation": number, "sobject": sobject, "id": id.to_string(), "outcome": end.name(), "cause": cause,
+            "operation": number, "sobject": sobject, "id": id.to_string(), "outcome": end.map(Final::name), "cause": cause,
             "remedy": remedy,
         }));
     }

@@ -24,6 +24,7 @@ pub mod restore;
 pub mod retain;
 pub mod schedule;
 pub mod sight;
+mod spill;
 pub mod state;
 mod view;
 pub mod walk;

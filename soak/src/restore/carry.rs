@@ -117,11 +117,7 @@ pub fn run(plan: &Plan, server: &Server, notes: &mut Notes, files: Files<'_>) ->
 
 /// What became of each operation, by number.
 pub fn outcomes(applied: &Applied) -> BTreeMap<u32, Final> {
-    applied
-        .outcomes
-        .iter()
-        .map(|(number, _, _, end)| (*number, end.clone()))
-        .collect()
+    applied.outcomes.ends.clone()
 }
 
 /// The Id under which a record is there now.

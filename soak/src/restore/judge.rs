@@ -303,7 +303,7 @@ impl Judge<'_> {
         let left = self
             .ops(id)
             .iter()
-            .filter_map(|op| self.case.applied.left.get(&op.number));
+            .filter_map(|op| self.case.applied.outcomes.left.get(&op.number));
         let mut left = left.flat_map(|(names, _)| names);
         self.impossible.contains(id) || left.any(|name| name == field)
     }

@@ -259,7 +259,7 @@ impl Weather {
 /// Whether another run would do nothing.
 pub fn is_settled(applied: &Applied) -> bool {
     let open = |end: &Final| matches!(end, Final::Unknown(_) | Final::Skipped(_));
-    !applied.outcomes.iter().any(|(_, _, _, end)| open(end))
+    !applied.outcomes.ends.values().any(open)
 }
 
 /// A value for a field that automation set.

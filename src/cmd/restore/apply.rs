@@ -9,13 +9,14 @@ use std::sync::Arc;
 use halite_engine::ops::erase::erased_among;
 use halite_engine::ops::org::Source;
 use halite_engine::ops::restore::apply::{self, Applied};
-use halite_engine::ops::restore::moved::Outcomes;
+use halite_engine::ops::restore::journal::Final;
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::restore::remedy::remedy;
 use halite_engine::ops::restore::report::cause;
 use halite_engine::ops::state::State;
 use halite_engine::vault::Vault;
 use halite_engine::{Error, Kind, Result};
+use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::after::After;
@@ -69,11 +70,10 @@ pub(super) fn run(job: &Job, flags: &RestoreApply) -> Result<End> {
         }
         applied => applied?,
     };
-    let outcomes = Outcomes::from(&applied);
-    let after = After::look(job, &vault, &mut org, &plan, &outcomes)?;
+    let after = After::look(job, &vault, &mut org, &plan, &applied.outcomes)?;
     let end = said(job, &plan, &applied, &after)?;
     if let Some(dir) = &flags.report {
-        after.report(job, &vault, &plan, &outcomes, dir)?;
+        after.report(job, &vault, &plan, &applied.outcomes, dir)?;
     }
     Ok(end)
 }
@@ -112,24 +112,20 @@ fn connection_of(vault: &Arc<Vault>, org: &str) -> Result<String> {
 }
 
 fn said(job: &Job, plan: &Plan, applied: &Applied, after: &After) -> Result<End> {
-    let mut outcomes = Vec::new();
     let (mut all_done, mut last) = (true, "");
-    for (number, sobject, id, outcome) in &applied.outcomes {
-        let why = cause(Some(outcome));
-        all_done &= why.is_none();
-        if let Some(why) = why {
-            job.out.line(format_args!(
-                "  not done: {sobject} {id} (operation {number}): {why}"
-            ))?;
-            let what = remedy(Some(outcome)).unwrap_or_default();
-            if last != what {
-                job.out.line(format_args!("    {what}"))?;
-                last = what;
-            }
+    for op in &plan.operations {
+        let outcome = applied.outcomes.ends.get(&op.number);
+        let Some(why) = cause(outcome) else { continue };
+        all_done = false;
+        job.out.line(format_args!(
+            "  not done: {} {} (operation {}): {why}",
+            op.sobject, op.id, op.number
+        ))?;
+        let what = remedy(outcome).unwrap_or_default();
+        if last != what {
+            job.out.line(format_args!("    {what}"))?;
+            last = what;
         }
-        outcomes.push(
-            json!({ "operation": number, "sobject": sobject, "id": id.to_string(), "outcome": outcome }),
-        );
     }
     let counts = applied.counts();
     let words: Vec<String> = counts.iter().map(|(name, n)| format!("{n} {name}")).collect();
@@ -138,18 +134,59 @@ fn said(job: &Job, plan: &Plan, applied: &Applied, after: &After) -> Result<End>
     } else {
         words.join(", ")
     })?;
-    let ids: BTreeMap<String, String> = applied
-        .id_map
-        .iter()
-        .map(|(a, b)| (a.to_string(), b.to_string()))
-        .collect();
     after.tell(job, plan)?;
-    job.out.value(&json!({
-        "counts": counts, "outcomes": outcomes, "new_ids": ids, "calls": applied.calls, "verified": after.value(),
-    }))?;
+    job.out.value(&Told {
+        counts,
+        outcomes: Rows(plan, applied),
+        new_ids: NewIds(applied),
+        calls: applied.calls,
+        verified: after.value(),
+    })?;
     Ok(if all_done && after.good() {
         End::Done
     } else {
         End::Partly
     })
+}
+
+/// What came of it, for programs.
+#[derive(Serialize)]
+struct Told<'a> {
+    counts: BTreeMap<&'static str, usize>,
+    outcomes: Rows<'a>,
+    new_ids: NewIds<'a>,
+    calls: u64,
+    verified: serde_json::Value,
+}
+
+/// An object for each operation, made while it is written.
+struct Rows<'a>(&'a Plan, &'a Applied);
+
+#[derive(Serialize)]
+struct Row<'a> {
+    operation: u32,
+    sobject: &'a str,
+    id: String,
+    outcome: Option<&'a Final>,
+}
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.operations.iter().map(|op| Row {
+            operation: op.number,
+            sobject: &op.sobject,
+            id: op.id.to_string(),
+            outcome: self.1.outcomes.ends.get(&op.number),
+        }))
+    }
+}
+
+/// Old Id to new Id.
+struct NewIds<'a>(&'a Applied);
+
+impl Serialize for NewIds<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let ids = self.0.id_map.iter();
+        to.collect_map(ids.map(|(old, new)| (old.to_string(), new.to_string())))
+    }
 }

@@ -11,10 +11,10 @@ mod tree;
 mod undo;
 
 use std::fs::{self, File};
-use std::io::{BufReader, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use halite_engine::ops::restore::journal::{Entry, Journal, Past, replay};
+use halite_engine::ops::restore::journal::{Entry, Journal, Past};
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::{Error, Result};
 
@@ -124,8 +124,8 @@ impl OnDisk {
 /// What earlier runs of a plan noted.
 fn past(plan: &Path) -> Result<Past> {
     let journal = beside(plan, "journal");
-    match fs::read_to_string(&journal) {
-        Ok(text) => whole_lines(&text, &journal),
+    match File::open(&journal) {
+        Ok(file) => whole_lines(BufReader::new(file), &journal),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Past::default()),
         Err(e) => Err(Error::io(journal.display(), e)),
     }
@@ -140,16 +140,22 @@ fn owned() -> fs::OpenOptions {
 }
 
 /// The outcomes in a journal; a last line that a crash cut short was never acted upon.
-fn whole_lines(text: &str, path: &Path) -> Result<Past> {
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-    let kept = whole.len() + usize::from(!whole.is_empty());
-    if kept < text.len() {
-        let file = File::options()
-            .write(true)
-            .open(path)
-            .map_err(|e| Error::io(path.display(), e))?;
-        file.set_len(kept as u64)
-            .map_err(|e| Error::io(path.display(), e))?;
+fn whole_lines(mut journal: impl BufRead, path: &Path) -> Result<Past> {
+    let failed = |e| Error::io(path.display(), e);
+    let (mut past, mut kept, mut number, mut line) = (Past::default(), 0, 0, Vec::new());
+    while journal.read_until(b'\n', &mut line).map_err(failed)? > 0 {
+        let Some((b'\n', entry)) = line.split_last() else {
+            let file = File::options().write(true).open(path).map_err(failed)?;
+            file.set_len(kept).map_err(failed)?;
+            break;
+        };
+        number += 1;
+        let read =
+            std::str::from_utf8(entry).map_err(|e| Error::corrupt(format_args!("journal entry {number}"), e));
+        let taken = read.and_then(|entry| past.line(number, entry));
+        taken.map_err(|e| e.within(path.display()))?;
+        kept += line.len() as u64;
+        line.clear();
     }
-    replay(whole.lines()).map_err(|e| e.within(path.display()))
+    Ok(past)
 }

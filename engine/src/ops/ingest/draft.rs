@@ -71,7 +71,7 @@ impl<'v> Ingest<'v> {
     /// Writes what is held, so that little memory is taken until more rows come.
     pub fn rest(&mut self, writer: &mut Writer<'v>) -> Result<()> {
         self.drain(writer)?;
-        self.seen.spill(0)
+        self.seen.spill()
     }
 
     /// What was taken, without the state before: of each record the last word.

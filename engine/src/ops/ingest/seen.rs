@@ -5,12 +5,11 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
 
-use crate::base::error::{Error, Result};
+use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::format::codec::{Reader, put_varint128};
+use crate::ops::spill::Spill;
 
 /// Bytes of segments that are held in memory.
 const HELD: usize = 4 << 20;
@@ -22,11 +21,9 @@ const STEP_MAX: usize = 19;
 /// Ids in sorted segments.
 #[derive(Default)]
 pub struct Ids {
-    /// Ends of the segments, in the file and what is behind it in memory.
+    /// Where the segments end.
     ends: Vec<u64>,
-    held: Vec<u8>,
-    spilled: u64,
-    file: Option<File>,
+    bytes: Spill,
     last: u128,
 }
 
@@ -43,15 +40,15 @@ impl Ids {
     /// Adds an Id that is not smaller than the one before in its segment.
     pub fn push(&mut self, id: RecordId) -> Result<()> {
         let number = id.to_number();
-        put_varint128(&mut self.held, number - self.last);
+        put_varint128(self.bytes.end(), number - self.last);
         self.last = number;
-        self.spill(HELD)
+        self.bytes.beyond(HELD)
     }
 
     /// Adds the bytes of segments that end at `ends`, as [`Ids::read`] gave them.
     pub fn load(&mut self, bytes: &[u8]) -> Result<()> {
-        self.held.extend_from_slice(bytes);
-        self.spill(HELD)
+        self.bytes.end().extend_from_slice(bytes);
+        self.bytes.beyond(HELD)
     }
 
     /// Says where the segments end that were loaded.
@@ -59,35 +56,20 @@ impl Ids {
         self.ends = ends.to_vec();
     }
 
-    /// Moves what is held to the file if it is as much as `most`.
-    pub fn spill(&mut self, most: usize) -> Result<()> {
-        if self.held.len() < most.max(1) {
-            return Ok(());
-        }
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => self
-                .file
-                .insert(tempfile::tempfile().map_err(|e| Error::io("a temporary file", e))?),
-        };
-        // Reading moved to elsewhere.
-        file.seek(SeekFrom::Start(self.spilled))
-            .and_then(|_| file.write_all(&self.held))
-            .map_err(|e| Error::io("a temporary file", e))?;
-        self.spilled += self.held.len() as u64;
-        self.held.clear();
-        Ok(())
+    /// Moves what is held to the file.
+    pub fn spill(&mut self) -> Result<()> {
+        self.bytes.beyond(0)
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.spilled == 0 && self.held.is_empty()
+        self.bytes.len() == 0
     }
 
     /// The next Id may be smaller.
     pub fn end_segment(&mut self) {
         self.last = 0;
-        let end = self.spilled + self.held.len() as u64;
+        let end = self.bytes.len();
         if self.ends.last().copied().unwrap_or(0) < end {
             self.ends.push(end);
         }
@@ -116,22 +98,12 @@ impl Ids {
 
     /// Where the finished segments end, and how many bytes there are.
     pub fn ends(&self) -> (&[u64], u64) {
-        (&self.ends, self.spilled + self.held.len() as u64)
+        (&self.ends, self.bytes.len())
     }
 
     /// Reads what stands at `at`, as much as fits.
     pub fn read(&mut self, at: u64, into: &mut [u8]) -> Result<()> {
-        let in_file = self.spilled.saturating_sub(at).min(into.len() as u64) as usize;
-        let (from_file, from_memory) = into.split_at_mut(in_file);
-        if let Some(file) = self.file.as_mut().filter(|_| in_file > 0) {
-            let read = file
-                .seek(SeekFrom::Start(at))
-                .and_then(|_| file.read_exact(from_file));
-            read.map_err(|e| Error::io("a temporary file", e))?;
-        }
-        let start = (at + in_file as u64 - self.spilled.min(at + in_file as u64)) as usize;
-        from_memory.copy_from_slice(&self.held[start..start + from_memory.len()]);
-        Ok(())
+        self.bytes.read(at, into)
     }
 }
 
@@ -215,7 +187,7 @@ mod tests {
             ids.add(segment.iter().map(|&n| id(n))).unwrap();
         }
         ids.add([id(5), id(5)].into_iter()).unwrap();
-        assert!(ids.file.is_some() && ids.held.len() < HELD);
+        assert!(ids.bytes.is_in_file());
         let mut merged = ids.merged().unwrap();
         let few = merged.next_few(3).unwrap();
         assert_eq!(few, [id(0), id(5), id(5)]);

@@ -131,8 +131,7 @@ impl Next<'_> {
             });
         }
         op.number = number;
-        self.next.operations.push(op);
-        Ok(())
+        self.next.push(op)
     }
 
     /// Why no plan can carry it out, if so.

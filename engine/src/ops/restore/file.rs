@@ -81,7 +81,7 @@ impl Plan {
                 (_, None) => return Err(at(Error::invalid("a plan begins with its header"))),
                 (Line::Operation(operation), Some(plan)) => {
                     check.operation(&operation).map_err(at)?;
-                    plan.operations.push(*operation);
+                    plan.push(*operation)?;
                 }
                 (Line::Map(map), Some(plan)) => plan.maps.push(map),
                 (Line::Newer(record), Some(plan)) => plan.newer.push(record),

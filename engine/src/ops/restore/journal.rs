@@ -12,6 +12,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::ops::restore::fields::Values;
+use crate::ops::restore::packed::{Packed, Texts};
 use crate::ops::restore::plan::id_text;
 
 /// Takes the entries of an execution. An intent, with all that was noted before it, must be durable when the call
@@ -181,13 +182,23 @@ pub struct Past {
     /// Operations whose record an execution brought back from the bin.
     pub back: BTreeSet<u32>,
     /// What the fields of a record held before the first write to it.
-    pub before: BTreeMap<u32, Values>,
+    pub before: BTreeMap<u32, Packed>,
     /// Fields that were left out, and why.
     pub left: BTreeMap<u32, (Vec<String>, String)>,
+    texts: Texts,
 }
 
 impl Past {
-    pub(super) fn take(&mut self, entry: Entry) {
+    /// Takes the next entry, a line of JSON; `number` is its place, from 1.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the entry, if it cannot be read; `Io` if a temporary file cannot be written.
+    pub fn line(&mut self, number: usize, text: &str) -> Result<()> {
+        let entry = serde_json::from_str(text);
+        self.take(entry.map_err(|e| Error::corrupt(format_args!("journal entry {number}"), e))?)
+    }
+
+    pub(super) fn take(&mut self, entry: Entry) -> Result<()> {
         match entry {
             Entry::Begun { plan, at } => {
                 self.plan.get_or_insert(plan);
@@ -198,10 +209,16 @@ impl Past {
                 self.last = self.last.max(Some(at));
                 for Intended { number, before } in of {
                     self.open.insert(number, at);
+                    if before.is_empty() {
+                        continue;
+                    }
                     let held = self.before.entry(number).or_default();
-                    before.into_iter().for_each(|(name, value)| {
-                        held.entry(name).or_insert(value);
-                    });
+                    held.change(|held| {
+                        before.into_iter().for_each(|(name, value)| {
+                            held.entry(name).or_insert(value);
+                        });
+                    })?;
+                    held.put_to(&self.texts)?;
                 }
             }
             Entry::Withdrawn(numbers) => self.open.retain(|n, _| !numbers.contains(n)),
@@ -219,18 +236,18 @@ impl Past {
                 self.outcomes.insert(number, outcome);
             }
         }
+        Ok(())
     }
 }
 
 /// What the entries of earlier executions tell.
 ///
 /// # Errors
-/// `Corrupt`, naming the entry, if one cannot be read.
+/// As [`Past::line`].
 pub fn replay<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Past> {
     let mut past = Past::default();
     for (number, text) in (1..).zip(entries) {
-        let entry = serde_json::from_str(text);
-        past.take(entry.map_err(|e| Error::corrupt(format_args!("journal entry {number}"), e))?);
+        past.line(number, text)?;
     }
     Ok(past)
 }

@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 
 use crate::base::error::Result;
 use crate::base::id::RecordId;
-use crate::ops::restore::apply::Applied;
 use crate::ops::restore::fields;
 use crate::ops::restore::journal::{Final, Past};
 use crate::ops::restore::plan::Plan;
@@ -21,16 +20,6 @@ pub struct Outcomes {
     pub ends: BTreeMap<u32, Final>,
     /// Fields that were left out, and why.
     pub left: BTreeMap<u32, (Vec<String>, String)>,
-}
-
-impl From<&Applied> for Outcomes {
-    fn from(applied: &Applied) -> Self {
-        let ends = applied.outcomes.iter();
-        Self {
-            ends: ends.map(|(number, _, _, end)| (*number, end.clone())).collect(),
-            left: applied.left.clone(),
-        }
-    }
 }
 
 impl From<Past> for Outcomes {

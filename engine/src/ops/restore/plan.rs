@@ -8,8 +8,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::error::Result;
 use crate::base::id::RecordId;
-use crate::ops::restore::packed::Packed;
+use crate::ops::restore::packed::{Packed, Texts};
 
 /// The `format` of every plan's header.
 pub const FORMAT: &str = "halite restore plan";
@@ -270,6 +271,8 @@ pub struct Plan {
     pub maps: Vec<Mapped>,
     /// What to expect.
     pub warnings: Vec<Warning>,
+    /// The values of the operations.
+    pub(super) texts: Texts,
 }
 
 impl Plan {
@@ -282,7 +285,20 @@ impl Plan {
             impossible: Vec::new(),
             maps: Vec::new(),
             warnings: Vec::new(),
+            texts: Texts::default(),
         }
+    }
+
+    /// Adds an operation; its values lie with those of the others, beyond memory where they are many.
+    ///
+    /// # Errors
+    /// `Io` if a temporary file cannot be written.
+    pub fn push(&mut self, mut op: Operation) -> Result<()> {
+        op.fields.put_to(&self.texts)?;
+        op.before.put_to(&self.texts)?;
+        op.references.shrink_to_fit();
+        self.operations.push(op);
+        Ok(())
     }
 
     /// How many operations there are of each sObject and action.

@@ -134,12 +134,11 @@ impl Planner<'_> {
             self.impossible(sobject, id, reason);
             return Ok(());
         }
-        self.drafts.push(Draft {
+        self.add(Draft {
             fields: Packed::of(&fields)?,
             before: Packed::of(&before)?,
             ..Draft::new(Action::Edit, sobject, id, "other values now")
-        });
-        Ok(())
+        })
     }
 
     fn bring_back(&mut self, sobject: String, id: RecordId) -> Result<()> {
@@ -196,6 +195,12 @@ impl Planner<'_> {
             return Ok(());
         }
         self.note(&draft, &then)?;
+        self.add(draft)
+    }
+
+    fn add(&mut self, mut draft: Draft) -> Result<()> {
+        draft.fields.put_to(&self.plan.texts)?;
+        draft.before.put_to(&self.plan.texts)?;
         self.drafts.push(draft);
         Ok(())
     }
@@ -503,9 +508,7 @@ impl Planner<'_> {
                 .filter(|(_, to)| !own(*to))
                 .map(|(f, to)| Reference { field: f.name, to })
                 .collect();
-            self.plan
-                .operations
-                .push(draft.placed(number, level, references)?);
+            self.plan.push(draft.placed(number, level, references)?)?;
         }
         Ok(self.plan)
     }

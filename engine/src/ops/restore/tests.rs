@@ -59,13 +59,13 @@ fn written(plan: &Plan) -> Vec<u8> {
 fn run(plan: &Plan, org: &mut Org) -> Applied {
     let mut last = (0, 0);
     let applied = apply(plan, org, &mut NoJournal, &mut |done, total| last = (done, total)).unwrap();
-    assert_eq!(applied.outcomes.len(), plan.operations.len());
+    assert_eq!(applied.outcomes.ends.len(), plan.operations.len());
     assert_eq!(last, (plan.operations.len(), plan.operations.len()));
     applied
 }
 
 fn ends(applied: &Applied) -> Vec<&Final> {
-    applied.outcomes.iter().map(|(_, _, _, end)| end).collect()
+    applied.outcomes.ends.values().collect()
 }
 
 fn refers(field: &str, to: &str) -> String {

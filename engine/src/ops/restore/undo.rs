@@ -11,7 +11,7 @@ use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::ops::restore::fields::{self, Values};
 use crate::ops::restore::journal::{Final, Past};
-use crate::ops::restore::packed::Packed;
+use crate::ops::restore::packed::{Packed, Texts};
 use crate::ops::restore::plan::{Action, Header, Operation, Plan, Warning};
 use crate::ops::restore::special::{DOCUMENT, VERSION, is_person, person_of};
 
@@ -38,7 +38,7 @@ pub fn undo(plan: &Plan, past: &Past, made: Stamp) -> Result<Plan> {
         ..Header::default()
     });
     let way = Way::of(plan, past)?;
-    let edits = way.edits()?;
+    let edits = way.edits(&inverse.texts)?;
     let mut operations: Vec<(u32, Operation)> = edits.into_iter().map(|op| (0, op)).collect();
     let deepest = plan.operations.iter().map(|op| op.level).max().unwrap_or(0);
     for op in plan.operations.iter().rev() {
@@ -49,7 +49,7 @@ pub fn undo(plan: &Plan, past: &Past, made: Stamp) -> Result<Plan> {
     // The sort keeps the reversed order within a level.
     operations.sort_by_key(|(level, op)| (*level, op.action));
     for (number, (level, op)) in (1..).zip(operations) {
-        inverse.operations.push(Operation { number, level, ..op });
+        inverse.push(Operation { number, level, ..op })?;
     }
     inverse.warnings = made_anew(plan, past, &inverse);
     Ok(inverse)
@@ -107,7 +107,7 @@ impl<'p> Way<'p> {
     }
 
     /// What the restore set in records that stay, set back; one edit a record.
-    fn edits(&self) -> Result<Vec<Operation>> {
+    fn edits(&self, texts: &Texts) -> Result<Vec<Operation>> {
         let goes: Vec<RecordId> = self
             .plan
             .operations
@@ -121,12 +121,14 @@ impl<'p> Way<'p> {
             let now = self.ids.get(&op.id).copied().unwrap_or(op.id);
             let linked = self.linked(op)?;
             let (id, held) = match self.end(op) {
-                Some(Final::Edited) => (now, self.past.before.get(&op.number)),
-                Some(Final::Adopted(id)) => (*id, self.past.before.get(&op.number)),
-                Some(Final::Unchanged) => (now, (!linked.is_empty()).then_some(&linked)),
+                Some(Final::Edited) => (now, self.held(op)?),
+                Some(Final::Adopted(id)) => (*id, self.held(op)?),
+                Some(Final::Unchanged) => (now, linked),
                 _ => continue,
             };
-            let Some(held) = held else { continue };
+            if held.is_empty() {
+                continue;
+            }
             let edit = edits
                 .entry((&op.sobject, id))
                 .or_insert_with(|| plain(Action::Edit, op, id, "the restore set other values"));
@@ -141,11 +143,19 @@ impl<'p> Way<'p> {
                 }
             }
             (edit.before, edit.fields) = (Packed::of(&before)?, Packed::of(&set)?);
+            edit.before.put_to(texts)?;
+            edit.fields.put_to(texts)?;
         }
         Ok(edits
             .into_values()
             .filter(|edit| !edit.fields.is_empty())
             .collect())
+    }
+
+    /// What the fields that were set held before.
+    fn held(&self, op: &Operation) -> Result<Values> {
+        let held = self.past.before.get(&op.number);
+        held.map_or_else(|| Ok(Values::new()), Packed::open)
     }
 
     /// What an edit was to set and the org set itself: lookups that were empty, when what they point at came back from the

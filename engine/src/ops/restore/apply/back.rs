@@ -125,10 +125,7 @@ impl<'a> Run<'a> {
         if new.is_empty() {
             return Ok(());
         }
-        let entry = Entry::Back(new);
-        self.journal.note(&entry.text()?)?;
-        self.past.take(entry);
-        Ok(())
+        self.note(Entry::Back(new))
     }
 
     /// Whether this restore brought a record back from the bin.
@@ -164,10 +161,7 @@ impl<'a> Run<'a> {
         if there.is_empty() {
             return Ok(());
         }
-        let entry = Entry::There(there);
-        self.journal.note(&entry.text()?)?;
-        self.past.take(entry);
-        Ok(())
+        self.note(Entry::There(there))
     }
 
     /// Edits what differs in records that have come back.

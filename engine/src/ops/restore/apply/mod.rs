@@ -24,6 +24,7 @@ use crate::ops::org::{EachPiece, Outcome, Target};
 use crate::ops::restore::fields::Values;
 use crate::ops::restore::journal::{Entry, Final, Intended, Journal, Past};
 use crate::ops::restore::look::Described;
+use crate::ops::restore::moved::Outcomes;
 use crate::ops::restore::plan::{Action, Operation, Plan};
 use crate::ops::restore::rights;
 use crate::ops::restore::special::is_person;
@@ -38,6 +39,9 @@ const BATCH: usize = 200;
 const LOOK: usize = 2_000;
 /// What a batch takes in calls without its files: a look, a write, a look at what came back, and its edits.
 const BATCH_CALLS: u64 = 4;
+
+/// Why an outcome is unknown of which the org's answer says nothing.
+const NO_ANSWER: &str = "the org gave no answer for it";
 
 /// What is done before what: nothing is edited before all is back, nothing deleted before the edits.
 const PHASES: [&[Action]; 3] = [
@@ -88,12 +92,10 @@ impl Bodies for Stored<'_> {
 /// What became of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// Number, sObject, old Id and outcome of each operation, in the plan's order.
-    pub outcomes: Vec<(u32, String, RecordId, Final)>,
+    /// What became of each operation.
+    pub outcomes: Outcomes,
     /// Old Id to new Id of each record that was created, or that the org made by itself.
     pub id_map: BTreeMap<RecordId, RecordId>,
-    /// Fields that were left out, by operation, and why.
-    pub left: BTreeMap<u32, (Vec<String>, String)>,
     /// Requests made.
     pub calls: u64,
 }
@@ -103,7 +105,7 @@ impl Applied {
     /// `conflict`, `refused`, `skipped`, `unknown`.
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         let mut counts = BTreeMap::new();
-        for (_, _, _, outcome) in &self.outcomes {
+        for outcome in self.outcomes.ends.values() {
             *counts.entry(outcome.name()).or_default() += 1;
         }
         counts
@@ -274,13 +276,15 @@ impl<'a> Run<'a> {
         if self.past.begun.is_none() {
             self.note_those_there()?;
         }
-        let entry = Entry::Begun {
+        self.note(Entry::Begun {
             plan: self.plan.header.created.clone(),
             at: self.began.0,
-        };
+        })
+    }
+
+    fn note(&mut self, entry: Entry) -> Result<()> {
         self.journal.note(&entry.text()?)?;
-        self.past.take(entry);
-        Ok(())
+        self.past.take(entry)
     }
 
     fn phase(&mut self, actions: &[Action]) -> Result<()> {
@@ -337,14 +341,9 @@ impl<'a> Run<'a> {
             && code == "STORAGE_LIMIT_EXCEEDED"
         {
             self.full.get_or_insert_with(|| message.clone());
-            let entry = Entry::Withdrawn(vec![op.number]);
-            self.journal.note(&entry.text()?)?;
-            self.past.take(entry);
-            return Ok(());
+            return self.note(Entry::Withdrawn(vec![op.number]));
         }
-        let entry = Entry::Outcome(op.number, outcome);
-        self.journal.note(&entry.text()?)?;
-        self.past.take(entry);
+        self.note(Entry::Outcome(op.number, outcome))?;
         (self.progress)(self.done.len(), self.plan.operations.len());
         Ok(())
     }
@@ -388,9 +387,7 @@ impl<'a> Run<'a> {
             .note(&Entry::Intent { at, of: of.collect() }.text()?)?;
         match write(self.target, self.bodies) {
             Ok(mut answers) => {
-                answers.resize_with(writes.len(), || {
-                    Outcome::Unknown("the org gave no answer for it".into())
-                });
+                answers.resize_with(writes.len(), || Outcome::Unknown(NO_ANSWER.into()));
                 self.past
                     .open
                     .extend(writes.iter().map(|(op, _)| (op.number, at)));
@@ -398,7 +395,7 @@ impl<'a> Run<'a> {
             }
             Err(e) => {
                 let numbers = writes.iter().map(|(op, _)| op.number).collect();
-                self.journal.note(&Entry::Withdrawn(numbers).text()?)?;
+                self.note(Entry::Withdrawn(numbers))?;
                 Err(e)
             }
         }
@@ -406,27 +403,22 @@ impl<'a> Run<'a> {
 
     /// Leaves fields out of an operation, and says so; none takes that back.
     fn leave(&mut self, op: &Operation, fields: Vec<String>, why: String) -> Result<()> {
-        let entry = Entry::Left(op.number, fields, why);
-        self.journal.note(&entry.text()?)?;
-        self.past.take(entry);
-        Ok(())
+        self.note(Entry::Left(op.number, fields, why))
     }
 
-    fn end(mut self, calls: u64) -> Applied {
+    fn end(self, calls: u64) -> Applied {
         let calls = self.target.calls().saturating_sub(calls);
-        let (mut outcomes, mut id_map) = (Vec::with_capacity(self.plan.operations.len()), BTreeMap::new());
+        let (mut outcomes, mut id_map) = (Outcomes::from(self.past), BTreeMap::new());
         for op in &self.plan.operations {
-            let end = self.past.outcomes.remove(&op.number);
-            let end = end.unwrap_or_else(|| Final::Unknown("the org gave no answer for it".into()));
+            let end = outcomes.ends.entry(op.number);
+            let end = end.or_insert_with(|| Final::Unknown(NO_ANSWER.into()));
             if let Final::Created(new) | Final::Adopted(new) = end {
-                id_map.insert(op.id, new);
+                id_map.insert(op.id, *new);
             }
-            outcomes.push((op.number, op.sobject.clone(), op.id, end));
         }
         Applied {
             outcomes,
             id_map,
-            left: self.past.left,
             calls,
         }
     }

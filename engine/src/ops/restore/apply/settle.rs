@@ -87,8 +87,7 @@ impl<'a> Run<'a> {
                 );
                 self.settle(op, Final::Unknown(why))?;
             } else if found.others.is_empty() {
-                self.journal.note(&Entry::Withdrawn(vec![op.number]).text()?)?;
-                self.past.open.remove(&op.number);
+                self.note(Entry::Withdrawn(vec![op.number]))?;
             } else {
                 self.settle(op, Final::Unknown(found.why()))?;
             }
