@@ -112,12 +112,8 @@ impl Ground {
             api_user: org.api_user(),
         };
         let mut wrong = case.judge();
-        let created = |end: &Final| matches!(end, Final::Created(_));
-        let created = applied
-            .outcomes
-            .iter()
-            .filter(|(_, _, _, end)| created(end))
-            .count();
+        let created = |end: &&Final| matches!(end, Final::Created(_));
+        let created = applied.outcomes.ends.values().filter(created).count();
         let (were, are) = (self.before.count(), after.count());
         if were + created != are {
             wrong.push(format!("{were} rows and {created} created, but there are {are}"));

@@ -158,11 +158,12 @@ fn none_left(case: &Case<'_>, on: &On<'_>, end: &Tables, object: &'static str, w
     {
         let made = case.weather.makes.contains(object) && *value(row, "Subject") == auto();
         let kept = on.get(id).into_iter().flatten().any(|(_, end)| !is_done(end));
+        let is_unknown = |op: &Operation| matches!(case.applied.outcomes.ends[&op.number], Final::Unknown(_));
         let unknown = case
-            .applied
-            .outcomes
+            .plan
+            .operations
             .iter()
-            .any(|(_, name, _, end)| name == object && matches!(end, Final::Unknown(_)));
+            .any(|op| op.sobject == *object && is_unknown(op));
         if !made && !kept && !unknown && !case.weather.touched.contains(id) {
             wrong.push(format!(
                 "back: {object} {id} is still there (before: {:?}): {row:?}",
@@ -186,14 +187,10 @@ fn unnamed(case: &Case<'_>, inverse: &Plan) -> Option<String> {
         .filter(|op| named.contains(&op.number))
         .map(|op| op.id)
         .collect();
-    let created = case
-        .applied
-        .outcomes
-        .iter()
-        .filter_map(|(_, _, _, end)| match end {
-            Final::Created(new) => Some(*new),
-            _ => None,
-        });
+    let created = case.applied.outcomes.ends.values().filter_map(|end| match end {
+        Final::Created(new) => Some(*new),
+        _ => None,
+    });
     // A version goes with its document.
     let goes: BTreeSet<_> = inverse.operations.iter().map(|op| op.id).collect();
     let mut missing = created.filter(|new| goes.contains(new) && !named.contains(new));
