@@ -146,7 +146,9 @@ fn one_kind_that_is_refused_leaves_the_others_and_too_many_rules_are_said() {
             .org
             .add_workflow_rule(&format!("More{n}"), "Account", "onAllChanges");
     }
-    place.org.configure(|c| (c.page_size, c.even_pages) = (2000, true));
+    place
+        .org
+        .configure(|c| (c.page_size, c.even_pages) = (2000, true));
     let mut org = place.open();
     let found = org.automation(&["Account"]).unwrap();
     let [unseen] = &found.unseen[..] else {

@@ -17,7 +17,7 @@ use crate::format::page::{KeyRow, VersionKind};
 use crate::format::record::CellKind;
 use crate::format::schema::{Role, Schema};
 use crate::format::seal::ChunkKind;
-use crate::ops::view::View;
+use crate::ops::view::{AtHand, View};
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::{Finder, Values};
@@ -185,14 +185,37 @@ impl<'v> State<'v> {
 
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
-        let view = &self.view;
-        view.steady(|| {
-            view.whole(sobject, 0, Some(id))?;
-            self.version_by(&mut Finder::new(view.vault, &self.runs(sobject)?), sobject, id)
+        self.version_near(sobject, id, &mut AtHand::default())
+    }
+
+    /// The same, near a record of that sObject that was looked up before.
+    pub(crate) fn version_near(
+        &self,
+        sobject: &str,
+        id: RecordId,
+        at_hand: &mut AtHand<'v>,
+    ) -> Result<Option<(KeyRow, Option<Record>)>> {
+        self.view.find((sobject, 0), at_hand, |finder| {
+            self.view.whole(sobject, 0, Some(id))?;
+            self.version_by(finder, sobject, id)
         })
     }
 
-    /// The same, with the help of a finder over the runs of the sObject.
+    /// The keys of the version in force, near a record of that sObject that was looked up before.
+    pub(crate) fn key_near(
+        &self,
+        sobject: &str,
+        id: RecordId,
+        at_hand: &mut AtHand<'v>,
+    ) -> Result<Option<KeyRow>> {
+        let hits = self.view.find((sobject, 0), at_hand, |finder| {
+            self.view.whole(sobject, 0, Some(id))?;
+            finder.find(id, self.view.snapshot.number, false)
+        })?;
+        Ok(hits.first().map(|hit| hit.key))
+    }
+
+    /// The version of a record in force, with the help of a finder over the runs of the sObject.
     pub(crate) fn version_by(
         &self,
         finder: &mut Finder<'_>,
@@ -233,10 +256,8 @@ impl<'v> State<'v> {
 
     /// How a record is gone, if it is known to be.
     pub fn gone(&self, sobject: &str, id: RecordId) -> Result<Option<VersionKind>> {
-        Ok(self
-            .version(sobject, id)?
-            .map(|(key, _)| key.kind)
-            .filter(|kind| !kind.is_live()))
+        let key = self.key_near(sobject, id, &mut AtHand::default())?;
+        Ok(key.map(|key| key.kind).filter(|kind| !kind.is_live()))
     }
 
     /// The sObject that a record is of: by the first characters of its Id, else by looking.

@@ -242,7 +242,11 @@ fn five_queries_of_both_kinds_are_one_composite_call_and_six_are_none() {
     let s = Session::on(Org::sample());
     let parts = |count: usize| {
         let part = |n: usize| {
-            let path = if n.is_multiple_of(2) { "tooling/query" } else { "query" };
+            let path = if n.is_multiple_of(2) {
+                "tooling/query"
+            } else {
+                "query"
+            };
             let of = if n.is_multiple_of(2) {
                 "ApexTrigger"
             } else {

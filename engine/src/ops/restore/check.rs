@@ -23,7 +23,7 @@ pub(super) type ByField = BTreeMap<(String, String), Vec<u32>>;
 ///
 /// # Errors
 /// `Invalid`, naming the operation, for a plan that must not be carried out; what reading the states gives.
-pub(super) fn check(plan: &mut Plan, then: &Seen<'_>, now: &Seen<'_>) -> Result<()> {
+pub(super) fn check<'v>(plan: &mut Plan, then: &Seen<'v>, now: &Seen<'v>) -> Result<()> {
     let unseen = prove(plan, now)?;
     let warnings = foretell::warnings(plan, then, now, unseen)?;
     plan.warnings.extend(warnings);

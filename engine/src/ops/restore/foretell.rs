@@ -93,10 +93,10 @@ struct Known {
 }
 
 /// What will probably be refused; `unseen` points at records that no snapshot shows.
-pub(super) fn warnings(
+pub(super) fn warnings<'v>(
     plan: &Plan,
-    then: &Seen<'_>,
-    now: &Seen<'_>,
+    then: &Seen<'v>,
+    now: &Seen<'v>,
     unseen: ByField,
 ) -> Result<Vec<Warning>> {
     let mut seer = Seer {
@@ -124,9 +124,9 @@ pub(super) fn warnings(
 /// Which operations set a unique field, by its value's JSON text in lower case.
 type Wanted = HashMap<String, (u32, RecordId)>;
 
-struct Seer<'a> {
-    then: &'a Seen<'a>,
-    now: &'a Seen<'a>,
+struct Seer<'a, 'v> {
+    then: &'a Seen<'v>,
+    now: &'a Seen<'v>,
     known: HashMap<String, Known>,
     maps: HashMap<RecordId, RecordId>,
     /// Whether a user is active, or not known.
@@ -135,7 +135,7 @@ struct Seer<'a> {
     found: BTreeMap<(String, String, Cause), About>,
 }
 
-impl Seer<'_> {
+impl Seer<'_, '_> {
     fn know(&mut self, sobject: &str) -> Result<()> {
         if self.known.contains_key(sobject) {
             return Ok(());

@@ -39,6 +39,7 @@ pub fn plan(
         sobjects,
         describes: HashMap::new(),
         drafts: Vec::new(),
+        gone: HashMap::new(),
         versions: Versions::default(),
         prices: Prices::default(),
         lacks: BTreeSet::new(),
@@ -57,6 +58,8 @@ struct Planner<'a> {
     /// Then and now.
     describes: HashMap<String, (Arc<Describe>, Arc<Describe>)>,
     drafts: Vec<Draft>,
+    /// Whether a record that is pointed at, and that the plan does not bring back, is gone.
+    gone: HashMap<RecordId, bool>,
     versions: Versions,
     prices: Prices,
     /// Rights that who took the snapshot had, and that the user of now needs and has not.
@@ -369,7 +372,16 @@ impl Planner<'_> {
         }
     }
 
-    fn is_gone(&self, field: &Field, to: RecordId) -> Result<bool> {
+    fn is_gone(&mut self, field: &Field, to: RecordId) -> Result<bool> {
+        if let Some(gone) = self.gone.get(&to) {
+            return Ok(*gone);
+        }
+        let gone = self.looks_gone(field, to)?;
+        self.gone.insert(to, gone);
+        Ok(gone)
+    }
+
+    fn looks_gone(&self, field: &Field, to: RecordId) -> Result<bool> {
         if self.plan.header.to.is_some() {
             return Ok(self.now.gone("", to)?.is_some());
         }

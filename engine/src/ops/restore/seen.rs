@@ -1,8 +1,9 @@
 //! A snapshot as the planner asks it.
 //!
 //! Key decision: describes are those of that time and not the newest, since a field that came later was not empty then: it
-//! is not known. It keeps no records.
+//! is not known. The planner asks in order of Ids, so that what was read last stays at hand. It keeps no records.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use crate::format::page::VersionKind;
 use crate::ops::bodies::Body;
 use crate::ops::restore::view::View;
 use crate::ops::state::State;
+use crate::ops::view::AtHand;
 use crate::vault::catalog::SnapshotInfo;
 use crate::vault::open::Vault;
 
@@ -24,7 +26,13 @@ pub(super) struct Seen<'v> {
     pub sobjects: Vec<String>,
     /// The number of each one's schema of that time.
     schemas: HashMap<String, u32>,
+    describes: RefCell<HashMap<String, Arc<Describe>>>,
+    /// What was read last of the sObjects that were asked for last.
+    recent: RefCell<Vec<(String, AtHand<'v>)>>,
 }
+
+/// sObjects of which what was read last stays at hand: the one that is planned, and some that it points at.
+const RECENT: usize = 4;
 
 impl<'v> Seen<'v> {
     pub fn new(vault: &'v Vault, info: &SnapshotInfo) -> Result<Self> {
@@ -50,7 +58,21 @@ impl<'v> Seen<'v> {
             state,
             sobjects,
             schemas,
+            describes: RefCell::default(),
+            recent: RefCell::default(),
         })
+    }
+
+    fn near<T>(&self, sobject: &str, read: impl FnOnce(&mut AtHand<'v>) -> Result<T>) -> Result<T> {
+        let mut recent = self.recent.borrow_mut();
+        let mut own = match recent.iter().position(|(name, _)| name == sobject) {
+            Some(at) => recent.remove(at),
+            None => (sobject.to_owned(), AtHand::default()),
+        };
+        let found = read(&mut own.1);
+        recent.truncate(RECENT - 1);
+        recent.insert(0, own);
+        found
     }
 }
 
@@ -60,15 +82,21 @@ impl View for Seen<'_> {
     }
 
     fn describe(&self, sobject: &str) -> Result<Arc<Describe>> {
-        let describe = match self.schemas.get(sobject) {
-            Some(schema) => self.state.describe_under(sobject, *schema),
-            None => self.state.describe(sobject),
-        };
-        describe.map(Arc::new)
+        if let Some(known) = self.describes.borrow().get(sobject) {
+            return Ok(Arc::clone(known));
+        }
+        let describe = Arc::new(match self.schemas.get(sobject) {
+            Some(schema) => self.state.describe_under(sobject, *schema)?,
+            None => self.state.describe(sobject)?,
+        });
+        let known = Arc::clone(&describe);
+        self.describes.borrow_mut().insert(sobject.to_owned(), known);
+        Ok(describe)
     }
 
     fn get(&self, sobject: &str, id: RecordId) -> Result<Option<String>> {
-        Ok(self.state.get(sobject, id)?.map(|record| record.json))
+        let found = self.near(sobject, |at_hand| self.state.version_near(sobject, id, at_hand))?;
+        Ok(found.and_then(|(_, record)| record).map(|record| record.json))
     }
 
     fn body(&self, sobject: &str, id: RecordId) -> Result<Option<(String, u64)>> {
@@ -87,6 +115,7 @@ impl View for Seen<'_> {
     }
 
     fn gone(&self, sobject: &str, id: RecordId) -> Result<Option<VersionKind>> {
-        self.state.gone(sobject, id)
+        let key = self.near(sobject, |at_hand| self.state.key_near(sobject, id, at_hand))?;
+        Ok(key.map(|key| key.kind).filter(|kind| !kind.is_live()))
     }
 }

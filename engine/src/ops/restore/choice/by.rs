@@ -36,9 +36,9 @@ impl By {
     ///
     /// # Errors
     /// `NotFound` for a Username that neither state has.
-    pub fn of(named: &str, then: &Seen<'_>, now: &Seen<'_>) -> Result<Self> {
-        let held = |seen: &&Seen<'_>| seen.sobjects.iter().any(|name| name == USER);
-        let states: Vec<&Seen<'_>> = [now, then].into_iter().filter(held).collect();
+    pub fn of<'v>(named: &str, then: &Seen<'v>, now: &Seen<'v>) -> Result<Self> {
+        let held = |seen: &&Seen<'v>| seen.sobjects.iter().any(|name| name == USER);
+        let states: Vec<&Seen<'v>> = [now, then].into_iter().filter(held).collect();
         let by = |user, known| Self {
             user,
             named: named.to_owned(),

@@ -138,7 +138,7 @@ impl<'v> Choice<'v> {
     ///
     /// # Errors
     /// As [`Choice::of`]; `Invalid` for a span of another org, `NotFound` for a user that nobody knows.
-    pub fn since(vault: &'v Vault, scope: &Scope, then: &Seen<'_>, now: &Seen<'_>) -> Result<Self> {
+    pub fn since(vault: &'v Vault, scope: &Scope, then: &Seen<'v>, now: &Seen<'v>) -> Result<Self> {
         let mut choice = Self::of(scope, then)?;
         for (span, deed) in [(&scope.deleted, Deed::Deleted), (&scope.changed, Deed::Changed)] {
             if let Some(span) = span {
