@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use halite_engine::base::error::{Error, Kind, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Request};
+use reqwest::{Client, ClientBuilder, Method, Request};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::oneshot::Sender;
 use zeroize::Zeroizing;
@@ -130,6 +130,9 @@ pub enum OnStop {
 pub struct Transport {
     runtime: Option<Runtime>,
     client: Client,
+    /// For bodies that are given as they go: silence is waited for there, since a client takes sending for silence.
+    patient: Client,
+    silence: Duration,
     cancel: Arc<AtomicBool>,
 }
 
@@ -142,24 +145,15 @@ impl Transport {
             .enable_all()
             .build()
             .map_err(|e| Error::io("starting the HTTP runtime", e))?;
-        let mut client = Client::builder()
-            .user_agent(concat!("halite/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .pool_idle_timeout(Duration::from_secs(30))
-            .gzip(true)
-            .tcp_nodelay(true)
-            .referer(false);
-        if local {
-            client = client.no_proxy();
-        }
-        let client = client
-            .build()
-            .map_err(|e| Error::new(Kind::Io, "the HTTP client could not be set up").caused_by(e))?;
+        let built = |client: ClientBuilder| {
+            let client = client.build();
+            client.map_err(|e| Error::new(Kind::Io, "the HTTP client could not be set up").caused_by(e))
+        };
         Ok(Self {
             runtime: Some(runtime),
-            client,
+            client: built(client(local).read_timeout(SILENCE))?,
+            patient: built(client(local))?,
+            silence: SILENCE,
             cancel,
         })
     }
@@ -269,6 +263,18 @@ impl Drop for Transport {
             runtime.shutdown_background();
         }
     }
+}
+
+fn client(local: bool) -> ClientBuilder {
+    let client = Client::builder()
+        .user_agent(concat!("halite/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(Duration::from_secs(30))
+        .gzip(true)
+        .tcp_nodelay(true)
+        .referer(false);
+    if local { client.no_proxy() } else { client }
 }
 
 fn json(request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {

@@ -133,6 +133,8 @@ pub enum Entry {
     There(Vec<u32>),
     /// These came back from the bin; what else their operations want is not done yet.
     Back(Vec<u32>),
+    /// The org does not undelete these: they are created once all else was tried.
+    Anew(Vec<u32>),
     /// These fields of an operation were left out, and why; none once they were set after all.
     Left(u32, Vec<String>, String),
     /// What became of an operation.
@@ -181,6 +183,8 @@ pub struct Past {
     pub there: BTreeSet<u32>,
     /// Operations whose record an execution brought back from the bin.
     pub back: BTreeSet<u32>,
+    /// Operations whose record the org does not undelete.
+    pub anew: BTreeSet<u32>,
     /// What the fields of a record held before the first write to it.
     pub before: BTreeMap<u32, Packed>,
     /// Fields that were left out, and why.
@@ -226,6 +230,10 @@ impl Past {
             Entry::Back(numbers) => {
                 self.open.retain(|n, _| !numbers.contains(n));
                 self.back.extend(numbers);
+            }
+            Entry::Anew(numbers) => {
+                self.open.retain(|n, _| !numbers.contains(n));
+                self.anew.extend(numbers);
             }
             Entry::Left(number, fields, _) if fields.is_empty() => drop(self.left.remove(&number)),
             Entry::Left(number, fields, why) => drop(self.left.insert(number, (fields, why))),

@@ -7,7 +7,7 @@ mod fake;
 
 use std::collections::BTreeSet;
 
-use super::apply::{Applied, NoBodies, apply, resume};
+use super::apply::{Applied, NoBodies, apply, resume, within};
 use super::fields;
 use super::journal::{Final, Lines, NoJournal, replay};
 use super::plan::{Action, Header, Mode, Plan};
@@ -417,6 +417,39 @@ fn a_call_that_never_left_can_be_made_again() {
     .unwrap();
     assert_eq!(applied.counts(), [("created", 1)].into());
     assert!(replay(["{}"]).is_err());
+}
+
+#[test]
+fn what_the_org_does_not_undelete_is_tried_once_however_few_calls_a_run_has() {
+    let (mut then, mut now) = (State::default(), State::default());
+    for n in 0..450 {
+        then = then.with("Account", &format!("001{n:06}"), r#"{"Amount__c":3}"#);
+        now = now.without("Account", &format!("001{n:06}"), VersionKind::Deleted);
+    }
+    let plan = plan(&then, &now);
+    // The bin was emptied since.
+    let (mut org, mut lines) = (Org::default(), Lines(Vec::new()));
+    let mut ends = Vec::new();
+    while ends.len() < 20 {
+        let past = replay(std::str::from_utf8(&lines.0).unwrap().lines()).unwrap();
+        let end = within(
+            5,
+            &plan,
+            &mut org,
+            &mut lines,
+            past,
+            &mut NoBodies,
+            &mut |_, _| (),
+        );
+        let is_over = end.is_ok();
+        ends.push(end.map(|applied| applied.counts()).map_err(|e| e.kind()));
+        if is_over {
+            break;
+        }
+    }
+    assert_eq!(ends.pop(), Some(Ok([("created", 450)].into())));
+    assert!(!ends.is_empty() && ends.iter().all(|end| *end == Err(Kind::Quota)));
+    assert_eq!((org.undeletes, org.made, org.writes), (3, 450, 6));
 }
 
 #[test]

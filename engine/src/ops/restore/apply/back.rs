@@ -5,7 +5,7 @@
 //! came back since the first run began was brought back by the restore. Nothing is created here.
 
 use super::change::{current, held};
-use super::{BATCH, Run, Write, end, may_be_there, names};
+use super::{BATCH, BATCH_CALLS, Run, Write, end, may_be_there, names};
 use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::ops::org::{Outcome, Refusal};
@@ -17,7 +17,10 @@ use crate::ops::restore::special::{ACCOUNT, PERSON_CONTACT, person_of};
 
 impl<'a> Run<'a> {
     pub(super) fn undelete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
-        let mut gone = self.take_back(batch, described)?;
+        let (anew, batch): (Vec<&Operation>, Vec<&Operation>) =
+            batch.iter().partition(|op| self.past.anew.contains(&op.number));
+        self.later.extend(anew);
+        let mut gone = self.take_back(&batch, described)?;
         let persons = self.persons_anew(&mut gone)?;
         let persons: Vec<_> = persons.iter().map(|(op, born)| (*op, born)).collect();
         self.born(&persons, described)?;
@@ -25,14 +28,18 @@ impl<'a> Run<'a> {
         let intents: Vec<_> = gone.iter().map(|op| (*op, Values::new())).collect();
         let answers = self.call(&intents, |target, _| target.undelete(&ids))?;
         self.absent.clear();
-        let mut back = Vec::new();
+        let (mut back, mut anew) = (Vec::new(), Vec::new());
         for (op, answer) in gone.into_iter().zip(answers) {
             let may_make = described.describe.createable || self.version_of(op).is_some();
             match answer {
                 Outcome::Done(_) => back.push(op),
-                Outcome::Refused(refusal) if no_way_back(&refusal) && may_make => self.later.push(op),
+                Outcome::Refused(refusal) if no_way_back(&refusal) && may_make => anew.push(op),
                 other => self.settle(op, end(other, |_| Final::Undeleted, ""))?,
             }
+        }
+        if !anew.is_empty() {
+            self.note(Entry::Anew(anew.iter().map(|op| op.number).collect()))?;
+            self.later.extend(anew);
         }
         self.came_back(&back)?;
         self.compare(&back, described)
@@ -73,6 +80,7 @@ impl<'a> Run<'a> {
             else {
                 continue;
             };
+            self.affords(BATCH_CALLS)?;
             let mut anew = Vec::new();
             for op in self.take_back(same, &described)? {
                 if self.version_of(op).is_some() {
@@ -86,6 +94,7 @@ impl<'a> Run<'a> {
                 anew.push((op, known));
             }
             self.create(anew, &described)?;
+            self.has_room()?;
         }
         Ok(())
     }

@@ -311,9 +311,7 @@ impl<'a> Run<'a> {
             if later.is_empty() {
                 return Ok(());
             }
-            self.affords(BATCH_CALLS)?;
             self.make_up(&later)?;
-            self.has_room()?;
             queue.settled(&later);
         }
     }

@@ -106,6 +106,7 @@ pub(super) struct Org {
     pub fail_creates: bool,
     pub made: usize,
     pub writes: u64,
+    pub undeletes: u64,
 }
 
 impl Org {
@@ -249,6 +250,7 @@ impl Target for Org {
     fn undelete(&mut self, ids: &[RecordId]) -> Result<Vec<Outcome>> {
         assert!(ids.len() <= 200);
         self.writes += 1;
+        self.undeletes += 1;
         let mut answers = Vec::new();
         for id in ids {
             let Some((sobject, values)) = self.bin.remove(id) else {
