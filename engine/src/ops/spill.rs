@@ -9,7 +9,7 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use crate::base::error::{Error, Result};
 
 /// Bytes, the first of them perhaps in a file.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Spill {
     held: Vec<u8>,
     spilled: u64,

@@ -122,8 +122,14 @@ fn raw(text: String) -> Result<Box<RawValue>> {
 }
 
 /// The texts of a plan's values, one behind the other. Clones are the same texts.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Texts(Arc<Mutex<Spill>>);
+
+impl fmt::Debug for Texts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Texts")
+    }
+}
 
 impl Texts {
     fn put(&self, text: &str) -> Result<Text> {
