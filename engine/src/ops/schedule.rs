@@ -6,9 +6,9 @@
 
 mod due;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::{AmbiguousOffset, TimeZone};
+use jiff::{Timestamp, ToSpan};
 
 use crate::base::error::{Error, Result};
 use crate::base::stamp::Stamp;
@@ -158,12 +158,9 @@ impl Schedule {
                 let found = self.zone.to_ambiguous_timestamp(local);
                 match found.offset() {
                     AmbiguousOffset::Unambiguous { .. } => times.extend(found.compatible()),
-                    AmbiguousOffset::Gap { .. } => times.extend(
-                        found
-                            .later()
-                            .ok()
-                            .and_then(|later| Some(self.zone.preceding(later).next()?.timestamp())),
-                    ),
+                    AmbiguousOffset::Gap { .. } => {
+                        times.extend(found.later().ok().and_then(|later| self.change_until(later)));
+                    }
                     AmbiguousOffset::Fold { .. } => {
                         times.extend(found.earlier());
                         times.extend(found.later().ok().filter(|_| self.hourly));
@@ -172,6 +169,12 @@ impl Schedule {
             }
         }
         times
+    }
+
+    /// When the clocks were changed last, at this instant or before it.
+    fn change_until(&self, instant: Timestamp) -> Option<Timestamp> {
+        let behind = instant.checked_add(1.nanosecond()).ok()?;
+        Some(self.zone.preceding(behind).next()?.timestamp())
     }
 }
 
