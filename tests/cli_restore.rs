@@ -34,22 +34,17 @@ impl Stage {
             org,
             _server: server,
         };
-        let url = stage._server.url();
         stage.on(0, &["init"]);
-        stage.on(
-            0,
-            &[
-                "connect",
-                "acme",
-                "--environment",
-                &url,
-                "--client-id",
-                CLIENT_ID,
-                "--client-secret-env",
-                "APP_SECRET",
-            ],
-        );
+        stage.connect("acme", &stage._server);
         stage
+    }
+
+    /// Connects to another org, or to this one.
+    pub(crate) fn connect(&self, name: &str, to: &Server) {
+        let url = to.url();
+        let place = ["connect", name, "--environment", &url];
+        let app = ["--client-id", CLIENT_ID, "--client-secret-env", "APP_SECRET"];
+        self.on(0, &[place, app].concat());
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -312,4 +307,38 @@ fn the_next_plan_points_at_what_the_first_made() {
         (org.bin(made), org.bin(parent.as_str().unwrap())),
         (Bin::InBin, Bin::Live)
     );
+}
+
+#[test]
+fn a_journal_that_ends_within_a_character_is_gone_on_with() {
+    let stage = Stage::new();
+    let org = &stage.org;
+    let contact = org.create("Contact", &json!({ "LastName": "Then" })).unwrap();
+    let name = || org.row(&contact).unwrap()["LastName"].clone();
+    let spoil = || {
+        org.update(&contact, &json!({ "LastName": "Andr\u{e9}" }))
+            .unwrap()
+    };
+    stage.backup();
+    spoil();
+    stage.backup();
+    stage.on(0, &["restore", "plan", "acme", "--at", "1", "-o", "plan"]);
+    stage.on(0, &["restore", "apply", "plan"]);
+    assert_eq!(name(), "Then");
+    // The machine went off while the intent was being written, and nothing of it reached the org.
+    let journal = stage.dir().join("plan.journal");
+    let text = fs::read(&journal).unwrap();
+    let within = text
+        .windows(2)
+        .position(|two| two == "\u{e9}".as_bytes())
+        .unwrap()
+        + 1;
+    fs::write(&journal, &text[..within]).unwrap();
+    spoil();
+    let applied = stage.on(0, &["restore", "apply", "plan"]);
+    assert_eq!(applied["counts"], json!({ "edited": 1 }), "{applied}");
+    assert_eq!(name(), "Then");
+    for line in stage.text("plan.journal").lines() {
+        serde_json::from_str::<Value>(line).unwrap();
+    }
 }

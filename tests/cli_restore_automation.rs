@@ -8,10 +8,11 @@
 
 use std::collections::BTreeMap;
 
-use halite_simulator::{CLIENT_ID, Deed, Permission, Server};
+use halite_simulator::{Deed, Permission};
 use serde_json::{Value, json};
 
 use crate::cli_restore::Stage;
+use crate::cli_restore_to::sandbox;
 
 /// The warnings of a plan: sObject and what.
 fn warnings(told: &Value) -> Vec<(String, String)> {
@@ -154,20 +155,7 @@ fn what_cannot_be_seen_is_said_with_the_right_that_is_missing() {
 #[test]
 fn the_org_that_is_written_to_is_asked() {
     let stage = disaster();
-    let twin = stage.org.twin().unwrap();
-    let server = Server::start(twin.clone()).unwrap();
-    let (url, secret) = (server.url(), "APP_SECRET");
-    let connect = [
-        "connect",
-        "dev",
-        "--environment",
-        &url,
-        "--client-id",
-        CLIENT_ID,
-        "--client-secret-env",
-        secret,
-    ];
-    stage.on(0, &connect);
+    let (twin, _server) = sandbox(&stage);
     stage
         .org
         .add_rule("Lead", "LastName = \"x\"", "no", None)

@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use halite_simulator::{CLIENT_ID, Org, Server};
+use halite_simulator::Org;
 use serde_json::{Value, json};
 
 use crate::cli_restore::Stage;
+use crate::cli_restore_to::sandbox;
 
 /// The operations of a plan.
 fn operations(stage: &Stage, plan: &str) -> Vec<Value> {
@@ -423,16 +424,7 @@ fn kin_goes_along_into_another_org() {
     let cook = make("Contact", json!({ "LastName": "Cook", "AccountId": firm }));
     let aide = make("Contact", json!({ "LastName": "Aide", "ReportsToId": cook }));
     stage.backup();
-    let twin = org.twin().unwrap();
-    let server = Server::start(twin.clone()).unwrap();
-    let (url, app) = (
-        server.url(),
-        ["--client-id", CLIENT_ID, "--client-secret-env", "APP_SECRET"],
-    );
-    stage.on(
-        0,
-        &[&["connect", "dev", "--environment", &url], &app[..]].concat(),
-    );
+    let (twin, _server) = sandbox(&stage);
     let to = ["--at", "1", "--to", "dev", "--id"];
     let plan = |flags: &[&str]| planned(&stage, &[&to[..], flags].concat());
     masks_reach(&stage, &plan, &firm, &cook);

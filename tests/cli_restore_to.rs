@@ -7,30 +7,18 @@
 
 use std::fs;
 
-use halite_simulator::{CLIENT_ID, Org, Server};
+use halite_simulator::{Org, Server};
 
 use crate::cli_restore::Stage;
 
 /// What is made: data without files.
 const DATA: &str = "Account,Contact,Opportunity,OpportunityContactRole,Case,Lead,Campaign,CampaignMember";
 
-fn sandbox(stage: &Stage) -> (Org, Server) {
+/// The twin of a stage's org, connected as `dev`.
+pub(crate) fn sandbox(stage: &Stage) -> (Org, Server) {
     let twin = stage.org.twin().unwrap();
     let server = Server::start(twin.clone()).unwrap();
-    let (url, secret) = (server.url(), "APP_SECRET");
-    stage.on(
-        0,
-        &[
-            "connect",
-            "dev",
-            "--environment",
-            &url,
-            "--client-id",
-            CLIENT_ID,
-            "--client-secret-env",
-            secret,
-        ],
-    );
+    stage.connect("dev", &server);
     (twin, server)
 }
 

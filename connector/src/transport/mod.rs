@@ -139,6 +139,10 @@ pub struct Transport {
 impl Transport {
     /// A client that stops when `cancel` is set.
     pub fn new(cancel: Arc<AtomicBool>, local: bool) -> Result<Self> {
+        Self::with_silence(cancel, local, SILENCE)
+    }
+
+    fn with_silence(cancel: Arc<AtomicBool>, local: bool, silence: Duration) -> Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("halite-http")
@@ -151,9 +155,9 @@ impl Transport {
         };
         Ok(Self {
             runtime: Some(runtime),
-            client: built(client(local).read_timeout(SILENCE))?,
+            client: built(client(local).read_timeout(silence))?,
             patient: built(client(local))?,
-            silence: SILENCE,
+            silence,
             cancel,
         })
     }

@@ -157,8 +157,7 @@ mod tests {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let served = thread::spawn(move || org(listener.accept().unwrap().0));
         let stop = Arc::new(AtomicBool::new(false));
-        let mut transport = Transport::new(Arc::clone(&stop), true).unwrap();
-        transport.silence = silence;
+        let transport = Transport::with_silence(Arc::clone(&stop), true, silence).unwrap();
         let host = Host::parse(&address).unwrap();
         let reply = transport.upload(
             &host,

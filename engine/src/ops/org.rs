@@ -289,13 +289,7 @@ pub trait Target: Source {
     /// What is active and will run by itself when rows of these sObjects are written, and what of it cannot be seen.
     fn automation(&mut self, sobjects: &[&str]) -> Result<Automations> {
         let _ = sobjects;
-        Ok(Automations {
-            active: Vec::new(),
-            unseen: vec![Unseen {
-                what: "all of it".into(),
-                why: "this target does not tell".into(),
-            }],
-        })
+        Ok(Automations::unknown("this target does not tell"))
     }
 }
 
@@ -321,6 +315,17 @@ pub struct Automations {
     pub active: Vec<Automation>,
     /// What is not known.
     pub unseen: Vec<Unseen>,
+}
+
+impl Automations {
+    /// Nothing of it is known.
+    pub fn unknown(why: impl Into<String>) -> Self {
+        let (what, why) = ("all of it".into(), why.into());
+        Self {
+            active: Vec::new(),
+            unseen: vec![Unseen { what, why }],
+        }
+    }
 }
 
 /// A kind of automation that could not be looked at: there may be some.

@@ -3,15 +3,13 @@
 //! Key decision: here alone stands how the engine is called; a journal of lines in memory dies at a note that the seed
 //! chooses, as a killed process does. It does not judge: who does sees plan, outcomes and Ids only.
 
-use std::collections::BTreeMap;
-
 use halite_connector::{Bulk, SalesforceOrg};
 use halite_engine::base::clock::Clock;
 use halite_engine::base::id::RecordId;
 use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::restore::apply::{self, Applied, Bodies, NoBodies, Stored};
 use halite_engine::ops::restore::between::{self, Scope};
-use halite_engine::ops::restore::journal::{Final, Journal, replay};
+use halite_engine::ops::restore::journal::{Journal, replay};
 use halite_engine::ops::restore::plan::Plan;
 use halite_engine::ops::restore::undo;
 use halite_engine::ops::state::State;
@@ -113,11 +111,6 @@ pub fn inverse(plan: &Plan, notes: &Notes) -> Result<Plan> {
 pub fn run(plan: &Plan, server: &Server, notes: &mut Notes, files: Files<'_>) -> Result<Applied> {
     let mut target = connect(server, Bulk::Never)?;
     go_on(plan, &mut target, notes, files)
-}
-
-/// What became of each operation, by number.
-pub fn outcomes(applied: &Applied) -> BTreeMap<u32, Final> {
-    applied.outcomes.ends.clone()
 }
 
 /// The Id under which a record is there now.

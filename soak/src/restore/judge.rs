@@ -34,7 +34,6 @@ pub struct Case<'c> {
 /// The same, arranged.
 struct Judge<'c> {
     case: &'c Case<'c>,
-    ends: BTreeMap<u32, Final>,
     /// Operations on a record, by its old Id.
     on: BTreeMap<String, Vec<&'c Operation>>,
     impossible: BTreeSet<String>,
@@ -51,7 +50,6 @@ impl Case<'_> {
         }
         let judge = Judge {
             case: self,
-            ends: super::carry::outcomes(self.applied),
             on,
             impossible: self.plan.impossible.iter().map(|r| r.id.to_string()).collect(),
             newer: self.plan.newer.iter().map(|r| r.id.to_string()).collect(),
@@ -74,7 +72,7 @@ impl Judge<'_> {
 
     fn end(&self, op: &Operation) -> &Final {
         const NONE: &Final = &Final::Unchanged;
-        self.ends.get(&op.number).unwrap_or(NONE)
+        self.case.applied.outcomes.ends.get(&op.number).unwrap_or(NONE)
     }
 
     fn ops(&self, id: &str) -> &[&Operation] {
@@ -84,10 +82,10 @@ impl Judge<'_> {
     /// Each operation ends, and one that was not done ends so for a reason that was really there.
     fn outcomes(&self) {
         let case = self.case;
-        if self.ends.len() != case.plan.operations.len() {
+        if self.case.applied.outcomes.ends.len() != case.plan.operations.len() {
             self.say(format!(
                 "{} outcomes of {} operations",
-                self.ends.len(),
+                self.case.applied.outcomes.ends.len(),
                 case.plan.operations.len()
             ));
         }

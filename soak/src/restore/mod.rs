@@ -209,7 +209,7 @@ fn once_more(
     let before = Tables::of(&world.org);
     match carry::run(plan, server, notes, files) {
         Err(error) => vec![format!("run once more: {error}")],
-        Ok(again) if carry::outcomes(&again) != carry::outcomes(first) && weather::is_settled(first) => {
+        Ok(again) if again.outcomes.ends != first.outcomes.ends && weather::is_settled(first) => {
             vec![format!("run once more, other outcomes: {:?}", again.counts())]
         }
         Ok(_) => {

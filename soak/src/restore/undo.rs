@@ -16,7 +16,7 @@ use super::world::OBJECTS;
 
 /// Everything that is wrong with the org after `inverse`.
 pub fn judge(case: &Case<'_>, inverse: &Plan, undone: &Applied, end: &Tables) -> Vec<String> {
-    let ends = super::carry::outcomes(undone);
+    let ends = &undone.outcomes.ends;
     let mut on: BTreeMap<String, Vec<(&Operation, &Final)>> = BTreeMap::new();
     for op in &inverse.operations {
         let end = ends.get(&op.number).unwrap_or(&Final::Unchanged);

@@ -32,13 +32,7 @@ pub fn tell(plan: &mut Plan, target: &mut dyn Target) -> Result<()> {
     let found = match target.automation(&names) {
         Ok(found) => found,
         Err(e) if e.kind() == Kind::Interrupted => return Err(e),
-        Err(e) => Automations {
-            active: Vec::new(),
-            unseen: vec![Unseen {
-                what: "all of it".into(),
-                why: e.message().to_owned(),
-            }],
-        },
+        Err(e) => Automations::unknown(e.message()),
     };
     let mut alike: BTreeMap<(&str, Fires, String), Vec<&str>> = BTreeMap::new();
     for one in &found.active {
@@ -130,15 +124,16 @@ fn unseen(all: Vec<Unseen>) -> Vec<Warning> {
     for one in all {
         alike.entry(one.why).or_default().push(one.what);
     }
-    let told = |(why, what): (String, Vec<String>)| {
-        Warning {
+    let remedy = "have an administrator look in Setup, Object Manager and Flows; or, where the user lacks it, grant \"View \
+                  Setup and Configuration\" (Setup, Permission Sets, a set of the user's, System Permissions) and plan anew";
+    let told = |(why, what): (String, Vec<String>)| Warning {
         sobject: ALL.to_owned(),
         operations: Vec::new(),
-        what: format!("what fires on the plan's writes is not known: {} ({why})", what.join(", ")),
-        remedy: "have \"View Setup and Configuration\" given to the user (Setup, Permission Sets, a set of the user's, \
-                 System Permissions) and plan anew, or have an administrator look in Setup, Object Manager and Flows"
-            .to_owned(),
-    }
+        what: format!(
+            "what fires on the plan's writes is not known: {} ({why})",
+            what.join(", ")
+        ),
+        remedy: remedy.to_owned(),
     };
     alike.into_iter().map(told).collect()
 }

@@ -222,7 +222,7 @@ impl Past {
                             held.entry(name).or_insert(value);
                         });
                     })?;
-                    held.put_to(&self.texts)?;
+                    self.texts.take_in([held])?;
                 }
             }
             Entry::Withdrawn(numbers) => self.open.retain(|n, _| !numbers.contains(n)),

@@ -72,17 +72,6 @@ impl Packed {
         Ok(done)
     }
 
-    /// Puts the text to others, where it takes no memory of its own.
-    ///
-    /// # Errors
-    /// `Io` if a temporary file cannot be written.
-    pub(super) fn put_to(&mut self, texts: &Texts) -> Result<()> {
-        if let Text::Here(text) = &self.0 {
-            self.0 = texts.put(text.get())?;
-        }
-        Ok(())
-    }
-
     fn text(&self) -> Result<Option<Cow<'_, str>>> {
         match &self.0 {
             Text::None => Ok(None),
@@ -103,6 +92,9 @@ impl fmt::Debug for Packed {
 
 impl Serialize for Packed {
     fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        if let Text::Here(text) = &self.0 {
+            return text.serialize(to);
+        }
         let text = self.text().map_err(serde::ser::Error::custom)?;
         let text = text.map_or_else(|| "{}".to_owned(), Cow::into_owned);
         raw(text).map_err(serde::ser::Error::custom)?.serialize(to)
@@ -132,6 +124,19 @@ impl fmt::Debug for Texts {
 }
 
 impl Texts {
+    /// Takes the texts of these in, so that they need no memory of their own.
+    ///
+    /// # Errors
+    /// `Io` if a temporary file cannot be written.
+    pub fn take_in<const N: usize>(&self, all: [&mut Packed; N]) -> Result<()> {
+        for packed in all {
+            if let Text::Here(text) = &packed.0 {
+                packed.0 = self.put(text.get())?;
+            }
+        }
+        Ok(())
+    }
+
     fn put(&self, text: &str) -> Result<Text> {
         let Ok(bytes) = u32::try_from(text.len()) else {
             return Err(Error::invalid("values of more than 4 GB"));
@@ -169,7 +174,7 @@ mod tests {
         let texts = Texts::default();
         let put = |n| {
             let mut packed = Packed::of(&values(n)).unwrap();
-            packed.put_to(&texts).unwrap();
+            texts.take_in([&mut packed]).unwrap();
             packed
         };
         let all: Vec<Packed> = (0..40_000).map(put).collect();

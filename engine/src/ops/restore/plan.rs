@@ -294,8 +294,7 @@ impl Plan {
     /// # Errors
     /// `Io` if a temporary file cannot be written.
     pub fn push(&mut self, mut op: Operation) -> Result<()> {
-        op.fields.put_to(&self.texts)?;
-        op.before.put_to(&self.texts)?;
+        self.texts.take_in([&mut op.fields, &mut op.before])?;
         op.references.shrink_to_fit();
         self.operations.push(op);
         Ok(())

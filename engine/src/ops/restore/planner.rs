@@ -37,7 +37,6 @@ pub fn plan(
         then,
         now,
         sobjects,
-        describes: HashMap::new(),
         drafts: Vec::new(),
         gone: HashMap::new(),
         versions: Versions::default(),
@@ -55,8 +54,6 @@ struct Planner<'a> {
     then: &'a dyn View,
     now: &'a dyn View,
     sobjects: HashSet<String>,
-    /// Then and now.
-    describes: HashMap<String, (Arc<Describe>, Arc<Describe>)>,
     drafts: Vec<Draft>,
     /// Whether a record that is pointed at, and that the plan does not bring back, is gone.
     gone: HashMap<RecordId, bool>,
@@ -68,13 +65,9 @@ struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    fn describes(&mut self, sobject: &str) -> Result<(Arc<Describe>, Arc<Describe>)> {
-        if let Some(found) = self.describes.get(sobject) {
-            return Ok(found.clone());
-        }
-        let pair = (self.then.describe(sobject)?, self.now.describe(sobject)?);
-        self.describes.insert(sobject.to_owned(), pair.clone());
-        Ok(pair)
+    /// Then and now.
+    fn describes(&self, sobject: &str) -> Result<(Arc<Describe>, Arc<Describe>)> {
+        Ok((self.then.describe(sobject)?, self.now.describe(sobject)?))
     }
 
     fn impossible(&mut self, sobject: String, id: RecordId, reason: impl Into<String>) {
@@ -202,8 +195,8 @@ impl Planner<'_> {
     }
 
     fn add(&mut self, mut draft: Draft) -> Result<()> {
-        draft.fields.put_to(&self.plan.texts)?;
-        draft.before.put_to(&self.plan.texts)?;
+        let texts = &self.plan.texts;
+        texts.take_in([&mut draft.fields, &mut draft.before])?;
         self.drafts.push(draft);
         Ok(())
     }
@@ -310,9 +303,7 @@ impl Planner<'_> {
 
     /// The reference fields of a draft, with the records that they name.
     fn references(&self, draft: &Draft) -> Result<Vec<(Field, RecordId)>> {
-        let Some((_, describe)) = self.describes.get(&draft.sobject) else {
-            return Ok(Vec::new());
-        };
+        let describe = self.now.describe(&draft.sobject)?;
         let values = draft.fields.open()?;
         let found = values
             .iter()
@@ -465,9 +456,8 @@ impl Planner<'_> {
         let mut last = Vec::new();
         for (at, fields) in late {
             let (sobject, id) = (self.drafts[at].sobject.clone(), self.drafts[at].id);
-            let describes = self.describes.get(&sobject);
-            let (might, may) =
-                describes.map_or((false, false), |(then, now)| (then.updateable, now.updateable));
+            let (then, now) = self.describes(&sobject)?;
+            let (might, may) = (then.updateable, now.updateable);
             if !may {
                 self.lacks("Edit", &sobject, might && self.plan.header.mode == Mode::All);
                 for name in fields.keys() {

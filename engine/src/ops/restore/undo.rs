@@ -143,8 +143,7 @@ impl<'p> Way<'p> {
                 }
             }
             (edit.before, edit.fields) = (Packed::of(&before)?, Packed::of(&set)?);
-            edit.before.put_to(texts)?;
-            edit.fields.put_to(texts)?;
+            texts.take_in([&mut edit.before, &mut edit.fields])?;
         }
         Ok(edits
             .into_values()

@@ -84,6 +84,10 @@ fn clocks_that_are_put_forward_and_back() {
     // The first time that was skipped is the very moment of the change.
     assert_eq!(vienna("0 2 * * *", "2026-03-28T12:00:00Z"), "2026-03-29T01:00Z");
     assert_eq!(vienna("0 2 * * *", "2026-03-29T01:00:00Z"), "2026-03-30T00:00Z");
+    assert_eq!(
+        next("0 2 * * *", "America/New_York", "2026-03-07T12:00:00Z"),
+        "2026-03-08T07:00Z"
+    );
     // 03:00 became 02:00.
     assert_eq!(vienna("30 2 * * *", "2026-10-24T12:00:00Z"), "2026-10-25T00:30Z");
     assert_eq!(vienna("30 2 * * *", "2026-10-25T00:30:00Z"), "2026-10-26T01:30Z");

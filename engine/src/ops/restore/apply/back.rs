@@ -17,9 +17,9 @@ use crate::ops::restore::special::{ACCOUNT, PERSON_CONTACT, person_of};
 
 impl<'a> Run<'a> {
     pub(super) fn undelete(&mut self, batch: &[&'a Operation], described: &Described) -> Result<()> {
-        let (anew, batch): (Vec<&Operation>, Vec<&Operation>) =
+        let (refused, batch): (Vec<&Operation>, Vec<&Operation>) =
             batch.iter().partition(|op| self.past.anew.contains(&op.number));
-        self.later.extend(anew);
+        self.later.extend(refused);
         let mut gone = self.take_back(&batch, described)?;
         let persons = self.persons_anew(&mut gone)?;
         let persons: Vec<_> = persons.iter().map(|(op, born)| (*op, born)).collect();
