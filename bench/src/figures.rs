@@ -1,4 +1,4 @@
-//! Figures, each with what it may be at most.
+//! Figures, each with what it may be at most or must be at least.
 //!
 //! Key decision: a figure that has a limit says whether it holds, and all together decide the exit status.
 //! It measures nothing.
@@ -24,12 +24,20 @@ impl Default for Figures {
 impl Figures {
     /// A figure that must not be above its limit.
     pub fn limit(&mut self, name: &str, value: f64, limit: f64) {
-        let ok = value <= limit;
+        self.judge(name, value, ("limit", limit), value <= limit);
+    }
+
+    /// A figure that must not be below its least.
+    pub fn least(&mut self, name: &str, value: f64, least: f64) {
+        self.judge(name, value, ("at_least", least), value >= least);
+    }
+
+    fn judge(&mut self, name: &str, value: f64, (what, bound): (&str, f64), ok: bool) {
         self.ok &= ok;
         let round = |x: f64| (x * 10_000.0).round() / 10_000.0;
         self.figures.insert(
             name.to_owned(),
-            json!({ "value": round(value), "limit": round(limit), "ok": ok }),
+            json!({ "value": round(value), what: round(bound), "ok": ok }),
         );
     }
 

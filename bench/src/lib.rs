@@ -13,6 +13,7 @@ pub mod http;
 pub mod pages;
 mod random;
 pub mod restore;
+pub mod stages;
 mod values;
 pub mod year;
 

@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 use halite_bench::capture::{self, Capture};
 use halite_bench::pages::{self, Pages};
 use halite_bench::restore::{self, Restore};
+use halite_bench::stages::{self, Stages};
 use halite_bench::year::{self, Year};
 
 #[derive(Parser)]
@@ -30,6 +31,8 @@ enum What {
     Restore(Restore),
     /// Levels of zstd on pages, with and without a trained dictionary
     Pages(Pages),
+    /// Each stage beside the machine's limits and other parsers, and the whole ingest beside its stages
+    Stages(Stages),
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -37,6 +40,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         What::Year(options) => year::measure(&options)?,
         What::Capture(options) => capture::measure(&options)?,
         What::Restore(options) => restore::measure(&options)?,
+        What::Stages(options) => stages::measure(&options)?,
         What::Pages(options) => (pages::measure(&options)?, true),
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;

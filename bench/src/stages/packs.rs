@@ -1,0 +1,90 @@
+//! From plain parts to a sealed pack: compressed, proven to decode, sealed; and where bodies of files are cut.
+//!
+//! Key decision: `compress` is zstd and nothing else, at the level that a vault takes by default, so that `prepare`,
+//! which names, compresses and decodes again, stands beside what it cannot be faster than. Nothing is written to disk.
+
+use std::sync::Arc;
+
+use halite_engine::base::id::PackId;
+use halite_engine::format::blob::{Cutter, PIECE_MAX};
+use halite_engine::format::pack::{PackBuilder, PackRole};
+use halite_engine::format::seal::{ChunkKind, Compressor, Prepared};
+use halite_engine::vault::VaultOptions;
+use zstd::bulk;
+
+use crate::stages::{Input, Outcome, Stage};
+
+/// A body has this many bytes at least, so that it is cut.
+const BODY: usize = 2 * PIECE_MAX;
+
+/// The level of zstd of a vault.
+pub fn level() -> i32 {
+    VaultOptions::default().level
+}
+
+/// The ends of pieces of a body.
+pub fn cut(input: &Arc<Input>) -> Outcome<Stage> {
+    let body: Vec<u8> = input.text().iter().copied().cycle().take(BODY).collect();
+    let cutter = Cutter::new(input.keys.blob_cut_table());
+    Ok(Stage::new(body.len(), move || {
+        let (mut rest, mut ends) = (&body[..], 0);
+        while !rest.is_empty() {
+            let len = cutter.cut(rest);
+            rest = &rest[len..];
+            ends = ends * 31 + len as u64;
+        }
+        Ok(ends)
+    }))
+}
+
+/// The value parts of pages.
+fn values(input: &Input) -> Outcome<Vec<Vec<u8>>> {
+    let parts = input.parts()?.into_iter();
+    Ok(parts.skip(1).step_by(2).collect())
+}
+
+/// zstd alone.
+pub fn compress(input: &Arc<Input>) -> Outcome<Stage> {
+    let (parts, mut zstd) = (values(input)?, bulk::Compressor::new(level())?);
+    let bytes = parts.iter().map(Vec::len).sum();
+    Ok(Stage::new(bytes, move || {
+        let mut sum = 0;
+        for part in &parts {
+            sum += zstd.compress(part)?.len();
+        }
+        Ok(sum as u64)
+    }))
+}
+
+/// Named, compressed, decoded again and compared.
+pub fn prepare(input: &Arc<Input>) -> Outcome<Stage> {
+    let (parts, input) = (values(input)?, Arc::clone(input));
+    let mut compressor = Compressor::new(level());
+    let bytes = parts.iter().map(Vec::len).sum();
+    Ok(Stage::new(bytes, move || {
+        let mut sum = 0;
+        for part in &parts {
+            let chunk = compressor.prepare(&input.keys, ChunkKind::PageValues, part)?;
+            sum += chunk.stored_len();
+        }
+        Ok(sum as u64)
+    }))
+}
+
+/// Compressed chunks are sealed into a pack. It takes in what is stored, not what is plain.
+pub fn seal(input: &Arc<Input>) -> Outcome<Stage> {
+    let (parts, input) = (values(input)?, Arc::clone(input));
+    let mut compressor = Compressor::new(level());
+    let prepared = parts
+        .iter()
+        .map(|part| compressor.prepare(&input.keys, ChunkKind::PageValues, part));
+    let chunks = prepared.collect::<Result<Vec<Prepared>, _>>()?;
+    let bytes = chunks.iter().map(Prepared::stored_len).sum();
+    Ok(Stage::new(bytes, move || {
+        let mut pack = PackBuilder::new(&input.keys, PackId([7; 32]), PackRole::Data);
+        for chunk in &chunks {
+            pack.append(chunk)?;
+        }
+        Ok(pack.finish()?.len() as u64)
+    }))
+}
