@@ -32,6 +32,10 @@ demo *ARGS:
 bench:
     bench/import-vs-restic.sh
 
+# Instructions that each stage takes, against bench/guard.txt (needs valgrind)
+guard:
+    bench/guard
+
 # Licences, advisories, sources (needs cargo-deny)
 deny:
     cargo deny check

@@ -10,10 +10,12 @@ use halite_engine::base::clock::Clock;
 use halite_engine::base::id::ContentHash;
 use halite_engine::base::stamp::Stamp;
 use halite_engine::format::describe::Describe;
-use halite_engine::format::page::{Cutter, KeyRow, PartBuilder, VersionKind, encode_keys, id_hash};
-use halite_engine::format::record::{Canon, Mode, Row, Rows};
+use halite_engine::format::page::{
+    Cutter, KeyRow, PartBuilder, VersionKind, encode_derived, encode_keys, id_hash,
+};
+use halite_engine::format::record::{Canon, Cell, Mode, Row, Rows};
 use halite_engine::format::schema::Schema;
-use halite_engine::format::seal::{Keys, MasterKey};
+use halite_engine::format::seal::{ChunkKind, Keys, MasterKey};
 
 use crate::stages::Outcome;
 use crate::{Corpus, Shape, describe};
@@ -125,38 +127,62 @@ impl Input {
         pages
     }
 
-    /// What lays values out by column.
-    pub fn part(&self) -> PartBuilder {
-        PartBuilder::new(self.schema.fields().iter().map(|field| field.name.clone()))
-    }
-
-    /// The key part and the value part of each page, in turn.
-    pub fn parts(&self) -> Outcome<Vec<Vec<u8>>> {
-        let (rows, mut part, mut parts) = (self.rows()?, self.part(), Vec::new());
+    /// The three parts of each page, in turn.
+    pub fn parts(&self) -> Outcome<Vec<(ChunkKind, Vec<u8>)>> {
+        let (rows, mut layout, mut parts) = (self.rows()?, Layout::new(self), Vec::new());
         for page in self.pages(&rows) {
-            parts.push(encode_keys(1, &page.keys));
-            let mut bytes = Vec::new();
-            lay_out(&rows, &page, &mut part, &mut bytes);
-            parts.push(bytes);
+            let kinds = [ChunkKind::PageKeys, ChunkKind::PageValues, ChunkKind::PageDerived];
+            parts.extend(kinds.into_iter().zip(layout.parts(&rows, &page)));
         }
         Ok(parts)
     }
 }
 
-/// Lays the values of a page out by column.
-pub fn lay_out(rows: &Rows, page: &Page, part: &mut PartBuilder, out: &mut Vec<u8>) {
-    for row in &rows.rows[page.rows.clone()] {
-        for cell in rows.content(row) {
-            part.push(usize::from(cell.field), cell.kind, rows.value(cell));
+/// Lays pages out by column, as the engine does.
+pub struct Layout {
+    content: PartBuilder,
+    derived: PartBuilder,
+}
+
+impl Layout {
+    /// For rows of the input's schema.
+    pub fn new(input: &Input) -> Self {
+        let names = || input.schema.fields().iter().map(|field| field.name.clone());
+        Self {
+            content: PartBuilder::new(names()),
+            derived: PartBuilder::new(names()),
         }
-        part.end_row();
     }
-    part.finish(out);
+
+    /// Keys, values, derived values.
+    pub fn parts(&mut self, rows: &Rows, page: &Page) -> [Vec<u8>; 3] {
+        for row in &rows.rows[page.rows.clone()] {
+            fill(&mut self.content, rows, rows.content(row));
+            fill(&mut self.derived, rows, rows.derived(row));
+        }
+        let (mut content, mut derived) = (Vec::new(), Vec::new());
+        self.content.finish(&mut content);
+        self.derived.finish(&mut derived);
+        let read = vec![Stamp::from_millis(FIRST); page.rows.len()];
+        [
+            encode_keys(1, &page.keys),
+            content,
+            encode_derived(&read, &derived),
+        ]
+    }
+}
+
+fn fill(part: &mut PartBuilder, rows: &Rows, cells: &[Cell]) {
+    for cell in cells {
+        part.push(usize::from(cell.field), cell.kind, rows.value(cell));
+    }
+    part.end_row();
 }
 
 /// The bytes of a row's values.
 pub fn value_bytes(rows: &Rows, row: &Row) -> usize {
-    rows.content(row).iter().map(|cell| cell.len as usize).sum()
+    let cells = rows.content(row).iter().chain(rows.derived(row));
+    cells.map(|cell| cell.len as usize).sum()
 }
 
 fn key(row: &Row) -> KeyRow {

@@ -37,35 +37,30 @@ pub fn cut(input: &Arc<Input>) -> Outcome<Stage> {
     }))
 }
 
-/// The value parts of pages.
-fn values(input: &Input) -> Outcome<Vec<Vec<u8>>> {
-    let parts = input.parts()?.into_iter();
-    Ok(parts.skip(1).step_by(2).collect())
-}
-
 /// zstd alone.
 pub fn compress(input: &Arc<Input>) -> Outcome<Stage> {
-    let (parts, mut zstd) = (values(input)?, bulk::Compressor::new(level())?);
-    let bytes = parts.iter().map(Vec::len).sum();
-    Ok(Stage::new(bytes, move || {
+    let (parts, mut zstd) = (input.parts()?, bulk::Compressor::new(level())?);
+    Ok(Stage::new(bytes(&parts), move || {
         let mut sum = 0;
-        for part in &parts {
+        for (_, part) in &parts {
             sum += zstd.compress(part)?.len();
         }
         Ok(sum as u64)
     }))
 }
 
+fn bytes(parts: &[(ChunkKind, Vec<u8>)]) -> usize {
+    parts.iter().map(|(_, part)| part.len()).sum()
+}
+
 /// Named, compressed, decoded again and compared.
 pub fn prepare(input: &Arc<Input>) -> Outcome<Stage> {
-    let (parts, input) = (values(input)?, Arc::clone(input));
+    let (parts, input) = (input.parts()?, Arc::clone(input));
     let mut compressor = Compressor::new(level());
-    let bytes = parts.iter().map(Vec::len).sum();
-    Ok(Stage::new(bytes, move || {
+    Ok(Stage::new(bytes(&parts), move || {
         let mut sum = 0;
-        for part in &parts {
-            let chunk = compressor.prepare(&input.keys, ChunkKind::PageValues, part)?;
-            sum += chunk.stored_len();
+        for (kind, part) in &parts {
+            sum += compressor.prepare(&input.keys, *kind, part)?.stored_len();
         }
         Ok(sum as u64)
     }))
@@ -73,11 +68,11 @@ pub fn prepare(input: &Arc<Input>) -> Outcome<Stage> {
 
 /// Compressed chunks are sealed into a pack. It takes in what is stored, not what is plain.
 pub fn seal(input: &Arc<Input>) -> Outcome<Stage> {
-    let (parts, input) = (values(input)?, Arc::clone(input));
+    let (parts, input) = (input.parts()?, Arc::clone(input));
     let mut compressor = Compressor::new(level());
     let prepared = parts
         .iter()
-        .map(|part| compressor.prepare(&input.keys, ChunkKind::PageValues, part));
+        .map(|(kind, part)| compressor.prepare(&input.keys, *kind, part));
     let chunks = prepared.collect::<Result<Vec<Prepared>, _>>()?;
     let bytes = chunks.iter().map(Prepared::stored_len).sum();
     Ok(Stage::new(bytes, move || {

@@ -73,7 +73,10 @@ pub fn objects(input: &Input) -> Outcome<(Vec<u8>, Vec<usize>)> {
     for line in input.lines() {
         rows.clear();
         canon.json(line, &mut rows)?;
-        objects.extend_from_slice(&rows.arena);
+        // Derived values stand behind the object.
+        let last = rows.rows.last().and_then(|row| rows.content(row).last());
+        let end = last.map_or(1, |cell| (cell.start + cell.len) as usize + cell.kind.frame().1.len());
+        objects.extend_from_slice(&rows.arena[..=end]);
         ends.push(objects.len());
     }
     Ok((objects, ends))
