@@ -8,7 +8,10 @@ use halite_bench::stages::{Input, STAGES, stage_run};
 
 const RECORDS: u64 = 2_000;
 
-#[expect(clippy::expect_used, reason = "a benchmark that cannot be prepared has nobody to tell")]
+#[expect(
+    clippy::expect_used,
+    reason = "a benchmark that cannot be prepared has nobody to tell"
+)]
 fn stages(criterion: &mut Criterion) {
     let input = Input::new(RECORDS, 1).expect("records");
     let mut group = criterion.benchmark_group("stages");

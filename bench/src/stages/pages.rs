@@ -37,7 +37,12 @@ pub fn encode(input: &Arc<Input>) -> Outcome<Stage> {
 pub fn decode(input: &Arc<Input>) -> Outcome<Stage> {
     let parts = input.parts()?;
     let bytes = parts.iter().map(|(_, bytes)| bytes.len()).sum();
-    let cells = |part: &Part| part.columns.iter().map(|column| column.cells.len()).sum::<usize>();
+    let cells = |part: &Part| {
+        part.columns
+            .iter()
+            .map(|column| column.cells.len())
+            .sum::<usize>()
+    };
     Ok(Stage::new(bytes, move || {
         let mut sum = 0;
         for page in parts.chunks_exact(3) {

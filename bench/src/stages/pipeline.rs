@@ -54,7 +54,11 @@ pub fn measure(figures: &mut Figures, options: &Stages) -> Outcome<()> {
     }
     let took = best.as_secs_f64() / source;
     let cores = std::thread::available_parallelism()?.get() as f64;
-    let slowest = alone.read.max(alone.canonicalise).max(alone.pages).max(alone.write);
+    let slowest = alone
+        .read
+        .max(alone.canonicalise)
+        .max(alone.pages)
+        .max(alone.write);
     let work = alone.read + alone.canonicalise + alone.pages;
     let speed = |time: f64| (1e-6 / time).round();
     figures.note(
@@ -71,7 +75,11 @@ pub fn measure(figures: &mut Figures, options: &Stages) -> Outcome<()> {
             },
         }),
     );
-    figures.least("pipeline_of_slowest_stage_times_cores", slowest / cores / took, LEAST);
+    figures.least(
+        "pipeline_of_slowest_stage_times_cores",
+        slowest / cores / took,
+        LEAST,
+    );
     figures.note(
         "pipeline_of_all_work_on_all_cores",
         (work / cores / took * 100.0).round() / 100.0,

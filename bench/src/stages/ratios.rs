@@ -3,12 +3,12 @@
 //! Key decision: both sides of a ratio are run in turn, over and over, and the best of each counts: whoever else uses the
 //! machine slows both. One thread does all of it, but for the pipeline. No figure is good by itself: only ratios are.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Map, Value, json};
 use simd_json::{Buffers, Tape};
-
 
 use crate::figures::Figures;
 use crate::stages::rows::objects;
@@ -20,14 +20,14 @@ const COPIED: usize = 256 << 20;
 /// What is measured.
 #[derive(Debug, Clone, Args)]
 pub struct Stages {
-    /// Records that each stage takes in
-    #[arg(long, default_value_t = 4_000)]
+    /// Records that each stage takes in: few, so that most runs are over before the system gives the core to others
+    #[arg(long, default_value_t = 400)]
     pub records: u64,
     /// Records that go through the whole pipeline
     #[arg(long, default_value_t = 200_000)]
     pub pipeline: u64,
     /// Runs of each stage, of which the best counts
-    #[arg(long, default_value_t = 15)]
+    #[arg(long, default_value_t = 100)]
     pub rounds: u32,
     /// Another seed gives other records
     #[arg(long, default_value_t = 1)]
@@ -84,7 +84,7 @@ fn faster(
     Ok(rival.as_secs_f64() / best.as_secs_f64())
 }
 
-fn beside_others(figures: &mut Figures, input: &std::sync::Arc<Input>, rounds: u32) -> Outcome<()> {
+fn beside_others(figures: &mut Figures, input: &Arc<Input>, rounds: u32) -> Outcome<()> {
     let mut canonicalise = stage("canonicalise", input)?;
     let mut ours = || timed(&mut canonicalise);
     let to_serde_json = faster(rounds, &mut ours, &mut || values(input))?;

@@ -75,7 +75,9 @@ pub fn objects(input: &Input) -> Outcome<(Vec<u8>, Vec<usize>)> {
         canon.json(line, &mut rows)?;
         // Derived values stand behind the object.
         let last = rows.rows.last().and_then(|row| rows.content(row).last());
-        let end = last.map_or(1, |cell| (cell.start + cell.len) as usize + cell.kind.frame().1.len());
+        let end = last.map_or(1, |cell| {
+            (cell.start + cell.len) as usize + cell.kind.frame().1.len()
+        });
         objects.extend_from_slice(&rows.arena[..=end]);
         ends.push(objects.len());
     }

@@ -54,7 +54,10 @@ fn what_is_hashed_is_what_the_rows_are_hashed_of() {
     let (objects, ends) = objects(&input).unwrap();
     let mut start = 0;
     for (row, end) in input.rows().unwrap().rows.iter().zip(&ends) {
-        assert_eq!(content_hash(input.keys.record_key(), &objects[start..*end]), row.hash);
+        assert_eq!(
+            content_hash(input.keys.record_key(), &objects[start..*end]),
+            row.hash
+        );
         start = *end;
     }
     assert_eq!((start, ends.len()), (objects.len(), RECORDS as usize));

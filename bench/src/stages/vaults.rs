@@ -17,9 +17,9 @@ use halite_engine::ops::export::ndjson;
 use halite_engine::ops::import::import;
 use halite_engine::ops::state::State;
 use halite_engine::store::memory::Memory;
+use halite_engine::vault::Secret;
 use halite_engine::vault::index::Index;
 use halite_engine::vault::{SnapshotInfo, Vault, VaultOptions};
-use halite_engine::vault::Secret;
 use tempfile::TempDir;
 
 use crate::describe;
