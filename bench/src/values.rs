@@ -48,6 +48,18 @@ const STREETS: &[&str] = &[
     "Mill Road",
     "Park Avenue",
 ];
+const TRADES: &[&str] = &[
+    "Logistics",
+    "Systems",
+    "Holding",
+    "Foods",
+    "Energy",
+    "Partners",
+    "Medical",
+    "Textiles",
+    "Bau",
+    "Media",
+];
 const SYLLABLES: &[&str] = &[
     "con", "ter", "a", "re", "lo", "ma", "ti", "on", "per", "se", "di", "ver", "al", "en", "su", "port",
     "ca", "li", "pro", "ment", "in", "or", "est", "um", "ra", "ne", "co", "de",
@@ -145,6 +157,17 @@ pub fn last(out: &mut Vec<u8>, random: &mut Random) {
         out.push(b'-');
         out.extend_from_slice(random.pick(LAST).as_bytes());
     }
+}
+
+/// A company's name: whose it is, its trade, its form.
+pub fn company(out: &mut Vec<u8>, random: &mut Random) {
+    last(out, random);
+    let _ = write!(
+        out,
+        " {} {}",
+        random.pick(TRADES),
+        random.pick(&["GmbH", "Ltd", "Inc.", "SA", "AB", "& Co"])
+    );
 }
 
 /// A phone number.

@@ -2,7 +2,7 @@
 //! a prune.
 //!
 //! Key decision: the vault is opened anew each day, as a command would; the rows of a day are those that the corpus
-//! says were edited on it. It does not measure reading.
+//! says were changed on it. It does not measure reading.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -38,7 +38,7 @@ pub struct Maker {
     work: TempDir,
     /// Bytes that each day's import wrote.
     pub written: Vec<u64>,
-    /// Rows that were edited.
+    /// Rows that were edited, or whose stamps moved.
     pub changed: u64,
     pub compact_time: Duration,
     pub import_time: Duration,
@@ -64,7 +64,8 @@ impl Maker {
             day: 0,
             edit_percent: 1.0,
             add_percent: 0.0,
-        });
+        })
+        .with_days(year.pattern);
         fs::create_dir(work.path().join("dump"))?;
         fs::create_dir(work.path().join("vault"))?;
         let maker = Self {
@@ -139,7 +140,7 @@ impl Maker {
     pub fn day(&mut self, day: u64) -> Result<(), Box<dyn Error>> {
         self.corpus.on(day);
         let start = crate::now();
-        let (rows, bytes) = self.import(day, Corpus::edited)?;
+        let (rows, bytes) = self.import(day, Corpus::changed)?;
         self.import_time += start.elapsed();
         self.changed += rows;
         self.written.push(bytes);
