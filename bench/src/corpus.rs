@@ -20,6 +20,8 @@ use crate::values::{self, VOCABULARY};
 const DAY_ZERO: i64 = 20_454;
 /// Rows are sampled so many times to find the size of a record without its filler.
 const SAMPLE: u64 = 2_000;
+/// A field that is filled in fewer records in a hundred is left alone: to edit it would leave it null.
+const EDITED_IF_FILLED: f64 = 5.0;
 /// Streams that belong to a row and to no field.
 const EDITED: u64 = 1_000;
 const STAMP: u64 = 1_001;
@@ -105,7 +107,8 @@ impl Corpus {
             word
         });
         let fields = sobject.fields();
-        let editable = (0..fields.len()).filter(|index| fields[*index].editable());
+        let used = |field: &Field| field.editable() && field.filled >= EDITED_IF_FILLED;
+        let editable = (0..fields.len()).filter(|index| used(&fields[*index]));
         Self {
             sobject,
             fields,

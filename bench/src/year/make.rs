@@ -35,6 +35,7 @@ const FIRST: i64 = 1_767_225_600_000;
 pub struct Maker {
     corpus: Corpus,
     records: u64,
+    bump_day: Option<u64>,
     work: TempDir,
     /// Bytes that each day's import wrote.
     pub written: Vec<u64>,
@@ -71,6 +72,7 @@ impl Maker {
         let maker = Self {
             corpus,
             records: year.records,
+            bump_day: year.pattern.bump_day,
             work,
             written: Vec::new(),
             changed: 0,
@@ -85,6 +87,11 @@ impl Maker {
         )?;
         fs::write(maker.dump().join("Contact.describe.json"), describe(CONTACT))?;
         Ok(maker)
+    }
+
+    /// Whether this snapshot has nothing but stamps that its forerunner has not.
+    pub fn stamps_alone(&self, snapshot: u64) -> bool {
+        self.bump_day.is_some_and(|day| day + 1 == snapshot)
     }
 
     fn place(&self) -> PathBuf {
