@@ -14,7 +14,7 @@ pub use days::{Days, Pattern};
 use crate::fields::{Field, Kind};
 use crate::random::Random;
 use crate::sobject::{Counts, SObject};
-use crate::values::{self, VOCABULARY};
+use crate::values;
 
 /// 2026-01-01 as days since 1970: the day of the first state.
 const DAY_ZERO: i64 = 20_454;
@@ -101,11 +101,6 @@ impl Corpus {
     }
 
     fn bare(sobject: SObject, shape: Shape) -> Self {
-        let vocabulary = (0..VOCABULARY).map(|number| {
-            let mut word = Vec::new();
-            values::word(&mut word, number);
-            word
-        });
         let fields = sobject.fields();
         let used = |field: &Field| field.editable() && field.filled >= EDITED_IF_FILLED;
         let editable = (0..fields.len()).filter(|index| used(&fields[*index]));
@@ -121,7 +116,7 @@ impl Corpus {
             days: Days::default(),
             counts: Counts::CONTACTS,
             earlier: false,
-            vocabulary: vocabulary.collect(),
+            vocabulary: values::vocabulary(),
             filler: 0,
             editable: editable.collect(),
         }

@@ -12,7 +12,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::random::Random;
-use crate::values::{self, VOCABULARY};
+use crate::values;
 
 /// Members of an archive.
 const MEMBERS: u64 = 5;
@@ -49,16 +49,11 @@ pub struct Library {
 impl Library {
     /// The library of a seed; another number of files gives other archives.
     pub fn new(files: &Files, seed: u64) -> Self {
-        let vocabulary = (0..VOCABULARY).map(|number| {
-            let mut word = Vec::new();
-            values::word(&mut word, number);
-            word
-        });
         Self {
             seed,
             count: files.file_count.max(1),
             bytes: files.file_bytes,
-            vocabulary: vocabulary.collect(),
+            vocabulary: values::vocabulary(),
         }
     }
 
@@ -89,17 +84,13 @@ impl Library {
         let at = random.below(text.len() as u64) as usize;
         let start = at + text[at..].iter().position(|byte| *byte == b' ').unwrap_or(0);
         let (puts, takes) = [(true, false), (false, true), (true, true)][random.below(3) as usize];
+        let mut bytes = || 20 + random.skewed(self.bytes / 20 + 1) as usize;
+        let (put, taken) = (bytes(), if takes { bytes() } else { 0 });
         let mut span = Vec::new();
         if puts {
             span.push(b' ');
-            let bytes = 20 + random.skewed(2_000) as usize;
-            values::text(&mut span, random, &self.vocabulary, bytes);
+            values::text(&mut span, random, &self.vocabulary, put);
         }
-        let taken = if takes {
-            20 + random.skewed(2_000) as usize
-        } else {
-            0
-        };
         let end = (start + taken).min(text.len());
         text.splice(start..end, span);
     }
@@ -172,3 +163,6 @@ impl Library {
             .try_for_each(|number| std::fs::write(dir.join(format!("{number:04}.{ending}")), body(number)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -194,6 +194,16 @@ pub fn word(out: &mut Vec<u8>, number: u64) {
     }
 }
 
+/// All words.
+pub fn vocabulary() -> Vec<Vec<u8>> {
+    let spelt = |number| {
+        let mut text = Vec::new();
+        word(&mut text, number);
+        text
+    };
+    (0..VOCABULARY).map(spelt).collect()
+}
+
 /// Free text of at least so many bytes, in sentences.
 pub fn text(out: &mut Vec<u8>, random: &mut Random, vocabulary: &[Vec<u8>], bytes: usize) {
     let end = out.len() + bytes;

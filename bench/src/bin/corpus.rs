@@ -21,7 +21,7 @@ struct Arguments {
     /// Records on day 0; with --all those of all sObjects together
     #[arg(long, default_value_t = 500_000)]
     records: u64,
-    /// Mean bytes of a record; those of Contact are 1240 where nothing is said, those of Case 3500
+    /// Mean bytes of a record; where nothing is said each sObject has its own, Contact 1240
     #[arg(long)]
     bytes: Option<usize>,
     /// Another seed gives another corpus
@@ -43,7 +43,7 @@ struct Arguments {
     #[arg(long, default_value_t = SObject::Contact)]
     sobject: SObject,
     /// All sObjects, in proportion and pointing to each other
-    #[arg(long, conflicts_with = "sobject")]
+    #[arg(long, conflicts_with = "sobject", requires = "out")]
     all: bool,
     /// The file, named for the sObject: DIR/Contact.ndjson; the describe goes to DIR/Contact.describe.json. With --all
     /// the folder
