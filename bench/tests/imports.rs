@@ -4,6 +4,8 @@
 //! neither knows the engine.
 //! Nothing is measured here.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests")]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

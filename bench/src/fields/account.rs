@@ -1,6 +1,6 @@
 //! The fields of Account: companies in hierarchies, since `ParentId` points to an Account that came before.
 //!
-//! Key decision: early rows are parents far more often than late ones, so trees are wide at the top and some ten deep.
+//! Key decision: early rows are parents far more often than late ones, so trees are wide at the top and a few levels deep.
 //! This is not a schema of any org: names are the standard ones, the custom ones are made up.
 
 use super::lists::{CITIES, COUNTRIES, LANGUAGES, SEGMENTS, SOURCES, STATES};
