@@ -53,7 +53,7 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     files: Option<PathBuf>,
     #[command(flatten)]
-    library: Files,
+    sizes: Files,
 }
 
 impl Arguments {
@@ -91,8 +91,8 @@ impl Arguments {
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     if let Some(dir) = &arguments.files {
-        let library = Library::new(&arguments.library, arguments.seed);
-        library.write(dir, arguments.library.versions)?;
+        let library = Library::new(&arguments.sizes, arguments.seed);
+        library.write(dir, arguments.sizes.versions)?;
     }
     match &arguments.out {
         Some(dir) if arguments.all => arguments.all(dir)?,
