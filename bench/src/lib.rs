@@ -1,5 +1,5 @@
-//! What Halite is measured with: corpora of Salesforce-like records, the same bytes for the same seed on every
-//! machine, and a plain HTTP client.
+//! What Halite is measured with: corpora of Salesforce-like records and of files, the same bytes for the same seed on
+//! every machine, and a plain HTTP client.
 //!
 //! Key decision: a record is a pure function of (seed, day, row), so that an edited day needs no first day on disk.
 //! This is not a benchmark: the scripts that measure stand beside it, and none of it is linked into the command.
@@ -9,16 +9,19 @@ mod corpus;
 mod describe;
 mod fields;
 mod figures;
+pub mod files;
 pub mod http;
 pub mod pages;
 mod random;
 pub mod restore;
+mod sobject;
 pub mod stages;
 mod values;
 pub mod year;
 
-pub use corpus::{Corpus, Shape};
-pub use describe::describe;
+pub use corpus::{Corpus, Days, Pattern, Shape};
+pub use describe::{describe, describe_as};
+pub use sobject::{Counts, SObject};
 
 /// The one door to time.
 #[expect(clippy::disallowed_methods, reason = "measuring is what this package is for")]

@@ -48,6 +48,18 @@ const STREETS: &[&str] = &[
     "Mill Road",
     "Park Avenue",
 ];
+const TRADES: &[&str] = &[
+    "Logistics",
+    "Systems",
+    "Holding",
+    "Foods",
+    "Energy",
+    "Partners",
+    "Medical",
+    "Textiles",
+    "Bau",
+    "Media",
+];
 const SYLLABLES: &[&str] = &[
     "con", "ter", "a", "re", "lo", "ma", "ti", "on", "per", "se", "di", "ver", "al", "en", "su", "port",
     "ca", "li", "pro", "ment", "in", "or", "est", "um", "ra", "ne", "co", "de",
@@ -147,6 +159,17 @@ pub fn last(out: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// A company's name: whose it is, its trade, its form.
+pub fn company(out: &mut Vec<u8>, random: &mut Random) {
+    last(out, random);
+    let _ = write!(
+        out,
+        " {} {}",
+        random.pick(TRADES),
+        random.pick(&["GmbH", "Ltd", "Inc.", "SA", "AB", "& Co"])
+    );
+}
+
 /// A phone number.
 pub fn phone(out: &mut Vec<u8>, random: &mut Random) {
     let _ = write!(
@@ -169,6 +192,16 @@ pub fn word(out: &mut Vec<u8>, number: u64) {
     for _ in 0..2 + number % 3 + u64::from(number > VOCABULARY / 2) {
         out.extend_from_slice(SYLLABLES[random.below(SYLLABLES.len() as u64) as usize].as_bytes());
     }
+}
+
+/// All words.
+pub fn vocabulary() -> Vec<Vec<u8>> {
+    let spelt = |number| {
+        let mut text = Vec::new();
+        word(&mut text, number);
+        text
+    };
+    (0..VOCABULARY).map(spelt).collect()
 }
 
 /// Free text of at least so many bytes, in sentences.

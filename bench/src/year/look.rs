@@ -117,7 +117,7 @@ pub fn which_differ(maker: &Maker, a: u64, b: u64) -> Timed {
                 Ok(())
             },
         )?;
-        assert!(count > 0, "nothing differs");
+        assert!(count > 0 || maker.stamps_alone(b), "nothing differs");
         Ok(())
     })
 }
@@ -136,7 +136,7 @@ pub fn differences(maker: &Maker, a: u64, b: u64) -> Timed {
                 Ok(())
             },
         )?;
-        assert!(fields > 0, "nothing differs");
+        assert!(fields > 0 || maker.stamps_alone(b), "nothing differs");
         Ok(())
     })
 }

@@ -2,7 +2,7 @@
 //! a prune.
 //!
 //! Key decision: the vault is opened anew each day, as a command would; the rows of a day are those that the corpus
-//! says were edited on it. It does not measure reading.
+//! says were changed on it. It does not measure reading.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -35,10 +35,11 @@ const FIRST: i64 = 1_767_225_600_000;
 pub struct Maker {
     corpus: Corpus,
     records: u64,
+    bump_day: Option<u64>,
     work: TempDir,
     /// Bytes that each day's import wrote.
     pub written: Vec<u64>,
-    /// Rows that were edited.
+    /// Rows that were edited, or whose stamps moved.
     pub changed: u64,
     pub compact_time: Duration,
     pub import_time: Duration,
@@ -64,12 +65,14 @@ impl Maker {
             day: 0,
             edit_percent: 1.0,
             add_percent: 0.0,
-        });
+        })
+        .with_days(year.pattern);
         fs::create_dir(work.path().join("dump"))?;
         fs::create_dir(work.path().join("vault"))?;
         let maker = Self {
             corpus,
             records: year.records,
+            bump_day: year.pattern.bump_day,
             work,
             written: Vec::new(),
             changed: 0,
@@ -84,6 +87,11 @@ impl Maker {
         )?;
         fs::write(maker.dump().join("Contact.describe.json"), describe(CONTACT))?;
         Ok(maker)
+    }
+
+    /// Whether this snapshot has nothing but stamps that its forerunner has not.
+    pub fn stamps_alone(&self, snapshot: u64) -> bool {
+        self.bump_day.is_some_and(|day| day + 1 == snapshot)
     }
 
     fn place(&self) -> PathBuf {
@@ -139,7 +147,7 @@ impl Maker {
     pub fn day(&mut self, day: u64) -> Result<(), Box<dyn Error>> {
         self.corpus.on(day);
         let start = crate::now();
-        let (rows, bytes) = self.import(day, Corpus::edited)?;
+        let (rows, bytes) = self.import(day, Corpus::changed)?;
         self.import_time += start.elapsed();
         self.changed += rows;
         self.written.push(bytes);

@@ -15,6 +15,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::Value;
 
+use crate::Days;
 use crate::figures::Figures;
 use make::Maker;
 
@@ -33,6 +34,9 @@ pub struct Year {
     /// Mean bytes of a record
     #[arg(long, default_value_t = 1_240)]
     pub bytes: usize,
+    /// Which records are edited, and when stamps move
+    #[command(flatten)]
+    pub pattern: Days,
     /// Where the vault is made; it is removed at the end
     #[arg(long)]
     pub dir: Option<PathBuf>,
