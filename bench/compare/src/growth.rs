@@ -17,6 +17,7 @@ const INCREMENTS: u32 = 3;
 
 /// How much of it.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct Options {
     /// Records of the vaults
     #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 5_000_000, 20_000_000])]

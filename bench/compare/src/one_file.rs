@@ -16,6 +16,7 @@ const EDIT_PERCENT: f64 = 1.0;
 
 /// How much of it.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct Options {
     /// Records that are one file each
     #[arg(long, default_value_t = 20_000)]

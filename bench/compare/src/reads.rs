@@ -30,6 +30,7 @@ const STRIDE: u64 = 2_654_435_761;
 
 /// How much of it.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct Options {
     /// Records that are read from
     #[arg(long, default_value_t = 5_000_000)]

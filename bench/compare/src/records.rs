@@ -25,6 +25,7 @@ const OPENINGS: u32 = 3;
 
 /// How much of it.
 #[derive(Debug, Clone, Args)]
+#[group(skip)]
 pub struct Options {
     /// Records of the dumps
     #[arg(long, default_value_t = 500_000)]
