@@ -1,7 +1,7 @@
 //! Point reads by Id: a vault beside an SQLite table of the same rows as JSON text, and opening both.
 //!
 //! Key decision: both are read in this process by their own API, through a cache of the same size, and files that the
-//! system has in memory; SQLite in the better of its two layouts. SQLite does not encrypt; the vault does, and is opened
+//! system has in memory; SQLite in the faster of its two layouts. SQLite does not encrypt; the vault does, and is opened
 //! by a key file. It measures no scans.
 
 use std::path::{Path, PathBuf};
@@ -25,6 +25,8 @@ const READ: &str = "a point read";
 /// How often opening is measured; the least counts.
 const OPENINGS: u32 = 20;
 const CACHE: usize = 64 << 20;
+/// Rows by which the layout of the table is chosen.
+const SAMPLE: u64 = 100_000;
 /// A prime: multiples of it go over all rows before one comes again.
 const STRIDE: u64 = 2_654_435_761;
 
@@ -69,17 +71,7 @@ pub fn measure(options: &Options, setting: &Setting, report: &mut Report) -> Res
     let wanted = Wanted::new(&dump, reads)?;
     let vault = of_vault(&store, &wanted, setting.rounds)?;
     rows(report, "halite", vault);
-    let mut best: Option<Took> = None;
-    for (name, table) in TABLES {
-        say(format_args!("reads: {name}"))?;
-        let file = setting.work.join("reads.sqlite");
-        fill(&file, table, &dump)?;
-        let took = of_sqlite(&file, &wanted, setting.rounds)?;
-        std::fs::remove_file(&file)?;
-        rows(report, name, took);
-        best = best.filter(|best| best.read <= took.read).or(Some(took));
-    }
-    let sqlite = best.ok_or("SQLite was not measured")?;
+    let sqlite = at_its_best(&dump, &wanted, setting, report)?;
     let figures = &mut report.figures;
     figures.limit(
         "reads, a point read: Halite's time / SQLite's",
@@ -98,6 +90,34 @@ pub fn measure(options: &Options, setting: &Setting, report: &mut Report) -> Res
     );
     store.remove()?;
     gone(dump.folder())
+}
+
+/// SQLite in the layout that is read faster, which a table of fewer rows tells: the other one may take three times the space.
+fn at_its_best(dump: &Dump, wanted: &Wanted, setting: &Setting, report: &mut Report) -> Result<Took> {
+    let records = dump.records().min(SAMPLE);
+    let sample = Dump::new(setting.work.join("sample"), records, 1_240, setting.seed, 0.0)?;
+    let few = Wanted::new(&sample, records / 10)?;
+    let file = setting.work.join("reads.sqlite");
+    let mut best = (f64::INFINITY, TABLES[0]);
+    for (name, table) in TABLES {
+        say(format_args!("reads: {name}, {records} rows"))?;
+        fill(&file, table, &sample)?;
+        let took = of_sqlite(&file, &few, setting.rounds)?;
+        std::fs::remove_file(&file)?;
+        let row = Row::new(CASE, format!("{READ} of {records} alone"), name);
+        report.row(row.seconds(took.read).bytes(0, took.bytes));
+        if took.read < best.0 {
+            best = (took.read, (name, table));
+        }
+    }
+    gone(sample.folder())?;
+    let (name, table) = best.1;
+    say(format_args!("reads: {name}"))?;
+    fill(&file, table, dump)?;
+    let took = of_sqlite(&file, wanted, setting.rounds)?;
+    std::fs::remove_file(&file)?;
+    rows(report, name, took);
+    Ok(took)
 }
 
 fn rows(report: &mut Report, tool: &str, took: Took) {
