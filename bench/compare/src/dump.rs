@@ -1,7 +1,7 @@
 //! The corpus of one sObject on disk: a day's whole dump, what changed on a day, or one file a record.
 //!
 //! Key decision: days follow from the seed, so that each is written when it is its turn and replaces the one before;
-//! what was written is read once, so that every tool finds it in the page cache. It is no corpus of its own.
+//! what was written is on the disk, and read once, before anybody's clock starts. It is no corpus of its own.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _, Write as _};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use halite_bench::{Corpus, Shape, describe};
 
 use crate::Result;
+use crate::tools::settle;
 
 /// The file of a dump.
 pub const NDJSON: &str = "Contact.ndjson";
@@ -77,7 +78,7 @@ impl Dump {
             file.write_all(&line)?;
             rows += 1;
         }
-        file.into_inner()?.flush()?;
+        file.into_inner()?.sync_all()?;
         Ok((rows, warm(&path)?))
     }
 
@@ -116,7 +117,8 @@ impl Dump {
                 fs::write(folder.join(format!("{}.json", id_of(line)?)), line)?;
             }
             Ok(())
-        })
+        })?;
+        settle(folder)
     }
 }
 

@@ -17,7 +17,7 @@ use crate::folder::Folder;
 use crate::measured::{least, run};
 use crate::releases::unpack;
 use crate::report::{Report, Row};
-use crate::tools::{Installed, Store, Tool, gone};
+use crate::tools::{Installed, Store, Tool, gone, settle};
 use crate::{Case, Result, Setting, files_of, install, say};
 
 const CASE: &str = "files";
@@ -66,6 +66,7 @@ pub fn measure(setting: &Setting, report: &mut Report) -> Result<()> {
     for (path, _) in &files {
         warm(path)?;
     }
+    settle(&folder)?;
     let megabytes = bytes as f64 / 1e6;
     report.about(
         "files",

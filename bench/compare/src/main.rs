@@ -29,6 +29,9 @@ use tools::{Installed, Tool};
 /// Errors are for whoever runs this.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
+/// What every command of Halite keeps to (docs/upkeep.md).
+const PEAK_MB: f64 = 400.0;
+
 #[derive(Parser)]
 #[command(
     name = "compare",
@@ -164,6 +167,11 @@ fn compare(arguments: &Arguments) -> Result<(String, bool)> {
             Case::Files => files::measure(&setting, &mut report)?,
             Case::Growth => growth::measure(&arguments.growth, &setting, &mut report)?,
         }
+    }
+    if let Some(peak) = report.peak() {
+        report
+            .figures
+            .limit("Halite's largest resident set, MB", peak, PEAK_MB);
     }
     Ok(report.end(arguments.json))
 }

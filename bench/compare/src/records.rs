@@ -242,6 +242,7 @@ fn compacted(stores: &[Store], report: &mut Report) -> Result<()> {
 
 fn limits(days: u64, setting: &Setting, report: &mut Report) {
     let limits = Limits { days, report };
+    let bytes = limits.first_bytes();
     let mut all = Vec::new();
     for installed in setting.tools_of(Case::Records) {
         match installed.tool {
@@ -249,6 +250,10 @@ fn limits(days: u64, setting: &Setting, report: &mut Report) {
             tool @ (Tool::Borg | Tool::Rustic) => all.push(limits.first(tool.name())),
             Tool::Halite => {}
         }
+    }
+    if let Some(bytes) = bytes {
+        let name = "records, first day: Halite's bytes / restic's";
+        report.figures.limit(name, bytes, 0.9);
     }
     for (name, ratio, limit) in all
         .into_iter()
@@ -293,7 +298,6 @@ impl Limits<'_> {
         let back = points(self.days).map(|day| self.times(&restored(day), "restic"));
         vec![
             self.first("restic"),
-            ratio("first day: restic's bytes", self.first_bytes(), 1.0 / 0.9),
             ratio("next day: restic's time", self.times(NEXT, "restic"), 4.0),
             ratio("next day: restic's added bytes", self.added(), 60.0),
             ratio("next day, its changes alone: restic's time", self.delta(), 40.0),
@@ -307,7 +311,7 @@ impl Limits<'_> {
     }
 
     fn first_bytes(&self) -> Option<f64> {
-        Some(self.row(FIRST, "restic")?.stored? as f64 / self.row(FIRST, "halite")?.stored? as f64)
+        Some(self.row(FIRST, "halite")?.stored? as f64 / self.row(FIRST, "restic")?.stored? as f64)
     }
 
     fn added(&self) -> Option<f64> {
@@ -358,7 +362,8 @@ mod tests {
             .into_iter()
             .map(|(_, r, _)| r.unwrap())
             .collect();
-        assert_eq!(ratios, [10.0, 10.0, 10.0, 100.0, 118.0, 100.0, 5.0]);
+        assert_eq!(ratios, [10.0, 10.0, 100.0, 118.0, 100.0, 5.0]);
+        assert_eq!(limits.first_bytes(), Some(0.1));
         assert_eq!(limits.first("borg").1, None);
     }
 

@@ -119,6 +119,12 @@ impl Report {
         self.rows.iter().find(same)
     }
 
+    /// The largest resident set of any work of Halite, in megabytes.
+    pub fn peak(&self) -> Option<f64> {
+        let ours = self.rows.iter().filter(|row| row.tool.starts_with("halite"));
+        ours.filter_map(|row| row.peak_mb).max_by(f64::total_cmp)
+    }
+
     /// All of it, as one object or as tables; and whether every limit holds.
     pub fn end(self, as_json: bool) -> (String, bool) {
         let (figures, ok) = self.figures.end();
@@ -230,6 +236,19 @@ mod tests {
         assert_eq!(line("reads"), "reads read sqlite 12.00 us");
         assert_eq!(line("small"), "small 0.5 at most 1.0 yes");
         assert_eq!(line("large"), "large 3.0 at least 4.0 NO");
+    }
+
+    #[test]
+    fn the_peak_is_that_of_halite() {
+        let mut report = report();
+        let run = Run {
+            seconds: 1.0,
+            cpu: 1.0,
+            peak_mb: 99.0,
+        };
+        report.row(Row::new("records", "first", "restic").run(run));
+        assert_eq!(report.peak(), Some(30.4));
+        assert_eq!(Report::default().peak(), None);
     }
 
     #[test]

@@ -284,6 +284,7 @@ impl Store {
         };
         gone(&copy.home)?;
         tell(Command::new("cp").arg("-a").arg(&self.home).arg(&copy.home))?;
+        settle(&copy.home)?;
         Ok(copy)
     }
 
@@ -293,7 +294,8 @@ impl Store {
     /// The disk's.
     pub fn become_again(&self, copy: &Self) -> Result<()> {
         gone(&self.home)?;
-        tell(Command::new("cp").arg("-a").arg(&copy.home).arg(&self.home)).map(drop)
+        tell(Command::new("cp").arg("-a").arg(&copy.home).arg(&self.home))?;
+        settle(&self.home)
     }
 
     /// Removes it.
@@ -307,6 +309,14 @@ impl Store {
 
 fn tag(day: u64) -> String {
     format!("day-{day}")
+}
+
+/// Waits until what was written is on the disk, so that nobody's time has the writing of others in it.
+///
+/// # Errors
+/// The disk's.
+pub fn settle(folder: &Path) -> Result<()> {
+    tell(Command::new("sync").arg("-f").arg(folder)).map(drop)
 }
 
 /// Removes a folder with all that is in it, if it is there.
