@@ -21,7 +21,7 @@ const NEXT: &str = "next day";
 const DELTA: &str = "next day, its changes alone";
 const REST: &str = "all further days";
 /// How often opening is measured.
-const OPENINGS: u32 = 3;
+const OPENINGS: u32 = 5;
 
 /// How much of it.
 #[derive(Debug, Clone, Args)]
@@ -322,12 +322,14 @@ impl Limits<'_> {
         Some(self.row(REST, "restic")?.stored? as f64 / self.row(REST, "halite")?.stored? as f64)
     }
 
-    /// Without what each takes to open an empty store.
+    /// Without what each takes to open an empty store. What is left is a tenth of that at the least: less cannot be
+    /// told from noise.
     fn delta(&self) -> Option<f64> {
-        let bare =
-            |work: &str, tool: &str| Some(self.row(work, tool)?.seconds? - self.row(OPEN, tool)?.seconds?);
-        // Less than a millisecond cannot be told from the noise of starting a process.
-        Some(bare(NEXT, "restic")? / bare(DELTA, "halite")?.max(0.001))
+        let bare = |work: &str, tool: &str| {
+            let open = self.row(OPEN, tool)?.seconds?;
+            Some((self.row(work, tool)?.seconds? - open).max(open / 10.0))
+        };
+        Some(bare(NEXT, "restic")? / bare(DELTA, "halite")?)
     }
 }
 
@@ -365,6 +367,21 @@ mod tests {
         assert_eq!(ratios, [10.0, 10.0, 100.0, 118.0, 100.0, 5.0]);
         assert_eq!(limits.first_bytes(), Some(0.1));
         assert_eq!(limits.first("borg").1, None);
+        // Less than it takes to open an empty store.
+        let mut noisy = Report::default();
+        for (work, tool, seconds) in [
+            (OPEN, "halite", 0.5),
+            (DELTA, "halite", 0.25),
+            (OPEN, "restic", 0.5),
+        ] {
+            noisy.row(row(work, tool, seconds, 0, 0));
+        }
+        noisy.row(row(NEXT, "restic", 1.0, 0, 0));
+        let limits = Limits {
+            days: 10,
+            report: &noisy,
+        };
+        assert_eq!(limits.delta(), Some(10.0));
     }
 
     #[test]
