@@ -3,6 +3,7 @@
 //! Key decision: days follow from the seed, so that each is written when it is its turn and replaces the one before;
 //! what was written is on the disk, and read once, before anybody's clock starts. It is no corpus of its own.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ pub const NDJSON: &str = "Contact.ndjson";
 pub struct Dump {
     corpus: Corpus,
     folder: PathBuf,
+    /// Bytes of the days that were written whole.
+    bytes: BTreeMap<u64, u64>,
 }
 
 impl Dump {
@@ -37,7 +40,11 @@ impl Dump {
             edit_percent,
             add_percent: 0.0,
         });
-        Ok(Self { corpus, folder })
+        Ok(Self {
+            corpus,
+            folder,
+            bytes: BTreeMap::new(),
+        })
     }
 
     /// Where it is written.
@@ -56,7 +63,14 @@ impl Dump {
     /// The disk's.
     pub fn whole(&mut self, day: u64) -> Result<u64> {
         self.corpus.on(day);
-        self.write(|_| true).map(|(_, bytes)| bytes)
+        let (_, bytes) = self.write(|_| true)?;
+        self.bytes.insert(day, bytes);
+        Ok(bytes)
+    }
+
+    /// How large the whole dump of a day was, if it was written.
+    pub fn bytes_of(&self, day: u64) -> Option<u64> {
+        self.bytes.get(&day).copied()
     }
 
     /// Writes what was edited on a day; records and bytes.

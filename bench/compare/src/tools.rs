@@ -263,7 +263,7 @@ impl Store {
                 .args(["restore", "-q", "latest", "--tag", &tag, "--target"])
                 .arg(to),
             Tool::Borg => restore.current_dir(to).arg("extract").arg(self.archive(day)),
-            Tool::Rustic => restore.args(["restore", "--filter-tags", &tag, "latest"]).arg(to),
+            Tool::Rustic => restore.args(["--filter-tags", &tag, "restore", "latest"]).arg(to),
         };
         self.measure(&restore)
     }
