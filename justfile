@@ -28,9 +28,9 @@ doc:
 demo *ARGS:
     cargo run --release -- demo {{ARGS}}
 
-# Import 500,000 records beside restic
-bench:
-    bench/import-vs-restic.sh
+# Halite beside restic, borg, rustic and SQLite: a table (docs/performance.md)
+compare *ARGS:
+    cargo run --release -p compare -- {{ARGS}}
 
 # Instructions that each stage takes, against bench/guard.txt (needs valgrind)
 guard:

@@ -8,7 +8,7 @@ pub mod capture;
 mod corpus;
 mod describe;
 mod fields;
-mod figures;
+pub mod figures;
 pub mod files;
 pub mod http;
 pub mod pages;

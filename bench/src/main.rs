@@ -25,7 +25,7 @@ struct Arguments {
 enum What {
     /// A year of daily snapshots, compacted every day
     Year(Year),
-    /// Captures of simulated orgs: calls, time and memory, beside simple-salesforce
+    /// Captures of simulated orgs: calls, time and memory, beside simple-salesforce and jsforce
     Capture(Capture),
     /// Restores of simulated orgs: calls against the least that would do, time and memory
     Restore(Restore),

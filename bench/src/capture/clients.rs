@@ -1,7 +1,7 @@
-//! Who reads the simulated org: the `halite` command and simple-salesforce, each in a process of its own.
+//! Who reads the simulated org: the `halite` command, simple-salesforce and jsforce, each in a process of its own.
 //!
-//! Key decision: time and peak memory are those of the process, by `time` of the system; simple-salesforce is installed
-//! at the versions that the tests of clients use. It judges nothing.
+//! Key decision: time and peak memory are those of the process, by `time` of the system; the clients are installed at
+//! the versions that the tests of clients use. It judges nothing.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -85,16 +85,48 @@ impl Halite {
     }
 }
 
-/// Downloads sObjects with simple-salesforce: seconds and rows.
-pub fn download(python: &Path, place: &Halite, objects: &[String]) -> Result<(f64, u64), Box<dyn Error>> {
-    let to = tempfile::tempdir()?;
-    let mut client = Command::new(python);
-    client.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/download.py"));
-    client.arg(place.server.url()).arg(place.org.access_token());
-    let output = client.arg(to.path()).args(objects).output()?;
-    let told: Value = serde_json::from_slice(&fine(output, "simple-salesforce")?)?;
-    let seconds = told["seconds"].as_f64().ok_or("no seconds")?;
-    Ok((seconds, told["rows"].as_u64().ok_or("no rows")?))
+/// A client that downloads, and takes no snapshot.
+pub struct Client {
+    /// Its name.
+    pub name: &'static str,
+    program: PathBuf,
+    script: &'static str,
+    /// Where it is installed.
+    home: PathBuf,
+}
+
+impl Client {
+    /// simple-salesforce, by the Python named or by one that is made.
+    pub fn simple_salesforce(named: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            name: "simple-salesforce",
+            program: python(named)?,
+            script: concat!(env!("CARGO_MANIFEST_DIR"), "/download.py"),
+            home: PathBuf::new(),
+        })
+    }
+
+    /// jsforce, installed beside this program.
+    pub fn jsforce() -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            name: "jsforce",
+            program: "node".into(),
+            script: concat!(env!("CARGO_MANIFEST_DIR"), "/download.mjs"),
+            home: jsforce()?,
+        })
+    }
+
+    /// Downloads sObjects: seconds and rows.
+    pub fn download(&self, place: &Halite, objects: &[String]) -> Result<(f64, u64), Box<dyn Error>> {
+        let to = tempfile::tempdir()?;
+        let mut client = Command::new(&self.program);
+        client.env("JSFORCE_HOME", &self.home).arg(self.script);
+        client.arg(place.server.url()).arg(place.org.access_token());
+        let output = client.arg(to.path()).args(objects).output()?;
+        let told: Value = serde_json::from_slice(&fine(output, self.name)?)?;
+        let seconds = told["seconds"].as_f64().ok_or("no seconds")?;
+        Ok((seconds, told["rows"].as_u64().ok_or("no rows")?))
+    }
 }
 
 /// The command to measure: the one named, or the one beside this program.
@@ -108,7 +140,7 @@ pub fn command(named: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
 }
 
 /// A Python with simple-salesforce: the one named, or one that is made.
-pub fn python(named: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
+fn python(named: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
     if let Some(python) = named {
         return Ok(python.to_owned());
     }
@@ -129,6 +161,22 @@ pub fn python(named: Option<&Path>) -> Result<PathBuf, Box<dyn Error>> {
         fine(pip.output()?, "pip")?;
     }
     Ok(python)
+}
+
+/// A folder with jsforce, which is made.
+fn jsforce() -> Result<PathBuf, Box<dyn Error>> {
+    let place = std::env::current_exe()?.with_file_name("jsforce");
+    if !place.join("node_modules/jsforce").exists() {
+        std::fs::create_dir_all(&place)?;
+        for name in ["package.json", "package-lock.json"] {
+            let lists = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/clients/jsforce");
+            std::fs::copy(Path::new(lists).join(name), place.join(name))?;
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]);
+        fine(npm.current_dir(&place).output()?, "npm ci")?;
+    }
+    Ok(place)
 }
 
 /// What a command printed, if it went well.

@@ -1,5 +1,6 @@
 //! Captures of simulated orgs by the real command: what a quiet increment and a million changed rows cost in calls, what
-//! a million records cost in time and memory, and whether REST and Bulk give the same state.
+//! a million records cost in time and memory beside what clients take to download them, and whether REST and Bulk give the
+//! same state.
 //!
 //! Key decision: the org is served by this process and everything measured is a process of its own, the command and the
 //! client it is compared with in the same run. Calls are counted by the org. It does not test what is captured.
@@ -19,7 +20,7 @@ use halite_simulator::{Org, Plan};
 use serde_json::Value;
 
 use crate::figures::Figures;
-use clients::{Halite, download};
+use clients::{Client, Halite};
 
 /// What is measured.
 #[derive(Debug, Clone, Args)]
@@ -54,7 +55,10 @@ pub fn measure(options: &Capture) -> Result<(Value, bool), Box<dyn Error>> {
     let mut figures = Figures::default();
     let halite = clients::command(options.halite.as_deref())?;
     quiet::measure(&halite, options.objects, &mut figures)?;
-    let python = clients::python(options.python.as_deref())?;
+    let others = [
+        Client::simple_salesforce(options.python.as_deref())?,
+        Client::jsforce()?,
+    ];
     let org = Org::generate(&Plan {
         records: options.records,
         ..Plan::default()
@@ -65,7 +69,7 @@ pub fn measure(options: &Capture) -> Result<(Value, bool), Box<dyn Error>> {
         .into_iter()
         .filter(|name| !REFUSED.contains(&name.as_str()) && org.rows(name).len() >= LARGE)
         .collect();
-    let (mut fastest, mut other, mut peak) = (f64::MAX, f64::MAX, 0);
+    let (mut fastest, mut downloads, mut peak) = (f64::MAX, [f64::MAX; 2], 0);
     let mut place = Halite::connect(&halite, &org)?;
     for round in 0..options.rounds.max(1) {
         if round > 0 {
@@ -74,13 +78,18 @@ pub fn measure(options: &Capture) -> Result<(Value, bool), Box<dyn Error>> {
         let run = place.backup(&["--no-files"])?;
         (fastest, peak) = (fastest.min(run.seconds), peak.max(run.peak_kilobytes));
         figures.note("first_capture_calls", run.calls);
-        let (seconds, rows) = download(&python, &place, &large)?;
-        other = other.min(seconds);
-        figures.note("downloaded_rows", rows);
+        for (client, best) in others.iter().zip(&mut downloads) {
+            let (seconds, rows) = client.download(&place, &large)?;
+            *best = best.min(seconds);
+            figures.note(&format!("rows_by_{}", client.name), rows);
+        }
     }
     figures.note("capture_seconds", fastest);
-    figures.note("download_seconds", other);
-    figures.limit("capture_to_download", fastest / other, 1.2);
+    let [simple_salesforce, jsforce] = downloads;
+    figures.note("download_seconds", simple_salesforce);
+    figures.limit("capture_to_download", fastest / simple_salesforce, 1.2);
+    figures.note("jsforce_seconds", jsforce);
+    figures.note("capture_to_jsforce", fastest / jsforce);
     figures.limit("peak_megabytes", f64::from(peak) * 1024.0 / 1e6, 250.0);
     place.backup(&["--full", "--rest-only", "--no-files"])?;
     let (first, second) = (digests(&place, 0)?, digests(&place, 1)?);
