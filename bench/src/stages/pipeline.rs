@@ -50,7 +50,7 @@ pub fn measure(figures: &mut Figures, options: &Stages) -> Outcome<()> {
         let (time, bytes) = ingest(&dump)?;
         (best, stored) = (best.min(time), bytes);
         // Measured in between, so that whoever else uses the machine slows both.
-        alone = alone.at_least(&Alone::measure(&input, options.rounds, &dump, stored)?);
+        alone = alone.least(&Alone::measure(&input, options.rounds, &dump, stored)?);
     }
     let took = best.as_secs_f64() / source;
     let cores = std::thread::available_parallelism()?.get() as f64;
