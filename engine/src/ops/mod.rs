@@ -15,7 +15,7 @@ pub mod hold;
 pub mod import;
 mod ingest;
 mod lines;
-mod lookup;
+pub mod lookup;
 pub mod org;
 pub mod prune;
 mod publish;

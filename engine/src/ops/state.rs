@@ -21,9 +21,6 @@ use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::{Finder, Values};
 
-/// Parts of each directory that are kept for reads of single records: of 6 million records, in some 20 MB.
-const PARTS_KEPT: usize = 128;
-
 /// A record as a snapshot saw it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -41,8 +38,6 @@ pub struct State<'v> {
     pub(crate) view: View<'v>,
     schemas: RefCell<HashMap<(String, u32), Arc<Schema>>>,
     renderer: RefCell<Renderer>,
-    /// The finder of the sObject that was asked for last.
-    near: RefCell<(String, AtHand<'v>)>,
 }
 
 impl<'v> State<'v> {
@@ -52,7 +47,6 @@ impl<'v> State<'v> {
             view: View::new(vault, snapshot),
             schemas: RefCell::default(),
             renderer: RefCell::default(),
-            near: RefCell::default(),
         }
     }
 
@@ -191,13 +185,7 @@ impl<'v> State<'v> {
 
     /// The version of a record in force, tombstones included; `None` if it was never seen by then.
     pub(crate) fn version(&self, sobject: &str, id: RecordId) -> Result<Option<(KeyRow, Option<Record>)>> {
-        let (mut name, mut at_hand) = self.near.take();
-        if name != sobject {
-            (name, at_hand) = (sobject.to_owned(), AtHand::keeping(PARTS_KEPT));
-        }
-        let found = self.version_near(sobject, id, &mut at_hand);
-        self.near.replace((name, at_hand));
-        found
+        self.version_near(sobject, id, &mut AtHand::default())
     }
 
     /// The same, near a record of that sObject that was looked up before.
@@ -261,7 +249,7 @@ impl<'v> State<'v> {
         Ok(Some((key, there.then_some(record))))
     }
 
-    /// One live record.
+    /// One live record; for many, see [`crate::ops::lookup`].
     pub fn get(&self, sobject: &str, id: RecordId) -> Result<Option<Record>> {
         Ok(self.version(sobject, id)?.and_then(|(_, record)| record))
     }

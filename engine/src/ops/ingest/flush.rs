@@ -146,7 +146,8 @@ impl<'v> Ingest<'v> {
                 .flatten()
                 .min();
             let Some(id) = next else { break };
-            while old.as_ref().is_some_and(|v| v.key.id < id) {
+            if old.as_ref().is_some_and(|v| v.key.id < id) {
+                before.skip_to(id)?;
                 old = before.next(false)?;
             }
             let was = old.as_ref().filter(|v| v.key.id == id).map(|v| v.key);
