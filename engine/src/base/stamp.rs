@@ -65,9 +65,14 @@ impl Stamp {
 
     /// Whether text that [`Stamp::parse`] takes is what [`Stamp::write`] writes.
     pub(crate) fn is_canonical(text: &[u8]) -> bool {
+        matches!(text, [to_zone @ .., b'Z'] if Self::is_canonical_to_zone(to_zone))
+    }
+
+    /// Whether text that stands before a time zone in what [`Stamp::parse`] takes is what [`Stamp::write`] writes there.
+    pub(crate) fn is_canonical_to_zone(text: &[u8]) -> bool {
         matches!(
             text,
-            [_, _, _, _, _, _, _, _, _, _, b'T', .., b'.', _, _, _, b'Z'] if text.len() == 24
+            [_, _, _, _, _, _, _, _, _, _, b'T', .., b'.', _, _, _] if text.len() == 23
         )
     }
 
@@ -75,6 +80,17 @@ impl Stamp {
     pub fn write(self, out: &mut Vec<u8>) {
         let ((_, (y, m, d)), ms) = (self.date(), self.0.rem_euclid(86_400_000));
         let (h, min, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
+        if (0..10_000).contains(&y) {
+            let mut text = *b"0000-00-00T00:00:00.000Z";
+            let two = [(0, y / 100), (2, y % 100), (5, m), (8, d), (11, h), (14, min), (17, s)];
+            for (at, value) in two.into_iter().chain([(20, ms % 1000 / 10)]) {
+                text[at] += (value / 10) as u8;
+                text[at + 1] += (value % 10) as u8;
+            }
+            text[22] += (ms % 10) as u8;
+            out.extend_from_slice(&text);
+            return;
+        }
         digits(out, y, 4);
         for (sep, value, width) in [
             (b'-', m, 2),

@@ -22,7 +22,7 @@ pub const CIPHER_AES_256_GCM: u8 = 1;
 pub enum Codec {
     /// As it is.
     Raw = 0,
-    /// One zstd frame without dictionary.
+    /// Zstd frames without dictionary, one after the other.
     Zstd = 1,
 }
 
@@ -36,6 +36,9 @@ impl Codec {
         }
     }
 }
+
+/// Bytes that are worth a frame of their own.
+const FRAME_MIN: usize = 256;
 
 /// A chunk that is named, compressed and proven to decode; what is left is to seal it into a pack.
 #[derive(Clone)]
@@ -61,6 +64,7 @@ impl Prepared {
 pub struct Compressor {
     level: Option<i32>,
     zstd: zstd::bulk::Compressor<'static>,
+    squeezed: Vec<u8>,
     proof: Vec<u8>,
 }
 
@@ -70,12 +74,25 @@ impl Compressor {
         Self {
             level: Some(level),
             zstd: zstd::bulk::Compressor::default(),
+            squeezed: Vec::new(),
             proof: Vec::new(),
         }
     }
 
     /// Names and compresses a chunk, and decodes it again to see that it can be read.
     pub fn prepare(&mut self, keys: &Keys, kind: ChunkKind, plain: &[u8]) -> Result<Prepared> {
+        self.prepare_in_parts(keys, kind, plain, &[])
+    }
+
+    /// The same, in frames that end where the bytes change their likeness, in ascending order: each then has codes of
+    /// its own. Parts that are too short for that go with those behind them.
+    pub fn prepare_in_parts(
+        &mut self,
+        keys: &Keys,
+        kind: ChunkKind,
+        plain: &[u8],
+        ends: &[usize],
+    ) -> Result<Prepared> {
         let raw_len = u32::try_from(plain.len())
             .ok()
             .filter(|_| plain.len() <= limits::CHUNK_BYTES_MAX);
@@ -88,7 +105,7 @@ impl Compressor {
         })?;
         let id = keys.chunk_id(kind, plain);
         let (codec, bytes) = self
-            .squeeze(plain)
+            .squeeze(plain, ends)
             .map_err(|e| Error::io(format_args!("zstd on {kind} {id}"), e))?;
         if codec == Codec::Zstd && !self.reads_back(&bytes, plain) {
             return Err(Error::corrupt(
@@ -110,16 +127,28 @@ impl Compressor {
         expand_zstd(bytes, plain.len(), &mut self.proof).is_some() && self.proof == plain
     }
 
-    fn squeeze(&mut self, plain: &[u8]) -> std::io::Result<(Codec, Vec<u8>)> {
+    fn squeeze(&mut self, plain: &[u8], ends: &[usize]) -> std::io::Result<(Codec, Vec<u8>)> {
         if let Some(level) = self.level {
             self.zstd.set_compression_level(level)?;
             self.level = None;
         }
-        let mut bytes = self.zstd.compress(plain)?;
+        let (mut bytes, mut start) = (Vec::new(), 0);
+        for end in ends.iter().copied().chain([plain.len()]) {
+            let (Some(part), Some(rest)) = (plain.get(start..end), plain.get(end..)) else { continue };
+            let short = |part: &[u8]| part.len() < FRAME_MIN;
+            if end < plain.len() && (short(part) || short(rest)) {
+                continue;
+            }
+            self.squeezed.clear();
+            self.squeezed
+                .reserve(zstd::zstd_safe::compress_bound(part.len()));
+            self.zstd.compress_to_buffer(part, &mut self.squeezed)?;
+            bytes.extend_from_slice(&self.squeezed);
+            start = end;
+        }
         if bytes.len() >= plain.len() {
             return Ok((Codec::Raw, plain.to_vec()));
         }
-        bytes.shrink_to_fit();
         Ok((Codec::Zstd, bytes))
     }
 }
@@ -128,7 +157,7 @@ thread_local! {
     static DECODER: RefCell<zstd::bulk::Decompressor<'static>> = RefCell::default();
 }
 
-/// Decodes one zstd frame into `out`; `None` unless it gives exactly `raw_len` bytes.
+/// Decodes zstd frames into `out`; `None` unless they give exactly `raw_len` bytes.
 fn expand_zstd(bytes: &[u8], raw_len: usize, out: &mut Vec<u8>) -> Option<()> {
     out.clear();
     out.try_reserve_exact(raw_len).ok()?;
@@ -297,7 +326,7 @@ mod tests {
     #[test]
     fn a_compressor_that_errs_is_found_out() {
         let mut compressor = Compressor::new(3);
-        let (_, good) = compressor.squeeze(&[b'x'; 500]).unwrap();
+        let (_, good) = compressor.squeeze(&[b'x'; 500], &[]).unwrap();
         assert!(compressor.reads_back(&good, &[b'x'; 500]));
         assert!(!compressor.reads_back(&good, &[b'y'; 500]) && !compressor.reads_back(&good, &[b'x'; 499]));
         assert!(!compressor.reads_back(&good[..good.len() - 1], &[b'x'; 500]));

@@ -12,7 +12,8 @@ use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::blob::{Cutter, PIECE_MAX, Piece, read_pieces, write_pieces};
 use crate::format::seal::{ChunkKind, Compressor};
-use crate::ops::state::{State, render};
+use crate::ops::render::Renderer;
+use crate::ops::state::State;
 use crate::vault::open::Vault;
 use crate::vault::run::Version;
 use crate::vault::writer::Writer;
@@ -56,7 +57,7 @@ fn json(version: &Version) -> Result<Vec<u8>> {
     let values =
         values.ok_or_else(|| Error::corrupt(id, "its values are lost").hint("run `halite repair`"))?;
     let mut text = Vec::new();
-    render(&version.key, values, false, &mut text);
+    Renderer::default().render(&version.key, values, false, &mut text);
     Ok(text)
 }
 

@@ -5,7 +5,7 @@
 //! It overwrites nothing that is there.
 
 use std::fs;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use crate::base::error::{Error, Kind, Result};
@@ -53,15 +53,12 @@ pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<
 /// Writes one sObject to `part`; returns how many records it has.
 fn one(state: &State<'_>, name: &str, part: &Path) -> Result<u64> {
     let failed = |e| Error::io(part.display(), e);
-    let mut out = BufWriter::with_capacity(1 << 20, fs::File::create(part).map_err(failed)?);
+    let mut out = fs::File::create(part).map_err(failed)?;
     let mut count = 0;
-    state.each(name, &mut |record| {
-        count += 1;
-        out.write_all(record.json.as_bytes())
-            .and_then(|()| out.write_all(b"\n"))
-            .map_err(failed)
+    state.lines(name, &mut |lines, records| {
+        count += records;
+        out.write_all(lines).map_err(failed)
     })?;
-    out.flush().map_err(failed)?;
     Ok(count)
 }
 

@@ -9,7 +9,8 @@ use crate::format::page::VersionKind;
 use crate::format::schema::Role;
 use crate::format::seal::ChunkKind;
 use crate::ops::diff::differing;
-use crate::ops::state::{render, sobject_of};
+use crate::ops::render::Renderer;
+use crate::ops::state::sobject_of;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::versions;
@@ -68,7 +69,7 @@ fn under(vault: &Vault, catalog: &Catalog, org: OrgId, id: RecordId) -> Result<V
                 let schema = vault.meta(ChunkKind::Schema, &entry.schema)?;
                 let schema = crate::format::schema::Schema::decode(&schema)?;
                 let mut out = Vec::new();
-                render(&version.key, values, schema.has(Role::Deleted), &mut out);
+                Renderer::default().render(&version.key, values, schema.has(Role::Deleted), &mut out);
                 Some(String::from_utf8(out).map_err(|_| Error::corrupt("record", "text that is not UTF-8"))?)
             }
             _ => None,

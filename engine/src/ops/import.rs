@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -30,6 +30,9 @@ use crate::vault::writer::Writer;
 const MEMORY: usize = 48 << 20;
 /// Ids that did not come, taken at once.
 const IDS_AT_ONCE: usize = 10_000;
+/// Bytes of a file that are read at once: more than a record may have.
+const BLOCK: usize = 8 << 20;
+const _: () = assert!(BLOCK > limits::RECORD_BYTES_MAX);
 
 /// Imports the folder `dir` as the state of `org` at `as_of`; with `delta`, as changes only, Ids that went in
 /// `<sObject>.deleted`, one a line.
@@ -259,25 +262,44 @@ fn open(path: &Path) -> Result<BufReader<File>> {
     ))
 }
 
-/// Gives every line of a file to `each`, numbered from 1, without its end.
-fn lines(path: &Path, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-    let mut reader = open(path)?;
-    let mut line = Vec::new();
-    for number in 1.. {
-        line.clear();
-        let mut limited = std::io::Read::take(&mut reader, limits::RECORD_BYTES_MAX as u64 + 2);
-        let read = limited
-            .read_until(b'\n', &mut line)
-            .map_err(|e| Error::io(format_args!("line {number}"), e))?;
+/// Gives a file to `take` in blocks of whole lines, each with the number of its first line from 1 on. A line that is
+/// longer than a record may be is given in parts, which nothing takes for a record.
+fn blocks(path: &Path, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    let mut file = File::open(path).map_err(|e| Error::io("opening it", e))?;
+    let (mut block, mut first) = (vec![0; BLOCK], 1);
+    let mut held = 0;
+    loop {
+        let read = match file.read(&mut block[held..]) {
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            other => other.map_err(|e| Error::io(format_args!("from line {first} on"), e))?,
+        };
+        held += read;
+        if read > 0 && held < block.len() {
+            continue;
+        }
+        let whole = match memchr::memrchr(b'\n', &block[..held]) {
+            Some(end) if read > 0 => end + 1,
+            _ => held,
+        };
+        take(first, &block[..whole])?;
         if read == 0 {
-            break;
+            return Ok(());
         }
-        let text = line.trim_ascii();
-        if !text.is_empty() {
-            each(number, text)?;
-        }
+        first += memchr::memchr_iter(b'\n', &block[..whole]).count() as u64;
+        block.copy_within(whole..held, 0);
+        held -= whole;
     }
-    Ok(())
+}
+
+/// Gives every line of a file to `each`, numbered from 1, without blanks at its ends; not those that are empty.
+fn lines(path: &Path, mut each: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
+    blocks(path, |first, block| {
+        let mut lines = (first..).zip(block.split(|b| *b == b'\n'));
+        lines.try_for_each(|(number, line)| match line.trim_ascii() {
+            [] => Ok(()),
+            text => each(number, text),
+        })
+    })
 }
 
 /// The columns of a file that nobody described.
@@ -305,7 +327,7 @@ fn columns(path: &Path) -> Result<Vec<String>> {
 /// Feeds a file; returns the first characters of its Ids if all CSV rows share them, for sObjects without describe.
 fn feed<'v>(path: &Path, ingest: &mut Ingest<'v>, writer: &mut Writer<'v>) -> Result<Option<[u8; 3]>> {
     match path.extension().and_then(|e| e.to_str()) {
-        Some("ndjson") => lines(path, |number, text| ingest.json(writer, number, text))?,
+        Some("ndjson") => blocks(path, |first, block| ingest.json_lines(writer, first, block))?,
         Some("csv") => {
             let mut reader = csv::Reader::from_reader(open(path)?);
             let headers = reader.headers().map_err(csv_error)?.clone();

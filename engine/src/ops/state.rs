@@ -1,7 +1,7 @@
 //! An org as it was at a snapshot: every record, one record, and the describes of the time.
 //!
-//! Key decision: records are put together from key and value parts only when asked for, one at a time, as canonical
-//! JSON with keys in byte order; nothing is held but one page a run. It does not write anything anywhere.
+//! Key decision: records are put together from key and value parts only when asked for, one at a time, and nothing is
+//! held but one page a run; whole sObjects as text are made in blocks, on all cores. It writes nothing anywhere.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,14 +9,13 @@ use std::sync::Arc;
 
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{OrgId, RecordId};
-use crate::base::stamp::Stamp;
 use crate::format::describe::Describe;
 use crate::format::entry::RunEntry;
 use crate::format::manifest::Manifest;
 use crate::format::page::{KeyRow, VersionKind};
-use crate::format::record::CellKind;
 use crate::format::schema::{Role, Schema};
 use crate::format::seal::ChunkKind;
+use crate::ops::render::Renderer;
 use crate::ops::view::{AtHand, View};
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
@@ -38,6 +37,7 @@ pub struct Record {
 pub struct State<'v> {
     pub(crate) view: View<'v>,
     schemas: RefCell<HashMap<(String, u32), Arc<Schema>>>,
+    renderer: RefCell<Renderer>,
 }
 
 impl<'v> State<'v> {
@@ -46,6 +46,7 @@ impl<'v> State<'v> {
         Self {
             view: View::new(vault, snapshot),
             schemas: RefCell::default(),
+            renderer: RefCell::default(),
         }
     }
 
@@ -66,11 +67,11 @@ impl<'v> State<'v> {
         Ok(names)
     }
 
-    fn org(&self) -> OrgId {
+    pub(super) fn org(&self) -> OrgId {
         self.view.snapshot.org
     }
 
-    fn runs(&self, sobject: &str) -> Result<Vec<RunEntry>> {
+    pub(super) fn runs(&self, sobject: &str) -> Result<Vec<RunEntry>> {
         self.view.runs(sobject, 0)
     }
 
@@ -123,7 +124,7 @@ impl<'v> State<'v> {
         }
     }
 
-    fn unknown(&self, sobject: &str) -> Error {
+    pub(super) fn unknown(&self, sobject: &str) -> Error {
         Error::new(
             Kind::NotFound,
             format!("org {} has no sObject {sobject} in this vault", self.org()),
@@ -136,10 +137,9 @@ impl<'v> State<'v> {
         if let Some(schema) = self.schemas.borrow().get(&(sobject.to_owned(), number)) {
             return Ok(Arc::clone(schema));
         }
-        let schema = self.view.steady(|| {
-            let entry = self.view.catalog().schema(self.org(), sobject, number)?;
-            Schema::decode(&self.view.vault.meta(ChunkKind::Schema, &entry.schema)?)
-        })?;
+        let schema = self
+            .view
+            .steady(|| schema_of(self.view.vault, &self.view.catalog(), self.org(), sobject, number))?;
         let schema = Arc::new(schema);
         self.schemas
             .borrow_mut()
@@ -249,7 +249,7 @@ impl<'v> State<'v> {
         Ok(Some((key, there.then_some(record))))
     }
 
-    /// One live record.
+    /// One live record; for many, see [`crate::ops::lookup`].
     pub fn get(&self, sobject: &str, id: RecordId) -> Result<Option<Record>> {
         Ok(self.version(sobject, id)?.and_then(|(_, record)| record))
     }
@@ -282,13 +282,28 @@ impl<'v> State<'v> {
         let schema = self.schema(sobject, key.schema)?;
         let mut bytes = std::mem::take(&mut record.json).into_bytes();
         bytes.clear();
-        render(key, values, schema.has(Role::Deleted), &mut bytes);
+        let has_deleted = schema.has(Role::Deleted);
+        self.renderer
+            .borrow_mut()
+            .render(key, values, has_deleted, &mut bytes);
         let text = String::from_utf8(bytes);
         record.json =
             text.map_err(|_| Error::corrupt(format_args!("{sobject} {}", key.id), "text that is not UTF-8"))?;
         (record.id, record.snapshot) = (key.id, key.snapshot);
         Ok(true)
     }
+}
+
+/// The schema of that number.
+pub(super) fn schema_of(
+    vault: &Vault,
+    catalog: &Catalog,
+    org: OrgId,
+    sobject: &str,
+    number: u32,
+) -> Result<Schema> {
+    let entry = catalog.schema(org, sobject, number)?;
+    Schema::decode(&vault.meta(ChunkKind::Schema, &entry.schema)?)
 }
 
 /// See [`State::sobject_of`].
@@ -310,65 +325,4 @@ pub(crate) fn sobject_of(
         }
     }
     Ok(None)
-}
-
-/// Writes the whole record: stored fields, derived fields and key columns, in byte order of their names.
-pub(crate) fn render(key: &KeyRow, values: &Values, is_deleted: bool, out: &mut Vec<u8>) {
-    let mut heads: [Option<(&str, CellKind, Vec<u8>)>; 5] = [
-        Some(("Id", CellKind::Id, key.id.to_18().to_vec())),
-        is_deleted.then(|| ("IsDeleted", CellKind::Bare, b"false".to_vec())),
-        key.modified_by
-            .map(|id| ("LastModifiedById", CellKind::Id, id.to_18().to_vec())),
-        stamp("LastModifiedDate", key.modified),
-        stamp("SystemModstamp", key.system),
-    ];
-    let mut heads = heads.iter_mut().filter_map(Option::take).peekable();
-    let content = &values.content;
-    let mut stored = content
-        .columns
-        .iter()
-        .filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?)))
-        .peekable();
-    let derived = values.derived.as_deref();
-    let columns = derived.into_iter().flat_map(|(_, part)| &part.columns);
-    let mut computed = columns
-        .filter_map(|c| Some((&c.name, (*c.cells.get(values.row)?)?)))
-        .peekable();
-    out.push(b'{');
-    loop {
-        let names = [
-            heads.peek().map(|h| h.0),
-            stored.peek().map(|s| s.0.as_str()),
-            computed.peek().map(|c| c.0.as_str()),
-        ];
-        let Some(name) = names.into_iter().flatten().min() else {
-            break;
-        };
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        out.push(b'"');
-        crate::format::record::escape(name, out);
-        out.extend_from_slice(b"\":");
-        if names[0] == Some(name) {
-            if let Some((_, kind, bytes)) = heads.next() {
-                kind.write(out, &bytes);
-            }
-        } else if names[1] == Some(name) {
-            if let Some((_, span)) = stored.next() {
-                span.kind.write(out, content.bytes(&span));
-            }
-        } else if let (Some((_, span)), Some((_, part))) = (computed.next(), derived) {
-            span.kind.write(out, part.bytes(&span));
-        }
-    }
-    out.push(b'}');
-}
-
-fn stamp(name: &'static str, stamp: Stamp) -> Option<(&'static str, CellKind, Vec<u8>)> {
-    stamp.is_some().then(|| {
-        let mut text = Vec::with_capacity(24);
-        stamp.write(&mut text);
-        (name, CellKind::DateTime, text)
-    })
 }

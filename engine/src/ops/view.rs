@@ -28,8 +28,23 @@ pub struct View<'v> {
 }
 
 /// A finder over the runs of one sObject as one version of the root has them; none at first.
-#[derive(Default)]
-pub struct AtHand<'v>(Option<(u64, Finder<'v>)>);
+pub struct AtHand<'v> {
+    finder: Option<(u64, Finder<'v>)>,
+    keeps: usize,
+}
+
+impl Default for AtHand<'_> {
+    fn default() -> Self {
+        Self::keeping(1)
+    }
+}
+
+impl AtHand<'_> {
+    /// Of a finder that keeps so many parts of each directory; see [`Finder::keeping`].
+    pub fn keeping(keeps: usize) -> Self {
+        Self { finder: None, keeps }
+    }
+}
 
 impl<'v> View<'v> {
     /// A snapshot through the catalog at hand.
@@ -99,12 +114,12 @@ impl<'v> View<'v> {
     ) -> Result<T> {
         self.steady(|| {
             let under = self.catalog().version();
-            let mut finder = match at_hand.0.take() {
+            let mut finder = match at_hand.finder.take() {
                 Some((version, finder)) if version == under => finder,
-                _ => Finder::new(self.vault, &self.runs(sobject, low)?),
+                _ => Finder::new(self.vault, &self.runs(sobject, low)?).keeping(at_hand.keeps),
             };
             let found = read(&mut finder)?;
-            at_hand.0 = Some((under, finder));
+            at_hand.finder = Some((under, finder));
             Ok(found)
         })
     }
@@ -146,7 +161,7 @@ impl<'v> View<'v> {
 
     /// Takes the newest catalog in use, unless another read has done so since the one that failed `under` its own;
     /// gives `error` if there is no newer one.
-    fn renew(&self, under: u64, error: Error) -> Result<()> {
+    pub(super) fn renew(&self, under: u64, error: Error) -> Result<()> {
         if under < self.catalog().version() {
             return Ok(());
         }

@@ -132,8 +132,9 @@ fn take_over(vault: &Vault, low: u64, input: &Input<'_>, rule: &mut Rule<'_>) ->
     let keys = if behind == 0 {
         PageChunk::Known(page.keys.id)
     } else {
-        let bytes = encode_keys(low, keys);
-        PageChunk::New(Compressor::new(vault.level).prepare(&vault.keys, ChunkKind::PageKeys, &bytes)?)
+        let (bytes, hashes_lie) = encode_keys(low, keys);
+        let mut compressor = Compressor::new(vault.level);
+        PageChunk::New(compressor.prepare_in_parts(&vault.keys, ChunkKind::PageKeys, &bytes, &hashes_lie)?)
     };
     Ok(Some(ReadyPage {
         ids: (page.first, page.last),

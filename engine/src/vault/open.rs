@@ -50,7 +50,7 @@ impl Default for VaultOptions {
         Self {
             cache_dir: None,
             cache_bytes: 64 << 20,
-            level: 3,
+            level: 2,
             despite_losses: false,
             asked_by: String::new(),
             clock: Clock::system(),

@@ -198,10 +198,12 @@ impl<'v> Pages<'v> {
     /// Goes before the first page that may hold `id` or a greater one.
     pub fn seek(&mut self, id: RecordId) -> Result<()> {
         let number = self.run.head.parts.partition_point(|p| p.last < id);
-        self.part = self.run.part(number)?;
-        self.next_part = number + 1;
-        let pages = self.part.iter().flat_map(|part| &part.pages);
-        self.next_page = pages.take_while(|page| page.last < id).count();
+        if self.part.is_none() || self.next_part != number + 1 {
+            self.part = self.run.part(number)?;
+            self.next_part = number + 1;
+        }
+        let pages = self.part.as_ref().map_or(&[][..], |part| &part.pages);
+        self.next_page = pages.partition_point(|page| page.last < id);
         Ok(())
     }
 

@@ -74,8 +74,9 @@ pub(super) const MODIFIED_BY: u8 = 1 << 6;
 /// The content before is that of the next row, which is of the same Id.
 pub(super) const BELOW: u8 = 1 << 7;
 
-/// The bytes of a key part; `base` is the lowest snapshot of the run.
-pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
+/// The bytes of a key part, and where its hashes begin and end: nothing makes those smaller, so that the rest is
+/// compressed better without them. `base` is the lowest snapshot of the run.
+pub fn encode(base: u64, rows: &[KeyRow]) -> (Vec<u8>, [usize; 2]) {
     let mut out = Vec::with_capacity(rows.len() * 40 + 64);
     out.push(VERSION);
     put_varint(&mut out, rows.len() as u64);
@@ -92,12 +93,14 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
     column(&mut out, flags.iter().map(|&f| u64::from(f)));
     column(&mut out, rows.iter().map(|r| r.snapshot - base));
     column(&mut out, rows.iter().map(|r| u64::from(r.schema)));
+    let hashes = out.len();
     for (row, _) in flagged().filter(|(r, f)| has_hash(r.kind, **f)) {
         out.extend_from_slice(&row.hash.0);
     }
     for (row, _) in flagged().filter(|(_, f)| **f & REPLACED != 0) {
         out.extend_from_slice(&row.replaced.0);
     }
+    let behind_hashes = out.len();
     let systems = || {
         rows.iter()
             .filter(|r| r.system.is_some())
@@ -131,7 +134,7 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> Vec<u8> {
     {
         out.extend_from_slice(winner.as_bytes());
     }
-    out
+    (out, [hashes, behind_hashes])
 }
 
 /// Whether a row's own hash is written.

@@ -1,9 +1,9 @@
 //! Values by column, on the way to disk.
 //!
 //! Key decision: a column is constant, a small dictionary, Ids without checksums, instants as numbers, or plain
-//! bytes behind their lengths; zstd does the rest. Where versions of a record lie side by side, a column holds only
-//! the cells that differ from the row above. What each saves stands in `docs/decisions/`. A column that no row has
-//! is not written.
+//! bytes behind their lengths; zstd does the rest, and columns whose bytes are alike (words, Ids, digits) lie together
+//! for it. Where versions of a record lie side by side, a column holds only the cells that differ from the row above.
+//! What each saves stands in `docs/decisions/`. A column that no row has is not written.
 
 use crate::base::stamp::Stamp;
 use crate::format::codec::{put_bytes, put_signed, put_varint};
@@ -34,9 +34,11 @@ struct Place {
 }
 
 /// Every row is a record of its own.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 3;
 /// Rows come in groups, one a record.
-pub(super) const GROUPED: u8 = 2;
+pub(super) const GROUPED: u8 = 4;
+/// The same two, with all columns in order of their names.
+pub(super) const BY_NAME: [u8; 2] = [1, 2];
 /// Every row has a value; some have, a bit each; cells repeat inside a group but where it is said.
 pub(super) const ALL: u8 = 0;
 pub(super) const SOME: u8 = 1;
@@ -102,8 +104,9 @@ impl PartBuilder {
         self.columns.iter().all(|c| c.cells.is_empty())
     }
 
-    /// Appends the part to `out` and empties the builder.
-    pub fn finish(&mut self, out: &mut Vec<u8>) {
+    /// Appends the part to `out` and empties the builder. Returns where in `out` words end and Ids do: what lies
+    /// between is compressed better by itself.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> [usize; 2] {
         let grouped = self.joined.contains(&true);
         out.push(if grouped { GROUPED } else { VERSION });
         put_varint(out, u64::from(self.rows));
@@ -114,18 +117,23 @@ impl PartBuilder {
             out,
             self.columns.iter().filter(|c| !c.cells.is_empty()).count() as u64,
         );
-        for column in self.columns.iter_mut().filter(|c| !c.cells.is_empty()) {
-            put_bytes(out, column.name.as_bytes());
-            if grouped {
-                column.write_grouped(&self.joined, out);
-            } else {
-                column.all(self.rows).write(out);
+        let mut ends = [0; 3];
+        for (likeness, end) in [Likeness::Words, Likeness::Ids, Likeness::Digits].into_iter().zip(&mut ends) {
+            for column in self.columns.iter_mut().filter(|c| c.likeness() == Some(likeness)) {
+                put_bytes(out, column.name.as_bytes());
+                if grouped {
+                    column.write_grouped(&self.joined, out);
+                } else {
+                    column.all(self.rows).write(out);
+                }
+                column.data.clear();
+                column.cells.clear();
             }
-            column.data.clear();
-            column.cells.clear();
+            *end = out.len();
         }
         self.rows = 0;
         self.joined.clear();
+        [ends[0], ends[1]]
     }
 
     /// How many groups, and the rows of each.
@@ -144,7 +152,33 @@ impl PartBuilder {
     }
 }
 
+/// What the bytes of a column are like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Likeness {
+    Words,
+    Ids,
+    Digits,
+}
+
+/// Cells that are looked at for it.
+const LOOKED_AT: usize = 16;
+
 impl ColumnBuffer {
+    /// By the first cells; `None` if there is none.
+    fn likeness(&self) -> Option<Likeness> {
+        let first = self.cells.first()?;
+        Some(match first.kind {
+            CellKind::Id => Likeness::Ids,
+            CellKind::Bare | CellKind::DateTime => Likeness::Digits,
+            _ => {
+                let looked_at = &self.cells[..self.cells.len().min(LOOKED_AT)];
+                let end = looked_at.last().map_or(0, |last| last.start + last.len) as usize;
+                let digits = self.data[..end].iter().filter(|b| b.is_ascii_digit()).count();
+                if digits * 2 > end { Likeness::Digits } else { Likeness::Words }
+            }
+        })
+    }
+
     fn all(&self, rows: u32) -> Cells<'_> {
         Cells {
             data: &self.data,

@@ -14,7 +14,7 @@ use crate::base::limits::{CHUNK_BYTES_MAX, FIELDS_MAX, PAGE_VERSIONS_MAX};
 use crate::base::stamp::Stamp;
 use crate::format::codec::{Reader, put_signed, put_varint};
 use crate::format::page::part::{
-    ALL, CONSTANT, DICTIONARY, DICTIONARY_MAX, FIXED, GROUPED, IDS, INSTANTS, MIXED_KINDS, PLAIN, REPEATS,
+    ALL, BY_NAME, CONSTANT, DICTIONARY, DICTIONARY_MAX, FIXED, GROUPED, IDS, INSTANTS, MIXED_KINDS, PLAIN, REPEATS,
     SOME, VERSION,
 };
 use crate::format::record::CellKind;
@@ -88,11 +88,16 @@ impl Part {
 
     fn read(&mut self, r: &mut Reader<'_>, rows: Option<&[u32]>) -> Result<usize> {
         let version = r.u8()?;
-        if version != VERSION && version != GROUPED {
-            return Err(r.bad("unknown version"));
-        }
+        let [by_name, grouped_by_name] = BY_NAME;
+        let grouped = match version {
+            VERSION => false,
+            GROUPED => true,
+            _ if version == by_name => false,
+            _ if version == grouped_by_name => true,
+            _ => return Err(r.bad("unknown version")),
+        };
         let total = r.count(PAGE_VERSIONS_MAX)?;
-        let wanted = Wanted::read(r, total, version == GROUPED, rows)?;
+        let wanted = Wanted::read(r, total, grouped, rows)?;
         let count = r.count(FIELDS_MAX)?;
         self.rows = wanted.rows.len();
         self.columns.reserve(count);
@@ -100,6 +105,7 @@ impl Part {
             let column = self.column(r, &wanted)?;
             self.columns.push(column);
         }
+        self.columns.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(total)
     }
 
@@ -116,15 +122,15 @@ impl Part {
         Some((span.kind, self.bytes(span)))
     }
 
-    fn make(&mut self, r: &Reader<'_>, bytes: &[u8]) -> Result<Span> {
+    fn make(&mut self, r: &Reader<'_>, write: impl FnOnce(&mut Vec<u8>)) -> Result<Span> {
         let start = self.made.len();
-        if start + bytes.len() > CHUNK_BYTES_MAX * 4 {
+        if start > CHUNK_BYTES_MAX * 4 {
             return Err(r.bad("values too long"));
         }
-        self.made.extend_from_slice(bytes);
+        write(&mut self.made);
         Ok(Span {
             made: true,
-            ..span(start, bytes.len())
+            ..span(start, self.made.len() - start)
         })
     }
 
@@ -206,12 +212,11 @@ impl Part {
                 let (mut id, rest) = (*common, 15 - len);
                 id[*len..].copy_from_slice(rests.get(i * rest..(i + 1) * rest).ok_or_else(none)?);
                 let id = RecordId::parse(&id).ok_or_else(|| r.bad("malformed Id"))?;
-                self.make(r, &id.to_18())
+                self.make(r, |made| made.extend_from_slice(&id.to_18()))
             }
             Cells::Instants(millis) => {
-                let mut text = Vec::with_capacity(24);
-                Stamp::from_millis(*millis.get(i).ok_or_else(none)?).write(&mut text);
-                self.make(r, &text)
+                let stamp = Stamp::from_millis(*millis.get(i).ok_or_else(none)?);
+                self.make(r, |made| stamp.write(made))
             }
         }
     }

@@ -1,7 +1,8 @@
 //! From the text of a record to its canonical row: fields in byte order, nulls left out, values by their type.
 //!
 //! Key decision: one pass finds the values (a slot for each field of the schema), a second writes them in schema
-//! order and hashes the content, so that JSON and CSV share every rule. It keeps no record and does no I/O.
+//! order and hashes the content, so that JSON and CSV share every rule. A member of JSON that stands as it is going to
+//! be written is copied whole. It keeps no record and does no I/O.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::base::stamp::{Stamp, parse_date, parse_time};
 use crate::format::describe::FieldKind;
 use crate::format::record::json::{Members, Token, unescape, utf8};
 use crate::format::record::rows::{Cell, CellKind, Row, Rows, content_hash};
+use crate::format::record::number::plain_decimal;
 use crate::format::record::{decimal, escape};
 use crate::format::schema::{Role, Schema, SchemaField};
 
@@ -46,8 +48,10 @@ pub struct Canon {
     names: Vec<Vec<u8>>,
     slots: Vec<Slot>,
     generation: u32,
-    /// The field that followed each field in the record before.
+    /// The fields in the order in which records have them, as far as it was seen.
     order: Vec<u16>,
+    /// Where the winner of a merge stands.
+    master: Option<usize>,
     columns: Vec<u16>,
     line: Vec<u8>,
     scratch: Vec<u8>,
@@ -58,6 +62,8 @@ pub struct Canon {
 struct Slot {
     generation: u32,
     shape: Shape,
+    /// Whether the name stands right before it as it is written.
+    named: bool,
     start: u32,
     len: u32,
 }
@@ -84,6 +90,9 @@ enum Value<'a> {
     Nested(&'a str),
 }
 
+/// How many fields may be left out, as null or absent, for the next one to be foreseen.
+const LOOK_AHEAD: usize = 8;
+
 impl Canon {
     /// Hashes with `key`, the vault's key for record content.
     pub fn new(schema: Arc<Schema>, key: &[u8; 32], mode: Mode) -> Self {
@@ -97,7 +106,8 @@ impl Canon {
         Self {
             names: names.collect(),
             slots: vec![Slot::default(); count],
-            order: vec![0; count + 1],
+            order: Vec::with_capacity(count),
+            master: schema.position(b"MasterRecordId"),
             schema,
             key: *key,
             mode,
@@ -117,26 +127,35 @@ impl Canon {
         let text = check_len(text)?;
         self.generation = self.generation.wrapping_add(1);
         let mut members = Members::new(text.as_bytes())?;
-        let mut last = self.order.len() - 1;
-        while let Some((name, token)) = members.next()? {
-            if name == b"attributes" {
-                valid_json(token)?;
-                continue;
-            }
-            last = self.find(last, name)?;
-            let (shape, part) = match token {
+        let mut next = 0;
+        while members.more()? {
+            let known = self.foreseen(&mut next, &mut members);
+            let behind_name = members.at();
+            let field = match known {
+                Some(field) => field,
+                None => match members.name()? {
+                    b"attributes" => {
+                        valid_json(members.value()?)?;
+                        continue;
+                    }
+                    name => self.find(&mut next, name)?,
+                },
+            };
+            let (shape, part) = match members.value()? {
                 Token::Null => (Shape::Null, &[][..]),
                 Token::Text(inside, false) => (Shape::Plain, inside),
                 Token::Text(inside, true) => (Shape::Escaped, inside),
                 Token::Bare(token) => (Shape::Bare, token),
-                Token::Nested(token) => (Shape::Nested, token),
+                token @ Token::Nested(part) => {
+                    valid_json(token)?;
+                    (Shape::Nested, part)
+                }
             };
-            if shape == Shape::Nested {
-                valid_json(token)?;
-            }
-            let start = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-            let start = if part.is_empty() { 0 } else { start };
-            self.set(last, shape, start, part.len())?;
+            let quote = usize::from(matches!(shape, Shape::Plain | Shape::Escaped));
+            let start = members.at() - quote - part.len();
+            let plain = matches!(shape, Shape::Plain | Shape::Bare);
+            let named = plain && known.is_some() && behind_name + quote == start;
+            self.set(field, shape, named, start, part.len())?;
         }
         self.emit(text, rows)
     }
@@ -181,7 +200,7 @@ impl Canon {
             count += 1;
             let value = value.as_ref();
             if !value.is_empty() {
-                self.set(usize::from(field), Shape::Csv, line.len(), value.len())?;
+                self.set(usize::from(field), Shape::Csv, false, line.len(), value.len())?;
                 line.extend_from_slice(value);
                 // Halves of a character in two values do not become one.
                 line.push(b',');
@@ -207,17 +226,19 @@ impl Canon {
             .hint("correct the name, or give a describe that has it")
     }
 
-    /// The field of that name: first where it stood in the record before.
-    fn find(&mut self, last: usize, name: &[u8]) -> Result<usize> {
-        let guess = usize::from(self.order[last]);
-        if self
-            .schema
-            .fields()
-            .get(guess)
-            .is_some_and(|f| f.name.as_bytes() == name)
-        {
-            return Ok(guess);
+    /// The field of the member at hand, if it is one of the next in order; `next` goes behind it.
+    fn foreseen(&self, next: &mut usize, members: &mut Members<'_>) -> Option<usize> {
+        for (place, field) in self.order.iter().enumerate().skip(*next).take(LOOK_AHEAD) {
+            if members.is_named(&self.names[usize::from(*field)]) {
+                *next = place + 1;
+                return Some(usize::from(*field));
+            }
         }
+        None
+    }
+
+    /// The field of that name, which takes its place in the order; `next` goes behind it.
+    fn find(&mut self, next: &mut usize, name: &[u8]) -> Result<usize> {
         let found = match self.schema.position(name) {
             Some(found) => found,
             None => {
@@ -228,11 +249,15 @@ impl Canon {
                     .ok_or_else(|| self.unknown(&plain))?
             }
         };
-        self.order[last] = found as u16;
+        let place = self.order.iter().position(|&field| usize::from(field) == found);
+        if place.is_none() {
+            self.order.insert(*next, found as u16);
+        }
+        *next = place.unwrap_or(*next) + 1;
         Ok(found)
     }
 
-    fn set(&mut self, field: usize, shape: Shape, start: usize, len: usize) -> Result<()> {
+    fn set(&mut self, field: usize, shape: Shape, named: bool, start: usize, len: usize) -> Result<()> {
         let slot = &mut self.slots[field];
         if slot.generation == self.generation {
             let name = &self.schema.fields()[field].name;
@@ -241,6 +266,7 @@ impl Canon {
         *slot = Slot {
             generation: self.generation,
             shape,
+            named,
             start: start as u32,
             len: len as u32,
         };
@@ -269,16 +295,7 @@ impl Canon {
         rows.arena.push(b'{');
         for (i, field) in schema.fields().iter().enumerate() {
             match field.role {
-                Role::Content => {
-                    let mark = rows.arena.len();
-                    if mark > start + 1 {
-                        rows.arena.push(b',');
-                    }
-                    rows.arena.extend_from_slice(&self.names[i]);
-                    if !self.cell(i, field, text, rows)? {
-                        rows.arena.truncate(mark);
-                    }
-                }
+                Role::Content => self.cell(i, field, text, rows)?,
                 Role::Derived | Role::Dropped => {}
                 _ => self.key_column(i, field, text, &mut head)?,
             }
@@ -311,40 +328,50 @@ impl Canon {
         })
     }
 
-    /// Appends the cell of field `i`, framed as JSON; false if it is null.
-    fn cell(&mut self, i: usize, field: &SchemaField, text: &str, rows: &mut Rows) -> Result<bool> {
+    /// Appends the member of field `i` and its cell; nothing if it is null.
+    fn cell(&mut self, i: usize, field: &SchemaField, text: &str, rows: &mut Rows) -> Result<()> {
         let slot = self.slots[i];
         if slot.generation != self.generation || slot.shape == Shape::Null {
-            return Ok(false);
+            return Ok(());
         }
         let mut buffer = String::new();
         let value = value(slot, text, &mut buffer)?;
         self.scratch.clear();
         let written = canonical(field, &value, slot.shape == Shape::Csv, &mut self.scratch);
-        let (kind, bytes): (CellKind, &[u8]) = match written {
-            Some(Written::Null) => return Ok(false),
-            Some(Written::AsIs(kind, bytes)) => (kind, bytes),
-            Some(Written::Scratch(kind)) => (kind, &self.scratch),
+        let (kind, bytes, as_it_came): (CellKind, &[u8], bool) = match written {
+            Some(Written::Null) => return Ok(()),
+            Some(Written::AsIs(kind, bytes)) => (kind, bytes, slot.named),
+            Some(Written::Scratch(kind)) => (kind, &self.scratch, false),
             None if self.mode == Mode::Refuse => return Err(refusal(field, &value)),
             None => {
                 rows.refused += 1;
                 self.scratch.clear();
                 escape(value.text(), &mut self.scratch);
-                (CellKind::Raw, &self.scratch)
+                (CellKind::Raw, &self.scratch, false)
             }
         };
         let (before, after) = kind.frame();
-        rows.arena.extend_from_slice(before);
-        let cell = Cell {
+        let (name, arena) = (&self.names[i], &mut rows.arena);
+        if arena.last() != Some(&b'{') {
+            arena.push(b',');
+        }
+        if as_it_came {
+            let start = slot.start as usize;
+            let from = start - before.len() - name.len();
+            arena.extend_from_slice(&text.as_bytes()[from..start + bytes.len()]);
+        } else {
+            arena.extend_from_slice(name);
+            arena.extend_from_slice(before);
+            arena.extend_from_slice(bytes);
+        }
+        rows.cells.push(Cell {
             field: i as u16,
             kind,
-            start: rows.arena.len() as u32,
+            start: (arena.len() - bytes.len()) as u32,
             len: bytes.len() as u32,
-        };
-        rows.arena.extend_from_slice(bytes);
-        rows.arena.extend_from_slice(after);
-        rows.cells.push(cell);
-        Ok(true)
+        });
+        arena.extend_from_slice(after);
+        Ok(())
     }
 
     /// Takes the fields that are columns of the key part. A stamp that is none is an error in both modes.
@@ -375,7 +402,7 @@ impl Canon {
 
     /// The winner of a merge.
     fn master(&self, text: &str) -> Option<RecordId> {
-        let slot = self.slots[self.schema.position(b"MasterRecordId")?];
+        let slot = self.slots[self.master?];
         if slot.generation != self.generation {
             return None;
         }
@@ -479,14 +506,24 @@ fn canonical<'a>(
             matches!(text, "true" | "false").then_some(Written::AsIs(CellKind::Bare, bytes))
         }
         FieldKind::Number if csv != is_text => None,
-        FieldKind::Number => decimal(bytes, out).then_some(Written::Scratch(CellKind::Bare)),
+        FieldKind::Number => match plain_decimal(bytes) {
+            Some(plain) => Some(Written::AsIs(CellKind::Bare, plain)),
+            None => decimal(bytes, out).then_some(Written::Scratch(CellKind::Bare)),
+        },
         FieldKind::Date if is_text => parse_date(bytes).map(|_| Written::AsIs(CellKind::Text, bytes)),
         FieldKind::DateTime if is_text => {
             let stamp = Stamp::parse(bytes).filter(|s| (YEAR_0..YEAR_10000).contains(&s.millis()))?;
             if Stamp::is_canonical(bytes) {
                 return Some(Written::AsIs(CellKind::DateTime, bytes));
             }
-            stamp.write(out);
+            match bytes {
+                // As the API writes it.
+                [to_millis @ .., b'+', b'0', b'0', b'0', b'0'] if Stamp::is_canonical_to_zone(to_millis) => {
+                    out.extend_from_slice(to_millis);
+                    out.push(b'Z');
+                }
+                _ => stamp.write(out),
+            }
             Some(Written::Scratch(CellKind::DateTime))
         }
         FieldKind::Time if is_text => {

@@ -21,6 +21,20 @@ pub fn decimal(text: &[u8], out: &mut Vec<u8>) -> bool {
     true
 }
 
+/// The canonical form of a JSON number that is the beginning of its text: without exponent and not too long, as nearly
+/// all are. `None` for any other, and for what is no number.
+pub(super) fn plain_decimal(text: &[u8]) -> Option<&[u8]> {
+    let number = Parts::parse(text)?;
+    let fraction = number.fraction.iter().rposition(|&d| d != b'0').map_or(0, |at| at + 1);
+    let sign = usize::from(number.negative);
+    let whole = sign + number.whole.len();
+    let end = if fraction == 0 { whole } else { whole + 1 + fraction };
+    let zero = number.whole == b"0" && fraction == 0;
+    // Nothing is left out that a point or an exponent could have moved.
+    let plain = text.len() <= PLAIN_DIGITS as usize && whole + usize::from(!number.fraction.is_empty()) + number.fraction.len() == text.len();
+    (plain && !(zero && number.negative)).then(|| &text[..end])
+}
+
 /// A number as sign, digits before and after the point, and exponent.
 struct Parts<'a> {
     negative: bool,
@@ -128,7 +142,7 @@ fn exponent(text: &[u8]) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::decimal;
+    use super::{decimal, plain_decimal};
 
     fn canon(text: &str) -> Option<String> {
         let mut out = Vec::new();
@@ -156,6 +170,8 @@ mod tests {
             ("123456789012345678.87", "123456789012345678.87"),
         ] {
             assert_eq!(canon(text).as_deref(), Some(want), "{text}");
+            let plain = plain_decimal(text.as_bytes());
+            assert!(plain.is_none_or(|plain| plain == want.as_bytes()), "{text}");
             assert_eq!(canon(want).as_deref(), Some(want), "{want} is a fixed point");
         }
     }
@@ -179,6 +195,7 @@ mod tests {
             "--1",
         ] {
             assert_eq!(canon(text), None, "{text}");
+            assert_eq!(plain_decimal(text.as_bytes()), None, "{text}");
         }
     }
 
@@ -187,6 +204,9 @@ mod tests {
         fn the_value_is_kept(mantissa: i64, scale in -30_i32..30) {
             let one = canon(&format!("{mantissa}E{scale}")).unwrap();
             let other = canon(&format!("{mantissa}0000E{}", scale - 4)).unwrap();
+            proptest::prop_assert!(plain_decimal(one.as_bytes()).is_none_or(|plain| plain == one.as_bytes()));
+            let padded = if one.contains('.') { format!("{one}00") } else { format!("{one}.0") };
+            proptest::prop_assert!(plain_decimal(padded.as_bytes()).is_none_or(|plain| plain == one.as_bytes()));
             proptest::prop_assert_eq!(&one, &other);
             proptest::prop_assert_eq!(one.parse::<f64>().unwrap(), format!("{mantissa}E{scale}").parse::<f64>().unwrap());
         }

@@ -9,8 +9,8 @@ use crate::base::error::{Error, Result};
 use crate::base::id::{ContentHash, RecordId};
 use crate::base::stamp::Stamp;
 use crate::format::page::{KeyRow, VersionKind};
-use crate::format::record::Row;
-use crate::ops::ingest::pages::{Context, Entry, Ready, cut, encode};
+use crate::format::record::{Row, Rows};
+use crate::ops::ingest::pages::{Context, Entry, Ready, Workers, cut, encode};
 use crate::ops::ingest::{Ingest, settle};
 use crate::vault::run::{RunPages, StateCursor};
 use crate::vault::writer::Writer;
@@ -55,7 +55,7 @@ impl<'v> Ingest<'v> {
             ends.push(changes.len());
         }
         let done = ends.last().copied().unwrap_or(0);
-        let ready = encode(&context, &changes[..done], &hashes, &ends, &self.batches)?;
+        let ready = encode(&context, &changes[..done], &hashes, &ends, &self.batches, &self.workers)?;
         self.count(&changes[..done], &ready);
         let settled = order.partition_point(|(id, ..)| wait.is_none_or(|wait| *id < wait));
         if self.rules.full {
@@ -65,6 +65,8 @@ impl<'v> Ingest<'v> {
         self.keep_from(wait);
         if last {
             self.buried.clear();
+            self.spare = Vec::new();
+            self.workers = Workers::default();
             if let ([], [run]) = (&self.earlier[..], &mut self.runs[..]) {
                 run.finish(writer)?;
             }
@@ -144,7 +146,8 @@ impl<'v> Ingest<'v> {
                 .flatten()
                 .min();
             let Some(id) = next else { break };
-            while old.as_ref().is_some_and(|v| v.key.id < id) {
+            if old.as_ref().is_some_and(|v| v.key.id < id) {
+                before.skip_to(id)?;
                 old = before.next(false)?;
             }
             let was = old.as_ref().filter(|v| v.key.id == id).map(|v| v.key);
@@ -270,7 +273,8 @@ impl<'v> Ingest<'v> {
     /// Drops the batches in which no row waits.
     fn keep_from(&mut self, wait: Option<RecordId>) {
         let Some(wait) = wait else {
-            self.batches.clear();
+            self.spare.append(&mut self.batches);
+            self.spare.iter_mut().for_each(Rows::clear);
             self.held = 0;
             return;
         };
@@ -278,8 +282,12 @@ impl<'v> Ingest<'v> {
         for batch in &mut self.batches {
             batch.rows.retain(|row| row.id >= wait);
         }
-        self.batches.retain(|batch| !batch.rows.is_empty());
-        self.held = self.batches.iter().map(crate::format::record::Rows::bytes).sum();
+        let done = self.batches.extract_if(.., |batch| batch.rows.is_empty());
+        self.spare.extend(done.map(|mut batch| {
+            batch.clear();
+            batch
+        }));
+        self.held = self.batches.iter().map(Rows::bytes).sum();
         // A page may be larger than the memory set aside: do not come back for every row.
         self.held = self.held.min(self.rules.memory / 2);
     }

@@ -6,6 +6,7 @@
 
 mod draft;
 mod flush;
+mod lines;
 mod page;
 mod pages;
 mod seen;
@@ -32,6 +33,7 @@ use crate::vault::open::Vault;
 use crate::vault::run::{NewRun, RunPages, StateCursor};
 use crate::vault::writer::Writer;
 
+use pages::Workers;
 pub use seen::{Ids, Merged};
 
 /// Raw text is canonicalised when this much has come together.
@@ -123,6 +125,9 @@ pub struct Ingest<'v> {
     direct: Option<(Canon, Rows)>,
     batches: Vec<Rows>,
     held: usize,
+    /// Batches that were written, to be filled again: fresh memory is slow.
+    spare: Vec<Rows>,
+    workers: Workers,
     seen: Ids,
     /// Runs of an earlier attempt, which are written.
     earlier: Vec<StoredRun>,
@@ -153,6 +158,8 @@ impl<'v> Ingest<'v> {
             direct: None,
             batches: Vec::new(),
             held: 0,
+            spare: Vec::new(),
+            workers: Workers::default(),
             seen: Ids::default(),
             earlier: Vec::new(),
             saved: SeenIds::default(),
@@ -201,7 +208,7 @@ impl<'v> Ingest<'v> {
         if rows.arena.len() < RAW_BYTES.min(self.rules.memory) {
             return Ok(());
         }
-        let full = std::mem::take(rows);
+        let full = std::mem::replace(rows, self.spare.pop().unwrap_or_default());
         self.hold(writer, vec![full])
     }
 
@@ -213,29 +220,43 @@ impl<'v> Ingest<'v> {
         )
     }
 
-    /// Canonicalises the raw text on all cores.
+    /// Canonicalises the rows that were held back as they came.
     fn digest(&mut self, writer: &mut Writer<'v>) -> Result<()> {
-        self.target.vault.go_on()?;
-        let pieces = rayon::current_num_threads() * 2;
-        let per = self.ends.len().div_ceil(pieces).max(1);
-        let (raw, ends) = (&self.raw, &self.ends);
-        let work: Vec<usize> = (0..ends.len()).step_by(per).collect();
-        let batches = work.into_par_iter().map(|from| {
-            let mut canon = self.canon();
-            let mut rows = Rows::default();
+        let (raw, ends) = (std::mem::take(&mut self.raw), std::mem::take(&mut self.ends));
+        let per = ends.len().div_ceil(rayon::current_num_threads() * 2).max(1);
+        let starts = (0..ends.len()).step_by(per).collect();
+        let batches = self.canonicalise(starts, |canon, from: usize, rows| {
             let mut start = from.checked_sub(1).map_or(0, |before| ends[before].0);
             for &(end, line) in &ends[from..ends.len().min(from + per)] {
                 canon
-                    .json(&raw[start..end], &mut rows)
+                    .json(&raw[start..end], rows)
                     .map_err(|e| e.within(format_args!("line {line}")))?;
                 start = end;
             }
-            Ok(rows)
-        });
-        let batches = batches.collect::<Result<Vec<_>>>()?;
+            Ok(())
+        })?;
+        (self.raw, self.ends) = (raw, ends);
         self.raw.clear();
         self.ends.clear();
         self.hold(writer, batches)
+    }
+
+    /// Canonicalises pieces of text on all cores, into batches that were used before if there are any.
+    fn canonicalise<T: Send>(
+        &mut self,
+        pieces: Vec<T>,
+        rows_of: impl Fn(&mut Canon, T, &mut Rows) -> Result<()> + Sync,
+    ) -> Result<Vec<Rows>> {
+        self.target.vault.go_on()?;
+        let pieces: Vec<(T, Rows)> = pieces
+            .into_iter()
+            .map(|piece| (piece, self.spare.pop().unwrap_or_default()))
+            .collect();
+        let batch = |(piece, mut rows): (T, Rows)| {
+            rows_of(&mut self.canon(), piece, &mut rows)?;
+            Ok(rows)
+        };
+        pieces.into_par_iter().map(batch).collect()
     }
 
     fn hold(&mut self, writer: &mut Writer<'v>, batches: Vec<Rows>) -> Result<()> {

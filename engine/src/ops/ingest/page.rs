@@ -4,10 +4,7 @@
 //! columns go by the page's own header, in any order. A page is refused whole if it does not read as CSV. It does not
 //! know the files of an import, whose rows come one by one.
 
-use rayon::prelude::*;
-
 use crate::base::error::{Error, Kind, Result};
-use crate::format::record::Rows;
 use crate::ops::ingest::Ingest;
 use crate::vault::writer::Writer;
 
@@ -20,7 +17,6 @@ impl<'v> Ingest<'v> {
     /// # Errors
     /// `Io` for a page that is no CSV or has other columns than the schema: the answer is broken, not the record.
     pub fn csv_page(&mut self, writer: &mut Writer<'v>, page: &[u8]) -> Result<()> {
-        self.target.vault.go_on()?;
         let broken = |e: Error| Error::new(Kind::Io, format!("a page of CSV: {}", e.message()));
         let mut reader = csv::ReaderBuilder::new().from_reader(page);
         let names = reader.headers().map_err(|e| broken(csv_error(&e)))?.clone();
@@ -29,17 +25,16 @@ impl<'v> Ingest<'v> {
             page.get(body..).unwrap_or_default(),
             rayon::current_num_threads() * 2,
         );
-        let batches = pieces.into_par_iter().map(|piece| {
-            let (mut canon, mut rows) = (self.canon(), Rows::default());
+        let batches = self.canonicalise(pieces, |canon, piece, rows| {
             canon.columns(&names.iter().collect::<Vec<_>>())?;
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(piece);
             let mut record = csv::ByteRecord::new();
             while reader.read_byte_record(&mut record).map_err(|e| csv_error(&e))? {
-                canon.csv(&record, &mut rows)?;
+                canon.csv(&record, rows)?;
             }
-            Ok(rows)
+            Ok(())
         });
-        let batches = batches.collect::<Result<Vec<_>>>().map_err(broken)?;
+        let batches = batches.map_err(broken)?;
         self.hold(writer, batches)
     }
 }

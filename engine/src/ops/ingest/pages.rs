@@ -3,6 +3,8 @@
 //! Key decision: where pages end is decided first and is cheap; then every page is encoded on its own, so threads
 //! share nothing. It writes nothing: placing chunks in packs is sequential and comes after.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use rayon::prelude::*;
 
 use crate::base::error::Result;
@@ -82,34 +84,81 @@ pub fn encode(
     hashes: &[IdHash],
     ends: &[usize],
     batches: &[Rows],
+    workers: &Workers,
 ) -> Result<Vec<Ready>> {
     let starts = std::iter::once(0).chain(ends.iter().copied());
     let spans: Vec<_> = starts.zip(ends.iter().copied()).collect();
-    let names = || context.schema.fields().iter().map(|f| f.name.clone());
-    let worker = || {
-        (
-            Compressor::new(context.level),
-            PartBuilder::new(names()),
-            PartBuilder::new(names()),
-        )
-    };
-    let page = |(compressor, content, derived): &mut (Compressor, PartBuilder, PartBuilder),
-                (from, to): (usize, usize)| {
-        one(
+    let page = |worker: &mut Lent<'_>, (from, to): (usize, usize)| {
+        let one = one(
             context,
             &entries[from..to],
             &hashes[from..to],
             batches,
-            compressor,
-            content,
-            derived,
-        )
+            worker.worker.get_or_insert_with(|| Worker::new(context)),
+        );
+        if one.is_err() {
+            // It may hold half a page.
+            worker.worker = None;
+        }
+        one
     };
     spans
         .into_par_iter()
         .with_min_len(4)
-        .map_init(worker, page)
+        .map_init(|| workers.lend(context.level), page)
         .collect()
+}
+
+/// What encodes pages, kept between flushes: its memory is what would cost most.
+#[derive(Default)]
+pub struct Workers(Mutex<Vec<Worker>>);
+
+struct Worker {
+    level: i32,
+    compressor: Compressor,
+    content: PartBuilder,
+    derived: PartBuilder,
+    bytes: Vec<u8>,
+}
+
+/// A worker that goes back when it is dropped.
+struct Lent<'a> {
+    workers: &'a Workers,
+    worker: Option<Worker>,
+}
+
+impl Workers {
+    fn lend(&self, level: i32) -> Lent<'_> {
+        let worker = self.idle().pop().filter(|worker| worker.level == level);
+        Lent {
+            workers: self,
+            worker,
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Worker>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        let worker = self.worker.take();
+        self.workers.idle().extend(worker);
+    }
+}
+
+impl Worker {
+    fn new(context: &Context<'_>) -> Self {
+        let names = || context.schema.fields().iter().map(|f| f.name.clone());
+        Self {
+            level: context.level,
+            compressor: Compressor::new(context.level),
+            content: PartBuilder::new(names()),
+            derived: PartBuilder::new(names()),
+            bytes: Vec::new(),
+        }
+    }
 }
 
 fn one(
@@ -117,10 +166,15 @@ fn one(
     entries: &[Entry],
     hashes: &[IdHash],
     batches: &[Rows],
-    compressor: &mut Compressor,
-    content: &mut PartBuilder,
-    derived: &mut PartBuilder,
+    worker: &mut Worker,
 ) -> Result<Ready> {
+    let Worker {
+        compressor,
+        content,
+        derived,
+        bytes,
+        ..
+    } = worker;
     let mut values = 0;
     for entry in entries.iter().filter(|e| e.key.kind == VersionKind::Value) {
         let batch = &batches[entry.row.0 as usize];
@@ -130,22 +184,25 @@ fn one(
         values += 1;
     }
     let keys: Vec<KeyRow> = entries.iter().map(|e| e.key).collect();
-    let mut prepare = |kind, bytes: &[u8]| compressor.prepare(context.keys, kind, bytes);
-    let keys = prepare(ChunkKind::PageKeys, &encode_keys(context.snapshot, &keys))?;
-    let mut bytes = Vec::new();
+    let mut prepare =
+        |kind, bytes: &[u8], ends: &[usize]| compressor.prepare_in_parts(context.keys, kind, bytes, ends);
+    let (keys, hashes_lie) = encode_keys(context.snapshot, &keys);
+    let keys = prepare(ChunkKind::PageKeys, &keys, &hashes_lie)?;
     let has_derived = !derived.is_empty();
-    content.finish(&mut bytes);
+    bytes.clear();
+    let ends = content.finish(bytes);
     let value_part = if values > 0 {
-        Some(prepare(ChunkKind::PageValues, &bytes)?)
+        Some(prepare(ChunkKind::PageValues, bytes, &ends)?)
     } else {
         None
     };
     bytes.clear();
-    derived.finish(&mut bytes);
+    derived.finish(bytes);
     let derived = if has_derived {
         Some(prepare(
             ChunkKind::PageDerived,
-            &encode_derived(&vec![context.read; values], &bytes),
+            &encode_derived(&vec![context.read; values], bytes),
+            &[],
         )?)
     } else {
         None

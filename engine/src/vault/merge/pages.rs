@@ -219,27 +219,28 @@ impl Encoder<'_> {
             derived.fill(&mut self.parts[1], self.columns, part, values.row, joins)?;
         }
         let vault = self.vault;
-        let mut prepare = |kind, bytes: &[u8]| {
+        let mut prepare = |kind, bytes: &[u8], ends: &[usize]| {
             self.compressor
-                .prepare(&vault.keys, kind, bytes)
+                .prepare_in_parts(&vault.keys, kind, bytes, ends)
                 .map(PageChunk::New)
         };
         let has_derived = !self.parts[1].is_empty();
         let [mut values, mut computed] = [Vec::new(), Vec::new()];
-        self.parts[0].finish(&mut values);
+        let ends = self.parts[0].finish(&mut values);
         self.parts[1].finish(&mut computed);
+        let (key_part, hashes_lie) = encode_keys(self.low, &keys);
         let snapshots = || keys.iter().map(|key| key.snapshot - self.low);
         Ok(ReadyPage {
             ids: (keys[0].id, keys[keys.len() - 1].id),
             rows: keys.len() as u32,
             span: (snapshots().min().unwrap_or(0), snapshots().max().unwrap_or(0)),
             continued: draft.continued,
-            keys: prepare(ChunkKind::PageKeys, &encode_keys(self.low, &keys))?,
+            keys: prepare(ChunkKind::PageKeys, &key_part, &hashes_lie)?,
             values: (!read.is_empty())
-                .then(|| prepare(ChunkKind::PageValues, &values))
+                .then(|| prepare(ChunkKind::PageValues, &values, &ends))
                 .transpose()?,
             derived: has_derived
-                .then(|| prepare(ChunkKind::PageDerived, &encode_derived(&read, &computed)))
+                .then(|| prepare(ChunkKind::PageDerived, &encode_derived(&read, &computed), &[]))
                 .transpose()?,
             hashes: draft.hashes,
         })

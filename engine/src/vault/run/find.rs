@@ -1,7 +1,10 @@
 //! All versions of one record: one look a run, by directory and filter.
 //!
-//! Key decision: each run keeps the part and the page that it looked at last, so that asking for many Ids in order
-//! reads each page once; of values only the rows in question are decoded. It does not walk: that is the state cursor.
+//! Key decision: each run keeps the page that it looked at last and the part of its directory, so that asking for many
+//! Ids in order reads each page once; who asks for them in no order has more parts kept. Of values only the rows in
+//! question are decoded. It does not walk: that is the state cursor.
+
+use std::collections::HashMap;
 
 use crate::base::error::Result;
 use crate::base::id::{ChunkId, RecordId};
@@ -16,13 +19,15 @@ pub struct Finder<'v> {
     vault: &'v Vault,
     /// The oldest first.
     runs: Vec<(RunEntry, Option<Opened<'v>>)>,
+    /// How many parts of a run's directory are kept.
+    keeps: usize,
 }
 
 struct Opened<'v> {
     run: Run<'v>,
-    part: Option<(usize, RunPart)>,
-    /// The number of the page in the part, and its keys.
-    page: Option<usize>,
+    parts: HashMap<usize, RunPart>,
+    /// The numbers of the part and of the page in it whose keys are at hand.
+    page: Option<(usize, usize)>,
     keys: Vec<KeyRow>,
     /// The values that were looked at last.
     plain: Option<(ChunkId, PlainValues)>,
@@ -49,7 +54,14 @@ impl<'v> Finder<'v> {
     /// Over these runs, oldest first; none is opened yet.
     pub fn new(vault: &'v Vault, runs: &[RunEntry]) -> Self {
         let runs = runs.iter().map(|run| (run.clone(), None)).collect();
-        Self { vault, runs }
+        let keeps = 1;
+        Self { vault, runs, keeps }
+    }
+
+    /// Keeps so many parts of each run's directory: of up to 256 pages each, some 150 kB.
+    #[must_use]
+    pub fn keeping(self, keeps: usize) -> Self {
+        Self { keeps, ..self }
     }
 
     /// The versions of `id` up to that snapshot, newest first. With `all` false it stops at the newest that has
@@ -69,13 +81,13 @@ impl<'v> Finder<'v> {
                 Some(run) => run,
                 None => opened.insert(Opened {
                     run: Run::open(self.vault, entry)?,
-                    part: None,
+                    parts: HashMap::new(),
                     page: None,
                     keys: Vec::new(),
                     plain: None,
                 }),
             };
-            run.find(id, &hash, |key, page, ordinal| {
+            run.find(id, &hash, self.keeps, |key, page, ordinal| {
                 if key.snapshot <= upto {
                     hits.push(Hit {
                         key: *key,
@@ -114,6 +126,7 @@ impl Opened<'_> {
         &mut self,
         id: RecordId,
         hash: &IdHash,
+        keeps: usize,
         mut hit: impl FnMut(&KeyRow, &PageEntry, u32),
     ) -> Result<()> {
         let first = self.run.head.parts.partition_point(|part| part.last < id);
@@ -121,23 +134,26 @@ impl Opened<'_> {
             if self.run.head.parts[number].first > id {
                 break;
             }
-            if self.part.as_ref().is_none_or(|(at, _)| *at != number) {
-                self.page = None;
-                self.part = self.run.part(number)?.map(|part| (number, part));
+            if !self.parts.contains_key(&number) {
+                let Some(part) = self.run.part(number)? else { break };
+                if self.parts.len() >= keeps {
+                    self.parts.clear();
+                }
+                self.parts.insert(number, part);
             }
-            let Some((_, part)) = &self.part else { break };
+            let Some(part) = self.parts.get(&number) else { break };
             if !part.filter.may_hold(hash) {
                 continue;
             }
             let first = part.pages.partition_point(|page| page.last < id);
-            for (number, page) in part.pages.iter().enumerate().skip(first) {
+            for (place, page) in part.pages.iter().enumerate().skip(first) {
                 if page.first > id {
                     break;
                 }
-                if self.page != Some(number) {
+                if self.page != Some((number, place)) {
                     self.page = None;
                     self.run.keys(page, &mut self.keys)?;
-                    self.page = Some(number);
+                    self.page = Some((number, place));
                 }
                 let mut ordinal = 0;
                 for key in &self.keys {

@@ -121,6 +121,19 @@ impl<'v> StateCursor<'v> {
         Ok(())
     }
 
+    /// Goes on to the first Id that is `id` or greater; pages that lie before it are not read.
+    pub fn skip_to(&mut self, id: RecordId) -> Result<()> {
+        if !self.begun {
+            return self.seek(id);
+        }
+        self.heap.clear();
+        for (i, source) in self.sources.iter_mut().enumerate() {
+            source.skip_to(id, self.span)?;
+            self.heap.extend(source.id().map(|id| Reverse((id, i))));
+        }
+        Ok(())
+    }
+
     /// The next Id's newest version, tombstones too; with its values if `with_values` and it is live.
     pub fn next(&mut self, with_values: bool) -> Result<Option<Version>> {
         if !self.begun {
@@ -184,6 +197,20 @@ impl Source<'_> {
             return Ok(());
         }
         self.turn(span)
+    }
+
+    fn skip_to(&mut self, id: RecordId, span: Span) -> Result<()> {
+        if self.id().is_none_or(|next| id <= next) {
+            return Ok(());
+        }
+        if self.page.as_ref().is_some_and(|page| page.last < id) {
+            self.pages.seek(id)?;
+            self.turn(span)?;
+        }
+        while self.id().is_some_and(|next| next < id) {
+            self.advance(span)?;
+        }
+        Ok(())
     }
 
     /// Loads the next page in which the snapshot sees something.

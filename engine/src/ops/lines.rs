@@ -1,0 +1,199 @@
+//! All records of an sObject as text, a line each, in order of Ids: what an export writes.
+//!
+//! Key decision: the Ids are cut into spans at the borders of pages; each span is read and put together on a core of its
+//! own, a few at a time, while those before are being taken. What is held is bounded by the pages of a few spans. It
+//! goes on under a newer root as [`crate::ops::view`] does, and it writes no file.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use crate::base::error::{Error, Kind, Result};
+use crate::base::id::RecordId;
+use crate::format::entry::RunEntry;
+use crate::format::schema::Role;
+use crate::ops::render::Renderer;
+use crate::ops::state::{State, schema_of};
+use crate::vault::catalog::{Catalog, SnapshotInfo};
+use crate::vault::open::Vault;
+use crate::vault::run::{Pages, Run, StateCursor, Version};
+
+/// Pages that begin in a span.
+const SPAN_PAGES: usize = 8;
+/// Bytes of text after which a span ends early.
+const SPAN_BYTES: usize = 8 << 20;
+
+/// The lines of a span of Ids.
+struct Block {
+    text: Vec<u8>,
+    records: u64,
+    /// The first Id that is not in it, unless nothing follows.
+    next: Option<RecordId>,
+}
+
+/// An sObject at a snapshot, through one catalog.
+struct Reading<'v> {
+    vault: &'v Vault,
+    catalog: Arc<Catalog>,
+    snapshot: SnapshotInfo,
+    sobject: String,
+    runs: Vec<RunEntry>,
+}
+
+impl State<'_> {
+    /// Gives all live records of an sObject to `take` in order of Ids: blocks of whole lines, a record each, and how
+    /// many records they are.
+    ///
+    /// # Errors
+    /// As [`State::each`], and what `take` says.
+    pub fn lines(
+        &self,
+        sobject: &str,
+        take: &mut (dyn FnMut(&[u8], u64) -> Result<()> + Send),
+    ) -> Result<()> {
+        let mut reading = self.reading(sobject)?;
+        let (mut ready, mut from): (Vec<Block>, _) = (Vec::new(), Some(RecordId::MIN));
+        while from.is_some() || !ready.is_empty() {
+            let give = || ready.iter().try_for_each(|block| take(&block.text, block.records));
+            let read = || from.map_or(Ok(Vec::new()), |from| reading.blocks(from));
+            let (given, read) = rayon::join(give, read);
+            given?;
+            ready.clear();
+            match read {
+                Ok(blocks) => {
+                    from = blocks.last().and_then(|block| block.next);
+                    ready = blocks;
+                }
+                Err(error) if error.kind() == Kind::Busy => {
+                    self.view.renew(reading.catalog.version(), error)?;
+                    reading = self.reading(sobject)?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn reading(&self, sobject: &str) -> Result<Reading<'_>> {
+        let catalog = self.view.kept()?;
+        if catalog.object(self.org(), sobject)?.is_none() {
+            return Err(self.unknown(sobject));
+        }
+        self.view.whole(sobject, 0, None)?;
+        Ok(Reading {
+            vault: self.view.vault,
+            catalog,
+            snapshot: self.view.snapshot.clone(),
+            sobject: sobject.to_owned(),
+            runs: self.runs(sobject)?,
+        })
+    }
+}
+
+impl Reading<'_> {
+    /// The next few blocks.
+    fn blocks(&self, from: RecordId) -> Result<Vec<Block>> {
+        let borders = self.borders(from)?;
+        let starts = std::iter::once(from).chain(borders.iter().copied().flatten());
+        let spans: Vec<_> = starts.zip(borders.iter().copied()).collect();
+        let blocks = spans.into_par_iter().map(|(from, end)| self.block(from, end));
+        let mut blocks = blocks.collect::<Result<Vec<_>>>()?;
+        // What follows on a span that ended early is read again behind it.
+        let early = blocks.iter().zip(&borders).position(|(block, end)| block.next != *end);
+        blocks.truncate(early.map_or(blocks.len(), |at| at + 1));
+        Ok(blocks)
+    }
+
+    /// Where the next few spans end; the last is `None` if it goes to the end of all runs.
+    fn borders(&self, from: RecordId) -> Result<Vec<Option<RecordId>>> {
+        let spans = rayon::current_num_threads() * 2;
+        let (mut firsts, mut known) = (Vec::new(), None::<RecordId>);
+        for run in &self.runs {
+            let mut pages = Pages::new(Run::open(self.vault, run)?);
+            pages.seek(from)?;
+            let mut last = None;
+            for _ in 0..spans * SPAN_PAGES {
+                last = pages.turn()?.map(|page| page.first);
+                let Some(first) = last else { break };
+                firsts.push(first);
+            }
+            // Of this run nothing is known behind it.
+            known = match (known, last) {
+                (Some(known), Some(last)) => Some(known.min(last)),
+                (known, last) => known.or(last),
+            };
+        }
+        firsts.retain(|first| *first > from && known.is_none_or(|known| *first <= known));
+        firsts.sort_unstable();
+        firsts.dedup();
+        let mut borders: Vec<_> = firsts
+            .into_iter()
+            .skip(SPAN_PAGES - 1)
+            .step_by(SPAN_PAGES)
+            .map(Some)
+            .collect();
+        if known.is_none() {
+            borders.push(None);
+        } else if borders.is_empty() {
+            borders.push(known.filter(|known| *known > from));
+        }
+        Ok(borders)
+    }
+
+    /// The lines of the records from `from` on, before `end`.
+    fn block(&self, from: RecordId, end: Option<RecordId>) -> Result<Block> {
+        let mut cursor = StateCursor::open(self.vault, &self.runs, self.snapshot.number)?;
+        cursor.seek(from)?;
+        let mut block = Block {
+            text: Vec::new(),
+            records: 0,
+            next: end,
+        };
+        let (mut renderer, mut schema) = (Renderer::default(), None);
+        while let Some(version) = cursor.next(true)? {
+            let id = version.key.id;
+            if end.is_some_and(|end| end <= id) {
+                break;
+            }
+            if block.text.len() >= SPAN_BYTES {
+                block.next = Some(id);
+                break;
+            }
+            if version.key.kind.is_live() {
+                self.line(&version, &mut renderer, &mut schema, &mut block)?;
+            }
+        }
+        Ok(block)
+    }
+
+    fn line(
+        &self,
+        version: &Version,
+        renderer: &mut Renderer,
+        schema: &mut Option<(u32, bool)>,
+        block: &mut Block,
+    ) -> Result<()> {
+        let (key, sobject) = (&version.key, &self.sobject);
+        let Some(values) = &version.values else {
+            return self.vault.pass_over(format_args!("{sobject} {}", key.id));
+        };
+        let has_deleted = match *schema {
+            Some((number, has)) if number == key.schema => has,
+            _ => {
+                let org = self.snapshot.org;
+                let has = schema_of(self.vault, &self.catalog, org, sobject, key.schema)?.has(Role::Deleted);
+                *schema = Some((key.schema, has));
+                has
+            }
+        };
+        let start = block.text.len();
+        renderer.render(key, values, has_deleted, &mut block.text);
+        if std::str::from_utf8(&block.text[start..]).is_err() {
+            let what = format_args!("{sobject} {}", key.id);
+            return Err(Error::corrupt(what, "text that is not UTF-8"));
+        }
+        block.text.push(b'\n');
+        block.records += 1;
+        Ok(())
+    }
+}
