@@ -162,11 +162,12 @@ fn versions() -> Vec<KeyRow> {
 #[test]
 fn keys_of_a_page() {
     let mut rows = versions();
-    let bytes = encode_keys(7, &rows);
+    let (bytes, hashes) = encode_keys(7, &rows);
+    assert_eq!(hashes[1] - hashes[0], 16 * 7, "{hashes:?}");
     same("page keys", &bytes, 266, "764d9df2f32e4fa6eacc71435a34a477");
     assert_eq!(decode_keys(7, &bytes).unwrap(), rows);
     rows[0].system = at("2026-01-02T03:04:05.678Z");
-    let bytes = encode_keys(7, &rows);
+    let (bytes, _) = encode_keys(7, &rows);
     same(
         "page keys in milliseconds",
         &bytes,
@@ -174,7 +175,7 @@ fn keys_of_a_page() {
         "15632ab64f943584edd0153e1e6a2e8d",
     );
     assert_eq!(decode_keys(7, &bytes).unwrap(), rows);
-    let alone = encode_keys(7, &rows[4..5]);
+    let (alone, _) = encode_keys(7, &rows[4..5]);
     let mut want = b"\x01\x01".to_vec();
     want.extend(*b"\xf8\xe5\xd2\xe5\xee\xf3\x8d\x86\x8d\x99\xbc\x8a\x17");
     want.extend(*b"\x00\x0a\x00\x00\x00\x01");
@@ -185,6 +186,11 @@ fn keys_of_a_page() {
 
 /// A column of each layout, with gaps, and of each kind of cell.
 fn values() -> Vec<u8> {
+    columns(0..8)
+}
+
+/// Those of them.
+fn columns(wanted: std::ops::Range<usize>) -> Vec<u8> {
     let names = [
         "constant",
         "dictionary",
@@ -204,20 +210,25 @@ fn values() -> Vec<u8> {
         CellKind::Blob,
     ];
     for n in 0..10_usize {
-        part.push(0, CellKind::Text, b"same");
+        let mut push = |column: usize, kind, bytes: &[u8]| {
+            if wanted.contains(&column) {
+                part.push(column, kind, bytes);
+            }
+        };
+        push(0, CellKind::Text, b"same");
         if n != 3 {
-            part.push(1, CellKind::Bare, [&b"true"[..], b"false"][n % 2]);
+            push(1, CellKind::Bare, [&b"true"[..], b"false"][n % 2]);
         }
-        part.push(2, CellKind::Bare, format!("{}", 10 + n).as_bytes());
-        part.push(3, CellKind::Id, &id(&format!("0010000000abC0{n}")).to_18());
-        part.push(
+        push(2, CellKind::Bare, format!("{}", 10 + n).as_bytes());
+        push(3, CellKind::Id, &id(&format!("0010000000abC0{n}")).to_18());
+        push(
             4,
             CellKind::DateTime,
             format!("2026-01-02T03:04:0{n}.000Z").as_bytes(),
         );
-        part.push(5, kinds[n % 5], format!("m{n}").as_bytes());
+        push(5, kinds[n % 5], format!("m{n}").as_bytes());
         if n % 2 == 1 {
-            part.push(7, CellKind::Text, &b"abcdefghij"[..n]);
+            push(7, CellKind::Text, &b"abcdefghij"[..n]);
         }
         part.end_row();
     }
@@ -238,6 +249,21 @@ fn values_of_a_page() {
     assert_eq!(part.get(5, "ids").unwrap().1, &id("0010000000abC05").to_18());
 }
 
+/// Builds before November 2026 wrote all columns in order of their names, as versions 1 and 2.
+#[test]
+fn values_of_a_page_as_they_were() {
+    let alone = |column| columns(column..column + 1).split_off(3);
+    let mut bytes = b"\x01\x0a\x07".to_vec();
+    (0..8).for_each(|column| bytes.extend(alone(column)));
+    same("page values, version 1", &bytes, 229, "9fac11a655595035fb2ab55ab98340fc");
+    let (old, new) = (Part::decode(&bytes).unwrap(), Part::decode(&values()).unwrap());
+    for column in &new.columns {
+        (0..10).for_each(|row| assert_eq!(old.get(row, &column.name), new.get(row, &column.name)));
+    }
+    let names = |part: &Part| part.columns.iter().map(|c| c.name.clone()).collect::<Vec<_>>();
+    assert!(names(&old) == names(&new) && names(&new).is_sorted());
+}
+
 /// Two versions of one record, of which one field differs, and a record of its own.
 #[test]
 fn values_of_versions_side_by_side() {
@@ -252,11 +278,19 @@ fn values_of_versions_side_by_side() {
     part.end_row();
     let mut bytes = Vec::new();
     part.finish(&mut bytes);
-    let mut want = b"\x02\x03\x02\x02\x01\x02".to_vec();
-    want.extend(*b"\x01m\x02\x01\x00\x01\x05\x01\x01\x02\x011\x012\x00\x01");
-    want.extend(*b"\x01n\x02\x00\x00\x00\x01\x02\x01x\x01y\x00\x01");
+    let (m, n) = (
+        *b"\x01m\x02\x01\x00\x01\x05\x01\x01\x02\x011\x012\x00\x01",
+        *b"\x01n\x02\x00\x00\x00\x01\x02\x01x\x01y\x00\x01",
+    );
+    let want = [&b"\x04\x03\x02\x02\x01\x02"[..], &n, &m].concat();
     assert_eq!(bytes, want, "{bytes:02x?}");
-    let part = Part::decode(&bytes).unwrap();
+    let before = [&b"\x02\x03\x02\x02\x01\x02"[..], &m, &n].concat();
+    for bytes in [bytes, before] {
+        versions_side_by_side(&Part::decode(&bytes).unwrap());
+    }
+}
+
+fn versions_side_by_side(part: &Part) {
     assert_eq!(
         (part.get(1, "m"), part.get(1, "n")),
         (None, Some((CellKind::Text, &b"x"[..])))

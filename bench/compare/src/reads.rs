@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use halite_engine::ops::lookup::Lookup;
 use halite_engine::ops::state::State;
 use halite_engine::store::local::Local;
 use halite_engine::vault::{Secret, Vault, VaultOptions};
@@ -216,8 +217,9 @@ impl Side for OfVault {
         let vault = Vault::open(place, &Secret::KeyFile(self.key.clone().into()), options)?;
         let org = *vault.orgs().first().ok_or("the vault is empty")?;
         let state = State::at(&vault, &vault.find_snapshot(org, "1")?);
+        let mut contacts = Lookup::in_any_order(&state, "Contact");
         inside(&mut |id| {
-            let record = state.get("Contact", id.parse()?)?;
+            let record = contacts.get(id.parse()?)?;
             Ok(record
                 .ok_or_else(|| format!("{id} is not in the vault"))?
                 .json

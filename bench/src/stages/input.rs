@@ -165,7 +165,7 @@ impl Layout {
         self.derived.finish(&mut derived);
         let read = vec![Stamp::from_millis(FIRST); page.rows.len()];
         [
-            encode_keys(1, &page.keys),
+            encode_keys(1, &page.keys).0,
             content,
             encode_derived(&read, &derived),
         ]
