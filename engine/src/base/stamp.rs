@@ -82,7 +82,15 @@ impl Stamp {
         let (h, min, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
         if (0..10_000).contains(&y) {
             let mut text = *b"0000-00-00T00:00:00.000Z";
-            let two = [(0, y / 100), (2, y % 100), (5, m), (8, d), (11, h), (14, min), (17, s)];
+            let two = [
+                (0, y / 100),
+                (2, y % 100),
+                (5, m),
+                (8, d),
+                (11, h),
+                (14, min),
+                (17, s),
+            ];
             for (at, value) in two.into_iter().chain([(20, ms % 1000 / 10)]) {
                 text[at] += (value / 10) as u8;
                 text[at + 1] += (value % 10) as u8;

@@ -134,14 +134,15 @@ impl Compressor {
         }
         let (mut bytes, mut start) = (Vec::new(), 0);
         for end in ends.iter().copied().chain([plain.len()]) {
-            let (Some(part), Some(rest)) = (plain.get(start..end), plain.get(end..)) else { continue };
+            let (Some(part), Some(rest)) = (plain.get(start..end), plain.get(end..)) else {
+                continue;
+            };
             let short = |part: &[u8]| part.len() < FRAME_MIN;
             if end < plain.len() && (short(part) || short(rest)) {
                 continue;
             }
             self.squeezed.clear();
-            self.squeezed
-                .reserve(zstd::zstd_safe::compress_bound(part.len()));
+            self.squeezed.reserve(zstd::zstd_safe::compress_bound(part.len()));
             self.zstd.compress_to_buffer(part, &mut self.squeezed)?;
             bytes.extend_from_slice(&self.squeezed);
             start = end;

@@ -18,8 +18,8 @@ use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::{Pages, Run, StateCursor, Version};
 
-/// Pages that begin in a span.
-const SPAN_PAGES: usize = 8;
+/// Pages that begin in a span; few in tests, so that there are many spans.
+const SPAN_PAGES: usize = if cfg!(test) { 1 } else { 8 };
 /// Bytes of text after which a span ends early.
 const SPAN_BYTES: usize = 8 << 20;
 
@@ -54,7 +54,11 @@ impl State<'_> {
         let mut reading = self.reading(sobject)?;
         let (mut ready, mut from): (Vec<Block>, _) = (Vec::new(), Some(RecordId::MIN));
         while from.is_some() || !ready.is_empty() {
-            let give = || ready.iter().try_for_each(|block| take(&block.text, block.records));
+            let give = || {
+                ready
+                    .iter()
+                    .try_for_each(|block| take(&block.text, block.records))
+            };
             let read = || from.map_or(Ok(Vec::new()), |from| reading.blocks(from));
             let (given, read) = rayon::join(give, read);
             given?;
@@ -99,14 +103,21 @@ impl Reading<'_> {
         let blocks = spans.into_par_iter().map(|(from, end)| self.block(from, end));
         let mut blocks = blocks.collect::<Result<Vec<_>>>()?;
         // What follows on a span that ended early is read again behind it.
-        let early = blocks.iter().zip(&borders).position(|(block, end)| block.next != *end);
+        let early = blocks
+            .iter()
+            .zip(&borders)
+            .position(|(block, end)| block.next != *end);
         blocks.truncate(early.map_or(blocks.len(), |at| at + 1));
         Ok(blocks)
     }
 
     /// Where the next few spans end; the last is `None` if it goes to the end of all runs.
     fn borders(&self, from: RecordId) -> Result<Vec<Option<RecordId>>> {
-        let spans = rayon::current_num_threads() * 2;
+        let spans = if cfg!(test) {
+            2
+        } else {
+            rayon::current_num_threads() * 2
+        };
         let (mut firsts, mut known) = (Vec::new(), None::<RecordId>);
         for run in &self.runs {
             let mut pages = Pages::new(Run::open(self.vault, run)?);
@@ -195,5 +206,117 @@ impl Reading<'_> {
         block.text.push(b'\n');
         block.records += 1;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::base::id::OrgId;
+    use crate::ops::import::import;
+    use crate::store::memory::Memory;
+    use crate::vault::{Secret, VaultOptions};
+
+    fn vault() -> (Vault, OrgId) {
+        let store = Arc::new(Memory::new());
+        let vault = Vault::create(store, &Secret::None, VaultOptions::default()).unwrap();
+        (vault, "00D000000000001".parse().unwrap())
+    }
+
+    fn day(vault: &Vault, org: OrgId, day: u8, delta: bool, dir: &Path, text: &str) {
+        std::fs::write(dir.join("Account.ndjson"), text).unwrap();
+        import(
+            vault,
+            org,
+            format!("2026-01-{day:02}").parse().unwrap(),
+            dir,
+            delta,
+            &mut |_| (),
+        )
+        .unwrap();
+    }
+
+    /// By lines and record by record; how many blocks there were.
+    fn same(vault: &Vault, org: OrgId) -> usize {
+        let mut blocks = 0;
+        for snapshot in vault.snapshots(org).unwrap() {
+            let state = State::at(vault, &snapshot);
+            let (mut one_by_one, mut records) = (String::new(), 0);
+            state
+                .each("Account", &mut |record| {
+                    one_by_one += &record.json;
+                    one_by_one.push('\n');
+                    records += 1;
+                    Ok(())
+                })
+                .unwrap();
+            let (mut lines, mut counted) = (Vec::new(), 0);
+            state
+                .lines("Account", &mut |text, count| {
+                    lines.extend_from_slice(text);
+                    counted += count;
+                    blocks += 1;
+                    Ok(())
+                })
+                .unwrap();
+            assert!(lines == one_by_one.as_bytes(), "snapshot {}", snapshot.number);
+            assert_eq!(records, counted);
+        }
+        blocks
+    }
+
+    #[test]
+    fn lines_are_the_records_of_all_runs_in_order() {
+        let (vault, org) = vault();
+        let dir = tempfile::tempdir().unwrap();
+        let line = |n: usize, name: &str| format!("{{\"Id\":\"001{n:012}\",\"Name\":\"{name} {n}\"}}\n");
+        let lines = |range: std::ops::Range<usize>, step, name| -> String {
+            range.step_by(step).map(|n| line(n, name)).collect()
+        };
+        day(&vault, org, 1, false, dir.path(), &lines(1000..4000, 1, "first"));
+        day(&vault, org, 2, true, dir.path(), &lines(0..4000, 7, "second"));
+        day(&vault, org, 3, true, dir.path(), &lines(3500..9000, 3, "third"));
+        std::fs::write(
+            dir.path().join("Account.deleted"),
+            "001000000001000\n001000000002345\n",
+        )
+        .unwrap();
+        day(
+            &vault,
+            org,
+            4,
+            true,
+            dir.path(),
+            &lines(20_000..20_001, 1, "alone"),
+        );
+        assert!(same(&vault, org) > 40);
+    }
+
+    #[test]
+    fn a_span_of_large_records_ends_early() {
+        let (vault, org) = vault();
+        let dir = tempfile::tempdir().unwrap();
+        let text = "x".repeat(3 << 20);
+        let line = |n: usize| format!("{{\"Id\":\"001{n:012}\",\"Name\":\"{n} {text}\"}}\n");
+        day(
+            &vault,
+            org,
+            1,
+            false,
+            dir.path(),
+            &(0..9).map(line).collect::<String>(),
+        );
+        let small = |n: usize| format!("{{\"Id\":\"001{n:012}\",\"Name\":\"{n}\"}}\n");
+        day(
+            &vault,
+            org,
+            2,
+            true,
+            dir.path(),
+            &(100..900).map(small).collect::<String>(),
+        );
+        same(&vault, org);
     }
 }

@@ -69,7 +69,10 @@ impl Renderer {
 
     /// Whether the fields are those of the record before.
     fn fits(&self, values: &Values, has_deleted: bool) -> bool {
-        let content = self.content.as_ref().is_some_and(|c| Arc::ptr_eq(c, &values.content));
+        let content = self
+            .content
+            .as_ref()
+            .is_some_and(|c| Arc::ptr_eq(c, &values.content));
         let derived = match (&self.derived, &values.derived) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),
             (None, None) => true,

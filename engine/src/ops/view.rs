@@ -344,6 +344,33 @@ mod tests {
         );
     }
 
+    #[test]
+    fn lines_are_read_to_their_end_when_their_runs_were_replaced() {
+        let (store, vault) = begin();
+        let state = State::at(&vault, &vault.find_snapshot(org(1), "3").unwrap());
+        let (mut text, mut blocks, version) = (Vec::new(), 0, state.view.catalog().version());
+        state
+            .lines("Account", &mut |lines, _| {
+                if blocks == 0 {
+                    replace(&store);
+                }
+                blocks += 1;
+                text.extend_from_slice(lines);
+                Ok(())
+            })
+            .unwrap();
+        let seen: Vec<String> = String::from_utf8(text)
+            .unwrap()
+            .lines()
+            .map(|line| line[7..25].to_owned())
+            .collect();
+        assert_eq!(seen, ids(0));
+        assert!(
+            state.view.catalog().version() > version,
+            "nothing was collected under it"
+        );
+    }
+
     /// What a version replaced is rewritten to what the snapshots kept by then saw before it.
     #[test]
     fn a_difference_is_not_told_of_a_snapshot_that_was_dropped() {

@@ -118,7 +118,10 @@ impl PartBuilder {
             self.columns.iter().filter(|c| !c.cells.is_empty()).count() as u64,
         );
         let mut ends = [0; 3];
-        for (likeness, end) in [Likeness::Words, Likeness::Ids, Likeness::Digits].into_iter().zip(&mut ends) {
+        for (likeness, end) in [Likeness::Words, Likeness::Ids, Likeness::Digits]
+            .into_iter()
+            .zip(&mut ends)
+        {
             for column in self.columns.iter_mut().filter(|c| c.likeness() == Some(likeness)) {
                 put_bytes(out, column.name.as_bytes());
                 if grouped {
@@ -174,7 +177,11 @@ impl ColumnBuffer {
                 let looked_at = &self.cells[..self.cells.len().min(LOOKED_AT)];
                 let end = looked_at.last().map_or(0, |last| last.start + last.len) as usize;
                 let digits = self.data[..end].iter().filter(|b| b.is_ascii_digit()).count();
-                if digits * 2 > end { Likeness::Digits } else { Likeness::Words }
+                if digits * 2 > end {
+                    Likeness::Digits
+                } else {
+                    Likeness::Words
+                }
             }
         })
     }

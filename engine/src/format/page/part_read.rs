@@ -14,8 +14,8 @@ use crate::base::limits::{CHUNK_BYTES_MAX, FIELDS_MAX, PAGE_VERSIONS_MAX};
 use crate::base::stamp::Stamp;
 use crate::format::codec::{Reader, put_signed, put_varint};
 use crate::format::page::part::{
-    ALL, BY_NAME, CONSTANT, DICTIONARY, DICTIONARY_MAX, FIXED, GROUPED, IDS, INSTANTS, MIXED_KINDS, PLAIN, REPEATS,
-    SOME, VERSION,
+    ALL, BY_NAME, CONSTANT, DICTIONARY, DICTIONARY_MAX, FIXED, GROUPED, IDS, INSTANTS, MIXED_KINDS, PLAIN,
+    REPEATS, SOME, VERSION,
 };
 use crate::format::record::CellKind;
 

@@ -12,8 +12,8 @@ use crate::base::limits;
 use crate::base::stamp::{Stamp, parse_date, parse_time};
 use crate::format::describe::FieldKind;
 use crate::format::record::json::{Members, Token, unescape, utf8};
-use crate::format::record::rows::{Cell, CellKind, Row, Rows, content_hash};
 use crate::format::record::number::plain_decimal;
+use crate::format::record::rows::{Cell, CellKind, Row, Rows, content_hash};
 use crate::format::record::{decimal, escape};
 use crate::format::schema::{Role, Schema, SchemaField};
 
@@ -295,7 +295,7 @@ impl Canon {
         rows.arena.push(b'{');
         for (i, field) in schema.fields().iter().enumerate() {
             match field.role {
-                Role::Content => self.cell(i, field, text, rows)?,
+                Role::Content => self.cell(i, field, text, rows, true)?,
                 Role::Derived | Role::Dropped => {}
                 _ => self.key_column(i, field, text, &mut head)?,
             }
@@ -309,7 +309,7 @@ impl Canon {
             .enumerate()
             .filter(|(_, f)| f.role == Role::Derived)
         {
-            self.cell(i, field, text, rows)?;
+            self.cell(i, field, text, rows, false)?;
         }
         let id = head
             .id
@@ -328,8 +328,15 @@ impl Canon {
         })
     }
 
-    /// Appends the member of field `i` and its cell; nothing if it is null.
-    fn cell(&mut self, i: usize, field: &SchemaField, text: &str, rows: &mut Rows) -> Result<()> {
+    /// Appends the value of field `i`, as a member of the object if it `counts`, and its cell; nothing if it is null.
+    fn cell(
+        &mut self,
+        i: usize,
+        field: &SchemaField,
+        text: &str,
+        rows: &mut Rows,
+        counts: bool,
+    ) -> Result<()> {
         let slot = self.slots[i];
         if slot.generation != self.generation || slot.shape == Shape::Null {
             return Ok(());
@@ -351,8 +358,8 @@ impl Canon {
             }
         };
         let (before, after) = kind.frame();
-        let (name, arena) = (&self.names[i], &mut rows.arena);
-        if arena.last() != Some(&b'{') {
+        let (name, arena) = (if counts { &self.names[i][..] } else { &[] }, &mut rows.arena);
+        if counts && arena.last() != Some(&b'{') {
             arena.push(b',');
         }
         if as_it_came {

@@ -203,9 +203,7 @@ fn special(text: &[u8]) -> usize {
             return i * 8 + found.trailing_zeros() as usize / 8;
         }
     }
-    let end = rest
-        .iter()
-        .position(|&b| b < 0x20 || b == b'"' || b == b'\\');
+    let end = rest.iter().position(|&b| b < 0x20 || b == b'"' || b == b'\\');
     words.len() * 8 + end.unwrap_or(rest.len())
 }
 
@@ -290,8 +288,17 @@ mod tests {
             let text = &plain.as_bytes()[..len];
             assert_eq!(special(text), len);
             for byte in (0..0x20).chain([b'"', b'\\']) {
-                for behind in [&b"\x00\"\\"[..], b"", b"!#[]   ", b"\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f"] {
-                    assert_eq!(special(&[text, &[byte], behind].concat()), len, "{byte} behind {len}");
+                for behind in [
+                    &b"\x00\"\\"[..],
+                    b"",
+                    b"!#[]   ",
+                    b"\x1f\x1f\x1f\x1f\x1f\x1f\x1f\x1f",
+                ] {
+                    assert_eq!(
+                        special(&[text, &[byte], behind].concat()),
+                        len,
+                        "{byte} behind {len}"
+                    );
                 }
             }
         }

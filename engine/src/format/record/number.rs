@@ -25,13 +25,22 @@ pub fn decimal(text: &[u8], out: &mut Vec<u8>) -> bool {
 /// all are. `None` for any other, and for what is no number.
 pub(super) fn plain_decimal(text: &[u8]) -> Option<&[u8]> {
     let number = Parts::parse(text)?;
-    let fraction = number.fraction.iter().rposition(|&d| d != b'0').map_or(0, |at| at + 1);
+    let fraction = number
+        .fraction
+        .iter()
+        .rposition(|&d| d != b'0')
+        .map_or(0, |at| at + 1);
     let sign = usize::from(number.negative);
     let whole = sign + number.whole.len();
-    let end = if fraction == 0 { whole } else { whole + 1 + fraction };
+    let end = if fraction == 0 {
+        whole
+    } else {
+        whole + 1 + fraction
+    };
     let zero = number.whole == b"0" && fraction == 0;
     // Nothing is left out that a point or an exponent could have moved.
-    let plain = text.len() <= PLAIN_DIGITS as usize && whole + usize::from(!number.fraction.is_empty()) + number.fraction.len() == text.len();
+    let plain = text.len() <= PLAIN_DIGITS as usize
+        && whole + usize::from(!number.fraction.is_empty()) + number.fraction.len() == text.len();
     (plain && !(zero && number.negative)).then(|| &text[..end])
 }
 

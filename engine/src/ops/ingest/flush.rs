@@ -55,7 +55,14 @@ impl<'v> Ingest<'v> {
             ends.push(changes.len());
         }
         let done = ends.last().copied().unwrap_or(0);
-        let ready = encode(&context, &changes[..done], &hashes, &ends, &self.batches, &self.workers)?;
+        let ready = encode(
+            &context,
+            &changes[..done],
+            &hashes,
+            &ends,
+            &self.batches,
+            &self.workers,
+        )?;
         self.count(&changes[..done], &ready);
         let settled = order.partition_point(|(id, ..)| wait.is_none_or(|wait| *id < wait));
         if self.rules.full {

@@ -58,7 +58,15 @@ mod tests {
 
     #[test]
     fn pieces_are_whole_lines() {
-        for text in ["", "\n", "a", "a\n", "a\n\n\nbc", &"line\n".repeat(99), &"x".repeat(99)] {
+        for text in [
+            "",
+            "\n",
+            "a",
+            "a\n",
+            "a\n\n\nbc",
+            &"line\n".repeat(99),
+            &"x".repeat(99),
+        ] {
             for count in 1..9 {
                 let pieces = pieces(text.as_bytes(), count);
                 let mut at = 0;
@@ -67,7 +75,10 @@ mod tests {
                     assert!(piece.ends_with(b"\n") || i + 1 == pieces.len());
                     at += piece.len();
                 }
-                assert!(at == text.len() && pieces.len() <= count.max(1), "{text:?} in {count}");
+                assert!(
+                    at == text.len() && pieces.len() <= count.max(1),
+                    "{text:?} in {count}"
+                );
             }
         }
     }

@@ -141,7 +141,9 @@ impl Opened<'_> {
                 }
                 self.parts.insert(number, part);
             }
-            let Some(part) = self.parts.get(&number) else { break };
+            let Some(part) = self.parts.get(&number) else {
+                break;
+            };
             if !part.filter.may_hold(hash) {
                 continue;
             }
