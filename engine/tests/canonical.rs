@@ -191,7 +191,10 @@ fn json(describe: &Describe, values: &[Option<Both>], seed: u64) -> String {
             (FieldKind::Compound, Some((text, _))) => {
                 members.push(format!(r#"{name}:{{"city":{text},"n":[1,{{}}]}}"#))
             }
-            (_, Some((rest, _))) => members.push(format!("{name} : {rest}")),
+            (_, Some((rest, _))) => {
+                let colon = [":", " : ", ":", ": "][(seed >> (i % 60)) as usize % 4];
+                members.push(format!("{name}{colon}{rest}"));
+            }
             (_, None) if seed >> (i % 64) & 1 == 1 => members.push(format!("{name}:null")),
             (_, None) => {}
         }
@@ -265,6 +268,22 @@ fn agree(describe: &Describe, cases: u32) {
         canon()
             .json(sent.as_bytes(), &mut rest)
             .map_err(|e| TestCaseError::fail(format!("{e}: {sent}")))?;
+        // One that has met the names before, in this order and in another.
+        let mut used = canon();
+        for (rows, first) in [(1, seed), (2, seed.rotate_left(9))] {
+            let mut again = Rows::default();
+            used.json(json(describe, &values, first).as_bytes(), &mut again)
+                .unwrap();
+            again.clear();
+            used.json(sent.as_bytes(), &mut again).unwrap();
+            prop_assert_eq!(
+                (&rest.arena, &rest.cells, &rest.rows),
+                (&again.arena, &again.cells, &again.rows),
+                "{} times {}",
+                rows,
+                &sent
+            );
+        }
         let (header, line) = csv(describe, &values, seed);
         let mut canon = canon();
         canon
