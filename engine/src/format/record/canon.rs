@@ -518,21 +518,7 @@ fn canonical<'a>(
             None => decimal(bytes, out).then_some(Written::Scratch(CellKind::Bare)),
         },
         FieldKind::Date if is_text => parse_date(bytes).map(|_| Written::AsIs(CellKind::Text, bytes)),
-        FieldKind::DateTime if is_text => {
-            let stamp = Stamp::parse(bytes).filter(|s| (YEAR_0..YEAR_10000).contains(&s.millis()))?;
-            if Stamp::is_canonical(bytes) {
-                return Some(Written::AsIs(CellKind::DateTime, bytes));
-            }
-            match bytes {
-                // As the API writes it.
-                [to_millis @ .., b'+', b'0', b'0', b'0', b'0'] if Stamp::is_canonical_to_zone(to_millis) => {
-                    out.extend_from_slice(to_millis);
-                    out.push(b'Z');
-                }
-                _ => stamp.write(out),
-            }
-            Some(Written::Scratch(CellKind::DateTime))
-        }
+        FieldKind::DateTime if is_text => instant(bytes, out),
         FieldKind::Time if is_text => {
             let (millis, b"Z" | b"") = parse_time(bytes)? else {
                 return None;
@@ -543,6 +529,22 @@ fn canonical<'a>(
         }
         _ => None,
     }
+}
+
+fn instant<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> Option<Written<'a>> {
+    let stamp = Stamp::parse(bytes).filter(|s| (YEAR_0..YEAR_10000).contains(&s.millis()))?;
+    if Stamp::is_canonical(bytes) {
+        return Some(Written::AsIs(CellKind::DateTime, bytes));
+    }
+    match bytes {
+        // As the API writes it.
+        [to_millis @ .., b'+', b'0', b'0', b'0', b'0'] if Stamp::is_canonical_to_zone(to_millis) => {
+            out.extend_from_slice(to_millis);
+            out.push(b'Z');
+        }
+        _ => stamp.write(out),
+    }
+    Some(Written::Scratch(CellKind::DateTime))
 }
 
 /// Years 0 to 9999 in milliseconds: what four digits can say.
