@@ -18,10 +18,11 @@ use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::open::Vault;
 use crate::vault::run::{Pages, Run, StateCursor, Version};
 
-/// Pages that begin in a span; few in tests, so that there are many spans.
-const SPAN_PAGES: usize = if cfg!(test) { 1 } else { 8 };
+/// Pages that begin in a span; few in tests, so that there are many spans. A page that reaches over several spans is
+/// decoded in each, so that they are not small.
+const SPAN_PAGES: usize = if cfg!(test) { 1 } else { 64 };
 /// Bytes of text after which a span ends early.
-const SPAN_BYTES: usize = 8 << 20;
+const SPAN_BYTES: usize = if cfg!(test) { 8 << 20 } else { 24 << 20 };
 
 /// The lines of a span of Ids.
 struct Block {
@@ -116,7 +117,7 @@ impl Reading<'_> {
         let spans = if cfg!(test) {
             2
         } else {
-            rayon::current_num_threads() * 2
+            rayon::current_num_threads()
         };
         let (mut firsts, mut known) = (Vec::new(), None::<RecordId>);
         for run in &self.runs {

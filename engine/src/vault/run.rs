@@ -46,6 +46,7 @@ pub struct Version {
 }
 
 /// An open run.
+#[derive(Clone)]
 pub struct Run<'v> {
     vault: &'v Vault,
     /// The lowest of its snapshots, from which its pages count.

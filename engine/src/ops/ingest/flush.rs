@@ -3,7 +3,7 @@
 //! Key decision: a page that is not full yet stays behind with its rows, so that pages end where the Ids say and
 //! not where the memory ended. Nothing older replaces anything newer. It does not decide about absence.
 
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
 
 use crate::base::error::{Error, Result};
 use crate::base::id::{ContentHash, RecordId};
@@ -12,11 +12,19 @@ use crate::format::page::{KeyRow, VersionKind};
 use crate::format::record::{Row, Rows};
 use crate::ops::ingest::pages::{Context, Entry, Ready, Workers, cut, encode};
 use crate::ops::ingest::{Ingest, settle};
-use crate::vault::run::{RunPages, StateCursor};
+use crate::vault::run::{Run, RunPages, StateCursor, Version};
 use crate::vault::writer::Writer;
 
 /// Level of zstd of pages that are read once and deleted.
 const PASSING: i32 = -3;
+
+/// Rows that are worth a thread to be compared.
+const SPAN_MIN: usize = if cfg!(test) { 16 } else { 1 << 10 };
+
+/// Id and stamp of a row, its batch and its place there.
+type Place = (RecordId, Stamp, u32, u32);
+/// A record that is gone, and how.
+type Grave = (RecordId, VersionKind);
 
 /// How a row stands to what is known of its record.
 enum Age {
@@ -81,12 +89,12 @@ impl<'v> Ingest<'v> {
         Ok(())
     }
 
-    fn row(&self, at: &(RecordId, Stamp, u32, u32)) -> &Row {
+    fn row(&self, at: &Place) -> &Row {
         &self.batches[at.2 as usize].rows[at.3 as usize]
     }
 
     /// All rows held, by Id, then stamp, then arrival.
-    fn order(&self) -> (Vec<(RecordId, Stamp, u32, u32)>, bool) {
+    fn order(&self) -> (Vec<Place>, bool) {
         let mut order = Vec::new();
         for (b, batch) in self.batches.iter().enumerate() {
             order.extend(
@@ -105,7 +113,7 @@ impl<'v> Ingest<'v> {
     }
 
     /// Keeps the newest row of each Id.
-    fn newest_of_each(&self, order: &mut Vec<(RecordId, Stamp, u32, u32)>) -> Result<()> {
+    fn newest_of_each(&self, order: &mut Vec<Place>) -> Result<()> {
         if self.rules.once
             && let Some(twice) = order.windows(2).find(|w| w[0].0 == w[1].0)
         {
@@ -126,11 +134,7 @@ impl<'v> Ingest<'v> {
     }
 
     /// What differs from the state before, in order of Ids.
-    fn compare(
-        &mut self,
-        writer: &mut Writer<'v>,
-        order: &[(RecordId, Stamp, u32, u32)],
-    ) -> Result<Vec<Entry>> {
+    fn compare(&mut self, writer: &mut Writer<'v>, order: &[Place]) -> Result<Vec<Entry>> {
         let mut buried = self.buried.clone();
         buried.sort_unstable_by_key(|(id, _)| *id);
         let first = order.iter().map(|o| o.0).chain(buried.iter().map(|b| b.0)).min();
@@ -140,20 +144,57 @@ impl<'v> Ingest<'v> {
         if first.is_some() && behind {
             runs.extend(self.own_runs(writer)?);
         }
-        let mut before = StateCursor::over(runs, self.target.snapshot);
-        if let Some(first) = first {
-            before.seek(first)?;
+        let compared = self
+            .spans(order, &buried)
+            .into_par_iter()
+            .map(|(rows, graves)| self.compare_span(runs.clone(), rows, graves));
+        let compared = compared.collect::<Result<Vec<_>>>()?;
+        let mut changes = Vec::new();
+        for (changed, doubts) in compared {
+            changes.extend(changed);
+            doubts.into_iter().try_for_each(|id| self.doubts.push(id))?;
         }
-        let (mut changes, mut old) = (Vec::new(), before.next(false)?);
-        let mut rows = order.iter().peekable();
-        let mut graves = buried.iter().peekable();
+        self.doubts.end_segment();
+        Ok(changes)
+    }
+
+    /// Rows and graves cut at the same Ids, so that each span can be compared by itself.
+    fn spans<'a>(&self, mut rows: &'a [Place], mut graves: &'a [Grave]) -> Vec<(&'a [Place], &'a [Grave])> {
+        let per = rows
+            .len()
+            .div_ceil(rayon::current_num_threads() * 2)
+            .max(SPAN_MIN);
+        let mut spans = Vec::new();
+        while rows.len() > per {
+            let (span, rest) = rows.split_at(per);
+            let (buried, others) = graves.split_at(graves.partition_point(|grave| grave.0 < rest[0].0));
+            spans.push((span, buried));
+            (rows, graves) = (rest, others);
+        }
+        spans.push((rows, graves));
+        spans
+    }
+
+    /// What differs from the state before in a span, and the Ids that are in doubt.
+    fn compare_span(
+        &self,
+        runs: Vec<Run<'v>>,
+        rows: &[Place],
+        graves: &[Grave],
+    ) -> Result<(Vec<Entry>, Vec<RecordId>)> {
+        let (mut changes, mut doubts) = (Vec::new(), Vec::new());
+        let mut before = StateCursor::over(runs, self.target.snapshot);
+        let (mut rows, mut graves) = (rows.iter().peekable(), graves.iter().peekable());
+        let mut old = None;
+        let mut begun = false;
         loop {
             let next = [rows.peek().map(|o| o.0), graves.peek().map(|g| g.0)]
                 .into_iter()
                 .flatten()
                 .min();
             let Some(id) = next else { break };
-            if old.as_ref().is_some_and(|v| v.key.id < id) {
+            if !begun || old.as_ref().is_some_and(|v: &Version| v.key.id < id) {
+                begun = true;
                 before.skip_to(id)?;
                 old = before.next(false)?;
             }
@@ -164,14 +205,13 @@ impl<'v> Ingest<'v> {
                 (Some(at), _) => match self.staleness(self.row(at), was) {
                     Age::Newer => changes.extend(self.change(self.row(at), (at.2, at.3), was)),
                     Age::Older => {}
-                    Age::Doubtful => self.doubts.push(id)?,
+                    Age::Doubtful => doubts.push(id),
                 },
                 (None, Some((_, kind))) => changes.extend(self.tombstone(id, *kind, None, was)),
                 (None, None) => {}
             }
         }
-        self.doubts.end_segment();
-        Ok(changes)
+        Ok((changes, doubts))
     }
 
     /// How a row stands to what is known of its record. A file is one state and holds as it is; an org may send a row
