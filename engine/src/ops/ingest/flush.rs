@@ -78,10 +78,13 @@ impl<'v> Ingest<'v> {
         }
         self.place(writer, ready)?;
         self.keep_from(wait);
-        if last {
-            self.buried.clear();
+        // Files come one after the other; of an org many sObjects are under way, each with what it would keep.
+        if last || !self.rules.once {
             self.spare = Vec::new();
             self.workers = Workers::default();
+        }
+        if last {
+            self.buried.clear();
             if let ([], [run]) = (&self.earlier[..], &mut self.runs[..]) {
                 run.finish(writer)?;
             }
