@@ -72,17 +72,13 @@ impl Store {
     /// # Errors
     /// What the tool says.
     pub fn make(work: &Path, name: &str, installed: &Installed) -> Result<Self> {
-        let home = work.join(name);
-        gone(&home)?;
-        fs::create_dir_all(home.join("cache"))?;
-        let store = Self {
+        Self {
             tool: installed.tool,
             program: installed.program.clone(),
-            home,
+            home: work.join(name),
             key_file: false,
-        };
-        store.init()?;
-        Ok(store)
+        }
+        .made()
     }
 
     /// A vault that is opened by a key file, which costs nothing.
@@ -90,21 +86,21 @@ impl Store {
     /// # Errors
     /// What `halite init` says.
     pub fn with_key_file(work: &Path, name: &str, program: &Path) -> Result<Self> {
-        let home = work.join(name);
-        gone(&home)?;
-        fs::create_dir_all(home.join("cache"))?;
-        fs::write(home.join("key"), [7; 64])?;
-        let store = Self {
+        Self {
             tool: Tool::Halite,
             program: program.to_owned(),
-            home,
+            home: work.join(name),
             key_file: true,
-        };
-        store.init()?;
-        Ok(store)
+        }
+        .made()
     }
 
-    fn init(&self) -> Result<()> {
+    fn made(self) -> Result<Self> {
+        gone(&self.home)?;
+        fs::create_dir_all(self.home.join("cache"))?;
+        if self.key_file {
+            fs::write(self.key(), [7; 64])?;
+        }
         let mut init = self.command();
         match self.tool {
             Tool::Halite => init.arg("init"),
@@ -114,7 +110,8 @@ impl Store {
                 .arg(self.repo()),
             Tool::Rustic => init.arg("init"),
         };
-        tell(&mut init).map(drop)
+        tell(&mut init)?;
+        Ok(self)
     }
 
     /// Which tool it is of.

@@ -128,14 +128,19 @@ impl Input {
     }
 
     /// The three parts of each page, in turn.
-    pub fn parts(&self) -> Outcome<Vec<(ChunkKind, Vec<u8>)>> {
-        let (rows, mut layout, mut parts) = (self.rows()?, Layout::new(self), Vec::new());
-        for page in self.pages(&rows) {
-            let kinds = [ChunkKind::PageKeys, ChunkKind::PageValues, ChunkKind::PageDerived];
-            parts.extend(kinds.into_iter().zip(layout.parts(&rows, &page)));
-        }
-        Ok(parts)
+    pub fn parts(&self) -> Outcome<Vec<Part>> {
+        let (rows, mut layout) = (self.rows()?, Layout::new(self));
+        let pages = self.pages(&rows);
+        Ok(pages.iter().flat_map(|page| layout.parts(&rows, page)).collect())
     }
+}
+
+/// A part of a page.
+pub struct Part {
+    pub kind: ChunkKind,
+    pub bytes: Vec<u8>,
+    /// Where frames end, but for the last.
+    pub ends: Vec<usize>,
 }
 
 /// Lays pages out by column, as the engine does.
@@ -155,19 +160,25 @@ impl Layout {
     }
 
     /// Keys, values, derived values.
-    pub fn parts(&mut self, rows: &Rows, page: &Page) -> [Vec<u8>; 3] {
+    pub fn parts(&mut self, rows: &Rows, page: &Page) -> [Part; 3] {
         for row in &rows.rows[page.rows.clone()] {
             fill(&mut self.content, rows, rows.content(row));
             fill(&mut self.derived, rows, rows.derived(row));
         }
         let (mut content, mut derived) = (Vec::new(), Vec::new());
-        self.content.finish(&mut content);
+        let alike = self.content.finish(&mut content);
         self.derived.finish(&mut derived);
         let read = vec![Stamp::from_millis(FIRST); page.rows.len()];
+        let (keys, hashes) = encode_keys(1, &page.keys);
+        let part = |kind, bytes, ends: &[usize]| Part {
+            kind,
+            bytes,
+            ends: ends.to_vec(),
+        };
         [
-            encode_keys(1, &page.keys).0,
-            content,
-            encode_derived(&read, &derived),
+            part(ChunkKind::PageKeys, keys, &hashes),
+            part(ChunkKind::PageValues, content, &alike),
+            part(ChunkKind::PageDerived, encode_derived(&read, &derived), &[]),
         ]
     }
 }

@@ -3,7 +3,7 @@
 //! Key decision: one list, so that whatever is measured is guarded too; a stage is prepared once from the same seeded
 //! records, and a run gives a number that depends on all it did. It calls the engine's public face, and times nothing.
 
-mod input;
+pub(crate) mod input;
 mod packs;
 mod pages;
 mod pipeline;

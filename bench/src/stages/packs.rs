@@ -1,17 +1,19 @@
 //! From plain parts to a sealed pack: compressed, proven to decode, sealed; and where bodies of files are cut.
 //!
-//! Key decision: `compress` is zstd and nothing else, at the level that a vault takes by default, so that `prepare`,
-//! which names, compresses and decodes again, stands beside what it cannot be faster than. Nothing is written to disk.
+//! Key decision: `compress` is zstd and nothing else, one frame a part, at the level that a vault takes by default, so that
+//! `prepare`, which names, compresses in the engine's frames and decodes again, has something to stand beside. Nothing is
+//! written to disk.
 
 use std::sync::Arc;
 
 use halite_engine::base::id::PackId;
 use halite_engine::format::blob::{Cutter, PIECE_MAX};
 use halite_engine::format::pack::{PackBuilder, PackRole};
-use halite_engine::format::seal::{ChunkKind, Compressor, Prepared};
+use halite_engine::format::seal::{Compressor, Prepared};
 use halite_engine::vault::VaultOptions;
 use zstd::bulk;
 
+use crate::stages::input::Part;
 use crate::stages::{Input, Outcome, Stage};
 
 /// A body has this many bytes at least, so that it is cut.
@@ -42,15 +44,19 @@ pub fn compress(input: &Arc<Input>) -> Outcome<Stage> {
     let (parts, mut zstd) = (input.parts()?, bulk::Compressor::new(level())?);
     Ok(Stage::new(bytes(&parts), move || {
         let mut sum = 0;
-        for (_, part) in &parts {
-            sum += zstd.compress(part)?.len();
+        for part in &parts {
+            sum += zstd.compress(&part.bytes)?.len();
         }
         Ok(sum as u64)
     }))
 }
 
-fn bytes(parts: &[(ChunkKind, Vec<u8>)]) -> usize {
-    parts.iter().map(|(_, part)| part.len()).sum()
+fn bytes(parts: &[Part]) -> usize {
+    parts.iter().map(|part| part.bytes.len()).sum()
+}
+
+fn prepared(compressor: &mut Compressor, input: &Input, part: &Part) -> Outcome<Prepared> {
+    Ok(compressor.prepare_in_parts(&input.keys, part.kind, &part.bytes, &part.ends)?)
 }
 
 /// Named, compressed, decoded again and compared.
@@ -59,8 +65,8 @@ pub fn prepare(input: &Arc<Input>) -> Outcome<Stage> {
     let mut compressor = Compressor::new(level());
     Ok(Stage::new(bytes(&parts), move || {
         let mut sum = 0;
-        for (kind, part) in &parts {
-            sum += compressor.prepare(&input.keys, *kind, part)?.stored_len();
+        for part in &parts {
+            sum += prepared(&mut compressor, &input, part)?.stored_len();
         }
         Ok(sum as u64)
     }))
@@ -70,10 +76,8 @@ pub fn prepare(input: &Arc<Input>) -> Outcome<Stage> {
 pub fn seal(input: &Arc<Input>) -> Outcome<Stage> {
     let (parts, input) = (input.parts()?, Arc::clone(input));
     let mut compressor = Compressor::new(level());
-    let prepared = parts
-        .iter()
-        .map(|(kind, part)| compressor.prepare(&input.keys, *kind, part));
-    let chunks = prepared.collect::<Result<Vec<Prepared>, _>>()?;
+    let chunks = parts.iter().map(|part| prepared(&mut compressor, &input, part));
+    let chunks = chunks.collect::<Outcome<Vec<Prepared>>>()?;
     let bytes = chunks.iter().map(Prepared::stored_len).sum();
     Ok(Stage::new(bytes, move || {
         let mut pack = PackBuilder::new(&input.keys, PackId([7; 32]), PackRole::Data);

@@ -29,14 +29,14 @@ pub fn encode(input: &Arc<Input>) -> Outcome<Stage> {
     let (pages, mut layout) = (input.pages(&rows), Layout::new(input));
     Ok(Stage::new(values(&rows), move || {
         let parts = pages.iter().flat_map(|page| layout.parts(&rows, page));
-        Ok(parts.map(|part| part.len() as u64).sum())
+        Ok(parts.map(|part| part.bytes.len() as u64).sum())
     }))
 }
 
 /// What was laid out is read: every key, every value's place.
 pub fn decode(input: &Arc<Input>) -> Outcome<Stage> {
     let parts = input.parts()?;
-    let bytes = parts.iter().map(|(_, bytes)| bytes.len()).sum();
+    let bytes = parts.iter().map(|part| part.bytes.len()).sum();
     let cells = |part: &Part| {
         part.columns
             .iter()
@@ -46,9 +46,9 @@ pub fn decode(input: &Arc<Input>) -> Outcome<Stage> {
     Ok(Stage::new(bytes, move || {
         let mut sum = 0;
         for page in parts.chunks_exact(3) {
-            sum += decode_keys(1, &page[0].1)?.len();
-            sum += cells(&Part::decode(&page[1].1)?);
-            sum += cells(&decode_derived(&page[2].1)?.1);
+            sum += decode_keys(1, &page[0].bytes)?.len();
+            sum += cells(&Part::decode(&page[1].bytes)?);
+            sum += cells(&decode_derived(&page[2].bytes)?.1);
         }
         Ok(sum as u64)
     }))

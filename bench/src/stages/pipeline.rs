@@ -26,7 +26,7 @@ use crate::stages::{Input, Outcome, Stages, stage};
 /// Whole ingests, of which the best counts.
 const TIMES: u32 = 3;
 /// Bytes that are read at once, as an import does.
-const READ: usize = 1 << 20;
+const READ: usize = 8 << 20;
 /// The least share of the slowest stage's own speed times the cores.
 const LEAST: f64 = 0.7;
 

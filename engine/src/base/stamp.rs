@@ -80,38 +80,14 @@ impl Stamp {
     pub fn write(self, out: &mut Vec<u8>) {
         let ((_, (y, m, d)), ms) = (self.date(), self.0.rem_euclid(86_400_000));
         let (h, min, s) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
-        if (0..10_000).contains(&y) {
-            let mut text = *b"0000-00-00T00:00:00.000Z";
-            let two = [
-                (0, y / 100),
-                (2, y % 100),
-                (5, m),
-                (8, d),
-                (11, h),
-                (14, min),
-                (17, s),
-            ];
-            for (at, value) in two.into_iter().chain([(20, ms % 1000 / 10)]) {
-                text[at] += (value / 10) as u8;
-                text[at + 1] += (value % 10) as u8;
-            }
-            text[22] += (ms % 10) as u8;
-            out.extend_from_slice(&text);
-            return;
-        }
         digits(out, y, 4);
-        for (sep, value, width) in [
-            (b'-', m, 2),
-            (b'-', d, 2),
-            (b'T', h, 2),
-            (b':', min, 2),
-            (b':', s, 2),
-            (b'.', ms % 1000, 3),
-        ] {
-            out.push(sep);
-            digits(out, value, width);
+        let mut text = *b"-00-00T00:00:00.000Z";
+        for (at, value) in [(1, m), (4, d), (7, h), (10, min), (13, s), (16, ms % 1000 / 10)] {
+            text[at] += (value / 10) as u8;
+            text[at + 1] += (value % 10) as u8;
         }
-        out.push(b'Z');
+        text[18] += (ms % 10) as u8;
+        out.extend_from_slice(&text);
     }
 }
 

@@ -21,8 +21,8 @@ use crate::vault::run::{Pages, Run, StateCursor, Version};
 /// Pages that begin in a span; few in tests, so that there are many spans. A page that reaches over several spans is
 /// decoded in each, so that they are not small.
 const SPAN_PAGES: usize = if cfg!(test) { 1 } else { 64 };
-/// Bytes of text after which a span ends early.
-const SPAN_BYTES: usize = if cfg!(test) { 8 << 20 } else { 24 << 20 };
+/// Bytes of text after which a span ends early; so few in tests that some do.
+const SPAN_BYTES: usize = if cfg!(test) { 8 << 10 } else { 24 << 20 };
 
 /// The lines of a span of Ids.
 struct Block {
@@ -293,31 +293,5 @@ mod tests {
             &lines(20_000..20_001, 1, "alone"),
         );
         assert!(same(&vault, org) > 40);
-    }
-
-    #[test]
-    fn a_span_of_large_records_ends_early() {
-        let (vault, org) = vault();
-        let dir = tempfile::tempdir().unwrap();
-        let text = "x".repeat(3 << 20);
-        let line = |n: usize| format!("{{\"Id\":\"001{n:012}\",\"Name\":\"{n} {text}\"}}\n");
-        day(
-            &vault,
-            org,
-            1,
-            false,
-            dir.path(),
-            &(0..9).map(line).collect::<String>(),
-        );
-        let small = |n: usize| format!("{{\"Id\":\"001{n:012}\",\"Name\":\"{n}\"}}\n");
-        day(
-            &vault,
-            org,
-            2,
-            true,
-            dir.path(),
-            &(100..900).map(small).collect::<String>(),
-        );
-        same(&vault, org);
     }
 }

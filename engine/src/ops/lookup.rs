@@ -9,7 +9,7 @@ use crate::base::id::RecordId;
 use crate::ops::state::{Record, State};
 use crate::ops::view::AtHand;
 
-/// Parts of each run's directory that are kept for Ids in no order: of 6 million records, in some 20 MB.
+/// Parts of each run's directory that are kept for Ids in no order: 256 pages a part, so some 6 million records.
 const PARTS_KEPT: usize = 128;
 
 /// A state of one sObject, to look records up in.
@@ -40,8 +40,8 @@ impl<'s, 'v> Lookup<'s, 'v> {
         }
     }
 
-    /// Of that sObject, for Ids that come in any order: from the second record on, two chunks are read for each that
-    /// has one version.
+    /// Of that sObject, for Ids that come in any order: a part of a directory is decoded once, up to a bound, and not for
+    /// each record.
     pub fn in_any_order(state: &'s State<'v>, sobject: &str) -> Self {
         Self {
             at_hand: AtHand::keeping(PARTS_KEPT),

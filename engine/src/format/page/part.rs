@@ -38,7 +38,8 @@ pub(super) const VERSION: u8 = 3;
 /// Rows come in groups, one a record.
 pub(super) const GROUPED: u8 = 4;
 /// The same two, with all columns in order of their names.
-pub(super) const BY_NAME: [u8; 2] = [1, 2];
+pub(super) const BY_NAME: u8 = 1;
+pub(super) const GROUPED_BY_NAME: u8 = 2;
 /// Every row has a value; some have, a bit each; cells repeat inside a group but where it is said.
 pub(super) const ALL: u8 = 0;
 pub(super) const SOME: u8 = 1;

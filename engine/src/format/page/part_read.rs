@@ -14,8 +14,8 @@ use crate::base::limits::{CHUNK_BYTES_MAX, FIELDS_MAX, PAGE_VERSIONS_MAX};
 use crate::base::stamp::Stamp;
 use crate::format::codec::{Reader, put_signed, put_varint};
 use crate::format::page::part::{
-    ALL, BY_NAME, CONSTANT, DICTIONARY, DICTIONARY_MAX, FIXED, GROUPED, IDS, INSTANTS, MIXED_KINDS, PLAIN,
-    REPEATS, SOME, VERSION,
+    ALL, BY_NAME, CONSTANT, DICTIONARY, DICTIONARY_MAX, FIXED, GROUPED, GROUPED_BY_NAME, IDS, INSTANTS,
+    MIXED_KINDS, PLAIN, REPEATS, SOME, VERSION,
 };
 use crate::format::record::CellKind;
 
@@ -88,12 +88,9 @@ impl Part {
 
     fn read(&mut self, r: &mut Reader<'_>, rows: Option<&[u32]>) -> Result<usize> {
         let version = r.u8()?;
-        let [by_name, grouped_by_name] = BY_NAME;
         let grouped = match version {
-            VERSION => false,
-            GROUPED => true,
-            _ if version == by_name => false,
-            _ if version == grouped_by_name => true,
+            VERSION | BY_NAME => false,
+            GROUPED | GROUPED_BY_NAME => true,
             _ => return Err(r.bad("unknown version")),
         };
         let total = r.count(PAGE_VERSIONS_MAX)?;

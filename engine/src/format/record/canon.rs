@@ -48,8 +48,9 @@ pub struct Canon {
     names: Vec<Vec<u8>>,
     slots: Vec<Slot>,
     generation: u32,
-    /// The fields in the order in which records have them, as far as it was seen.
+    /// The fields in the order in which records have them, as far as it was seen, and the place of each there.
     order: Vec<u16>,
+    places: Vec<Option<usize>>,
     /// Where the winner of a merge stands.
     master: Option<usize>,
     columns: Vec<u16>,
@@ -107,6 +108,7 @@ impl Canon {
             names: names.collect(),
             slots: vec![Slot::default(); count],
             order: Vec::with_capacity(count),
+            places: vec![None; count],
             master: schema.position(b"MasterRecordId"),
             schema,
             key: *key,
@@ -249,11 +251,13 @@ impl Canon {
                     .ok_or_else(|| self.unknown(&plain))?
             }
         };
-        let place = self.order.iter().position(|&field| usize::from(field) == found);
-        if place.is_none() {
+        if self.places[found].is_none() {
             self.order.insert(*next, found as u16);
+            for (place, field) in self.order.iter().enumerate().skip(*next) {
+                self.places[usize::from(*field)] = Some(place);
+            }
         }
-        *next = place.unwrap_or(*next) + 1;
+        *next = self.places[found].unwrap_or(*next) + 1;
         Ok(found)
     }
 

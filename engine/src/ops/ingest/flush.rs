@@ -19,7 +19,7 @@ use crate::vault::writer::Writer;
 const PASSING: i32 = -3;
 
 /// Rows that are worth a thread to be compared.
-const SPAN_MIN: usize = if cfg!(test) { 16 } else { 1 << 10 };
+const SPAN_MIN: usize = 1 << 10;
 
 /// Id and stamp of a row, its batch and its place there.
 type Place = (RecordId, Stamp, u32, u32);
@@ -147,8 +147,8 @@ impl<'v> Ingest<'v> {
         if first.is_some() && behind {
             runs.extend(self.own_runs(writer)?);
         }
-        let compared = self
-            .spans(order, &buried)
+        let per = order.len().div_ceil(rayon::current_num_threads() * 2);
+        let compared = spans(order, &buried, per.max(SPAN_MIN))
             .into_par_iter()
             .map(|(rows, graves)| self.compare_span(runs.clone(), rows, graves));
         let compared = compared.collect::<Result<Vec<_>>>()?;
@@ -161,23 +161,6 @@ impl<'v> Ingest<'v> {
         Ok(changes)
     }
 
-    /// Rows and graves cut at the same Ids, so that each span can be compared by itself.
-    fn spans<'a>(&self, mut rows: &'a [Place], mut graves: &'a [Grave]) -> Vec<(&'a [Place], &'a [Grave])> {
-        let per = rows
-            .len()
-            .div_ceil(rayon::current_num_threads() * 2)
-            .max(SPAN_MIN);
-        let mut spans = Vec::new();
-        while rows.len() > per {
-            let (span, rest) = rows.split_at(per);
-            let (buried, others) = graves.split_at(graves.partition_point(|grave| grave.0 < rest[0].0));
-            spans.push((span, buried));
-            (rows, graves) = (rest, others);
-        }
-        spans.push((rows, graves));
-        spans
-    }
-
     /// What differs from the state before in a span, and the Ids that are in doubt.
     fn compare_span(
         &self,
@@ -188,16 +171,26 @@ impl<'v> Ingest<'v> {
         let (mut changes, mut doubts) = (Vec::new(), Vec::new());
         let mut before = StateCursor::over(runs, self.target.snapshot);
         let (mut rows, mut graves) = (rows.iter().peekable(), graves.iter().peekable());
-        let mut old = None;
-        let mut begun = false;
+        let first = rows
+            .peek()
+            .map(|row| row.0)
+            .into_iter()
+            .chain(graves.peek().map(|grave| grave.0));
+        if let Some(first) = first.min() {
+            before.seek(first)?;
+        }
+        let mut old = before.next(false)?;
         loop {
             let next = [rows.peek().map(|o| o.0), graves.peek().map(|g| g.0)]
                 .into_iter()
                 .flatten()
                 .min();
             let Some(id) = next else { break };
-            if !begun || old.as_ref().is_some_and(|v: &Version| v.key.id < id) {
-                begun = true;
+            let behind = |old: &Option<Version>| old.as_ref().is_some_and(|v| v.key.id < id);
+            if behind(&old) {
+                old = before.next(false)?;
+            }
+            if behind(&old) {
                 before.skip_to(id)?;
                 old = before.next(false)?;
             }
@@ -360,5 +353,48 @@ impl<'v> Ingest<'v> {
             return Ok(());
         };
         run.add(writer, ready.into_iter().map(|ready| ready.page).collect())
+    }
+}
+
+/// Rows and graves, both in order, cut behind so many rows at the same Ids, so that each span can be compared by itself.
+fn spans<'a>(mut rows: &'a [Place], mut graves: &'a [Grave], per: usize) -> Vec<(&'a [Place], &'a [Grave])> {
+    let mut spans = Vec::new();
+    while rows.len() > per {
+        let (span, rest) = rows.split_at(per);
+        let (buried, others) = graves.split_at(graves.partition_point(|grave| grave.0 < rest[0].0));
+        spans.push((span, buried));
+        (rows, graves) = (rest, others);
+    }
+    spans.push((rows, graves));
+    spans
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn spans_are_all_of_it_in_order(
+            rows in proptest::collection::btree_set(0..400_u32, 0..90),
+            graves in proptest::collection::btree_set(0..400_u32, 0..90), per in 1..40_usize,
+        ) {
+            let id = |n: u32| RecordId::from_number(n.into()).unwrap();
+            let rows: Vec<Place> = rows.into_iter().map(|n| (id(n), Stamp::NONE, 0, n)).collect();
+            let graves: Vec<Grave> = graves.into_iter().map(|n| (id(n), VersionKind::Deleted)).collect();
+            let (mut met_rows, mut met_graves, mut end) = (Vec::new(), Vec::new(), None);
+            for (some, others) in spans(&rows, &graves, per) {
+                prop_assert!(some.len() <= per);
+                let ids = || some.iter().map(|row| row.0).chain(others.iter().map(|grave| grave.0));
+                prop_assert!(ids().min().is_none_or(|first| end.is_none_or(|end| end < first)));
+                end = ids().max().or(end);
+                met_rows.extend_from_slice(some);
+                met_graves.extend_from_slice(others);
+            }
+            prop_assert_eq!(met_rows, rows);
+            prop_assert_eq!(met_graves, graves);
+        }
     }
 }

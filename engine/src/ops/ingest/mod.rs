@@ -125,7 +125,7 @@ pub struct Ingest<'v> {
     direct: Option<(Canon, Rows)>,
     batches: Vec<Rows>,
     held: usize,
-    /// Batches that were written, to be filled again: fresh memory is slow.
+    /// Batches that an import has written, to be filled again.
     spare: Vec<Rows>,
     workers: Workers,
     seen: Ids,
@@ -222,6 +222,7 @@ impl<'v> Ingest<'v> {
 
     /// Canonicalises the rows that were held back as they came.
     fn digest(&mut self, writer: &mut Writer<'v>) -> Result<()> {
+        self.target.vault.go_on()?;
         let (raw, ends) = (std::mem::take(&mut self.raw), std::mem::take(&mut self.ends));
         let per = ends.len().div_ceil(rayon::current_num_threads() * 2).max(1);
         let starts = (0..ends.len()).step_by(per).collect();
@@ -247,7 +248,6 @@ impl<'v> Ingest<'v> {
         pieces: Vec<T>,
         rows_of: impl Fn(&mut Canon, T, &mut Rows) -> Result<()> + Sync,
     ) -> Result<Vec<Rows>> {
-        self.target.vault.go_on()?;
         let pieces: Vec<(T, Rows)> = pieces
             .into_iter()
             .map(|piece| (piece, self.spare.pop().unwrap_or_default()))

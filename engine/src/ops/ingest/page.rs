@@ -17,6 +17,7 @@ impl<'v> Ingest<'v> {
     /// # Errors
     /// `Io` for a page that is no CSV or has other columns than the schema: the answer is broken, not the record.
     pub fn csv_page(&mut self, writer: &mut Writer<'v>, page: &[u8]) -> Result<()> {
+        self.target.vault.go_on()?;
         let broken = |e: Error| Error::new(Kind::Io, format!("a page of CSV: {}", e.message()));
         let mut reader = csv::ReaderBuilder::new().from_reader(page);
         let names = reader.headers().map_err(|e| broken(csv_error(&e)))?.clone();
@@ -75,7 +76,51 @@ fn quotes(text: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+    use crate::base::stamp::Stamp;
+    use crate::format::record::Mode;
+    use crate::format::schema::Schema;
+    use crate::ops::ingest::{Rules, Target};
+    use crate::store::memory::Memory;
+    use crate::vault::{Secret, Vault, VaultOptions};
+
+    /// Who asks for the page again does so when it is broken, and not when it is asked to stop.
+    #[test]
+    fn a_stop_is_no_broken_page() {
+        let cancel = Arc::new(AtomicBool::new(false));
+        let options = VaultOptions {
+            cancel: Arc::clone(&cancel),
+            ..VaultOptions::default()
+        };
+        let vault = Vault::create(Arc::new(Memory::new()), &Secret::None, options).unwrap();
+        let mut writer = Writer::new(&vault);
+        let target = Target {
+            vault: &vault,
+            snapshot: 1,
+            schema_number: 1,
+            schema: Arc::new(Schema::inferred("X", vec!["Id".to_owned()]).unwrap()),
+            runs: Vec::new(),
+            before: None,
+            read: Stamp::NONE,
+            holes: Vec::new(),
+            erased: writer.erased("00D000000000001".parse().unwrap()).unwrap(),
+        };
+        let rules = Rules {
+            mode: Mode::Refuse,
+            full: true,
+            once: true,
+            memory: 1 << 20,
+        };
+        let mut ingest = Ingest::new(target, rules).unwrap();
+        let mut kind = |page: &[u8]| ingest.csv_page(&mut writer, page).err().map(|e| e.kind());
+        assert_eq!(kind(b"Id\n001000000000001\n"), None);
+        assert_eq!(kind(b"Id\n\"001"), Some(Kind::Io));
+        cancel.store(true, Ordering::Relaxed);
+        assert_eq!(kind(b"Id\n001000000000002\n"), Some(Kind::Interrupted));
+    }
 
     #[test]
     fn pieces_are_whole_rows() {

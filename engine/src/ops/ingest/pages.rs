@@ -109,7 +109,7 @@ pub fn encode(
         .collect()
 }
 
-/// What encodes pages, kept between flushes: its memory is what would cost most.
+/// What encodes pages, kept from page to page and, in an import, from flush to flush.
 #[derive(Default)]
 pub struct Workers(Mutex<Vec<Worker>>);
 

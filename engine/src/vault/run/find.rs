@@ -58,7 +58,7 @@ impl<'v> Finder<'v> {
         Self { vault, runs, keeps }
     }
 
-    /// Keeps so many parts of each run's directory: of up to 256 pages each, some 150 kB.
+    /// Keeps so many parts of each run's directory, of up to 256 pages each.
     #[must_use]
     pub fn keeping(self, keeps: usize) -> Self {
         Self { keeps, ..self }

