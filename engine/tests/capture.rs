@@ -14,6 +14,7 @@ use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::diff::{ChangeKind, diff};
 use halite_engine::ops::history::history;
 use halite_engine::ops::state::State;
+use halite_engine::store::backend::Backend;
 use halite_engine::store::memory::Memory;
 use halite_engine::vault::{Secret, Vault, VaultOptions};
 use proptest::prelude::*;
@@ -21,9 +22,13 @@ use proptest::prelude::*;
 use crate::model::{Model, id};
 
 fn vault() -> Vault {
+    vault_in(&Arc::new(Memory::new()))
+}
+
+fn vault_in(store: &Arc<Memory>) -> Vault {
     let clock = Clock::driven(Stamp::from_millis(1_700_000_000_000), 1);
     Vault::create(
-        Arc::new(Memory::new()),
+        Arc::<Memory>::clone(store),
         &Secret::None,
         VaultOptions {
             clock,
@@ -222,4 +227,30 @@ fn many_records_make_many_pages_and_a_quiet_day_is_free() {
         Some("a platform event is not stored")
     );
     assert_eq!(state(&vault, 2), model.truth());
+}
+
+#[test]
+fn rows_that_come_in_no_order_take_the_room_of_those_that_do() {
+    let added = [false, true].map(|swapped| {
+        let mut model = Model {
+            now: 1_700_000_000_000,
+            swapped,
+            ..Model::default()
+        };
+        (0..5000).for_each(|n| model.put(n, &format!("name {n} and so on"), Some(i64::from(n))));
+        let options = BackupOptions {
+            memory: 100_000,
+            ..BackupOptions::default()
+        };
+        let store = Arc::new(Memory::new());
+        let vault = vault_in(&store);
+        backup(&vault, &mut model, &options, &mut |_| ()).unwrap();
+        assert_eq!(state(&vault, 1), model.truth());
+        let sizes = store.list("").unwrap().into_iter().map(|name| store.size(&name).unwrap());
+        sizes.sum::<u64>()
+    });
+    assert!(
+        added[0].abs_diff(added[1]) < added[0] / 50,
+        "in order and not: {added:?} bytes"
+    );
 }

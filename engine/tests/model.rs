@@ -30,6 +30,8 @@ pub(crate) struct Model {
     pub(crate) calls: u64,
     /// Whether its describe lets one write.
     pub(crate) writable: bool,
+    /// Whether every second row comes before the one before it, where all are read.
+    pub(crate) swapped: bool,
 }
 
 pub(crate) fn id(n: u32) -> RecordId {
@@ -151,6 +153,9 @@ impl Source for Model {
             Scope::Having(..) => unreachable!("only a restore asks so"),
         };
         let mut rows: Vec<_> = self.rows.iter().filter(|(id, row)| wanted(id, row)).collect();
+        if self.swapped && read.scope == Scope::All {
+            rows.chunks_mut(2).for_each(<[_]>::reverse);
+        }
         if read.scope != Scope::All {
             rows.sort_by_key(|(_, row)| row.stamp);
         }

@@ -1,12 +1,11 @@
-//! The results of a query job, page by page, the next ones on their way while one is taken.
+//! The results of a query job, page by page, the next one on its way while one is taken.
 //!
 //! Key decision: pages have a number of rows that was learned from the bytes of those before, so that memory is
-//! bounded; the locator of the next page stands in the headers, so it is asked for while the body is still coming.
+//! bounded; the locator of the next page stands in the headers, so it is asked for while the body is still coming, and
+//! while the page is taken the org works on the next one.
 //! (`resultPages` would name five pages at once, but takes no number of rows.) Each page's rows are counted against
 //! the org's figure, and all of them against the job's (Bulk API 2.0 guide, "Get Results for a Query Job").
 //! It does not parse: a page is handed on as it came.
-
-use std::collections::VecDeque;
 
 use halite_engine::base::error::Kind;
 use reqwest::header::HeaderMap;
@@ -21,8 +20,6 @@ use crate::transport::{Call, Reply};
 
 /// Bytes of a page, about.
 const PAGE_BYTES: u64 = 8 << 20;
-/// Pages that are there or under way.
-const IN_FLIGHT: usize = 2;
 /// Rows of the first page, and the bounds of the later ones.
 const ROWS_FIRST: u64 = 2_000;
 const ROWS_LEAST: u64 = 50;
@@ -53,8 +50,9 @@ struct Results<'a, S> {
     most: u64,
     /// Whether `most` was learned.
     learned: bool,
-    coming: VecDeque<Coming>,
-    /// Where the page behind those that are coming is, if that is known and there is one.
+    /// The page behind the one at hand.
+    coming: Option<Coming>,
+    /// Where it is, if it is not under way and there is one.
     next: Option<Option<String>>,
 }
 
@@ -80,7 +78,7 @@ pub fn read<S: Session>(
         job,
         most: ROWS_FIRST,
         learned: false,
-        coming: VecDeque::new(),
+        coming: None,
     };
     while let Some(page) = results.page()? {
         let job = &mut *results.job;
@@ -110,10 +108,12 @@ impl<S: Session> Results<'_, S> {
     /// The next page; none behind the last.
     fn page(&mut self) -> Result<Option<Page>, Fault> {
         loop {
-            self.fill()?;
-            let Some((locator, begun)) = self.coming.pop_front() else {
+            let Some((locator, mut begun)) = self.first()? else {
                 return Ok(None);
             };
+            if self.learned {
+                self.ask_ahead(&mut begun)?;
+            }
             match self.caller.finish(begun, &page) {
                 Ok(page) => {
                     self.learn(&page);
@@ -123,7 +123,7 @@ impl<S: Session> Results<'_, S> {
                 Err(fault) if fault.is_too_large() && self.most > ROWS_LEAST => {
                     tracing::info!(rows = self.most, %fault, "fewer rows a page");
                     self.most = (self.most / 4).max(ROWS_LEAST);
-                    self.coming.clear();
+                    self.coming = None;
                     self.next = Some(locator);
                 }
                 Err(fault) => return Err(fault),
@@ -131,19 +131,25 @@ impl<S: Session> Results<'_, S> {
         }
     }
 
-    /// Asks for pages ahead, as far as their locators are known.
-    fn fill(&mut self) -> Result<(), Fault> {
-        let most = if self.learned { IN_FLIGHT } else { 1 };
-        while self.coming.len() < most {
-            let Some(locator) = self.next.take() else {
-                return Ok(());
-            };
-            let mut begun = self.caller.begin(self.call(locator.as_deref()))?;
-            if most > 1 {
-                let head = self.caller.head(&mut begun);
-                self.next = head.and_then(|head| next(&head)).map(Some);
-            }
-            self.coming.push_back((locator, begun));
+    /// The page that comes first, under way; none behind the last.
+    fn first(&mut self) -> Result<Option<Coming>, Fault> {
+        match (self.coming.take(), self.next.take()) {
+            (Some(coming), _) => Ok(Some(coming)),
+            (None, Some(locator)) => self.begin(locator).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn begin(&mut self, locator: Option<String>) -> Result<Coming, Fault> {
+        let begun = self.caller.begin(self.call(locator.as_deref()))?;
+        Ok((locator, begun))
+    }
+
+    /// Asks for the page behind `begun`, as soon as its headers name it: that one is waited for anyway.
+    fn ask_ahead(&mut self, begun: &mut Begun) -> Result<(), Fault> {
+        let head = self.caller.head(begun);
+        if let Some(locator) = head.and_then(|head| next(&head)) {
+            self.coming = Some(self.begin(Some(locator))?);
         }
         Ok(())
     }
@@ -169,10 +175,10 @@ impl<S: Session> Results<'_, S> {
         }
         let follows = self
             .coming
-            .front()
+            .as_ref()
             .is_some_and(|(locator, _)| *locator == page.next);
         if !follows {
-            self.coming.clear();
+            self.coming = None;
             self.next = page.next.clone().map(Some);
         }
     }

@@ -22,6 +22,8 @@ impl<'v> Ingest<'v> {
         let mut ingest = Self::new(target, rules)?;
         ingest.captured = slot.captured.clone();
         ingest.earlier = slot.runs.clone();
+        // A slot does not tell how its pages were written.
+        ingest.passed = !slot.runs.is_empty();
         for chunk in &slot.seen.chunks {
             ingest.seen.load(&vault.chunk(ChunkKind::Ids, chunk)?)?;
         }

@@ -15,9 +15,6 @@ use crate::ops::ingest::{Ingest, settle};
 use crate::vault::run::{Run, RunPages, StateCursor, Version};
 use crate::vault::writer::Writer;
 
-/// Level of zstd of pages that are read once and deleted.
-const PASSING: i32 = -3;
-
 /// Rows that are worth a thread to be compared.
 const SPAN_MIN: usize = 1 << 10;
 
@@ -46,7 +43,8 @@ impl<'v> Ingest<'v> {
         let target = &self.target;
         let context = Context {
             keys: &target.vault.keys,
-            level: if passing { PASSING } else { target.vault.level },
+            level: target.vault.level,
+            passing,
             schema: &target.schema,
             snapshot: target.snapshot,
             read: target.read,
@@ -76,7 +74,8 @@ impl<'v> Ingest<'v> {
         if self.rules.full {
             self.seen.add(order[..settled].iter().map(|(id, ..)| *id))?;
         }
-        self.place(writer, ready)?;
+        self.passed |= passing && !ready.is_empty();
+        self.place(writer, ready, passing)?;
         self.keep_from(wait);
         // Files come one after the other; of an org many sObjects are under way, each with what it would keep.
         if last || !self.rules.once {
@@ -85,7 +84,7 @@ impl<'v> Ingest<'v> {
         }
         if last {
             self.buried.clear();
-            if let ([], [run]) = (&self.earlier[..], &mut self.runs[..]) {
+            if let (false, [], [run]) = (self.passed, &self.earlier[..], &mut self.runs[..]) {
                 run.finish(writer)?;
             }
         }
@@ -336,7 +335,7 @@ impl<'v> Ingest<'v> {
     }
 
     /// Puts pages into packs and into a run: the last one if they follow on it, else a new one.
-    fn place(&mut self, writer: &mut Writer<'v>, ready: Vec<Ready>) -> Result<()> {
+    fn place(&mut self, writer: &mut Writer<'v>, ready: Vec<Ready>, passing: bool) -> Result<()> {
         let Some(first) = ready.first().map(|ready| ready.page.ids.0) else {
             return Ok(());
         };
@@ -345,8 +344,8 @@ impl<'v> Ingest<'v> {
             self.runs.push(RunPages::default());
         }
         let (count, vault) = (self.earlier.len() + self.runs.len(), self.target.vault);
-        let writer = match count {
-            1 => writer,
+        let writer = match (count, passing) {
+            (1, false) => writer,
             _ => self.scratch.get_or_insert_with(|| Writer::new(vault)),
         };
         let Some(run) = self.runs.last_mut() else {

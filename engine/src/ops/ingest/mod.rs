@@ -134,8 +134,10 @@ pub struct Ingest<'v> {
     runs: Vec<RunPages>,
     /// What of the Ids that came is written already.
     saved: SeenIds,
-    /// Writes all runs but the first: they are read back and deleted.
+    /// Writes what is read back and deleted: passing pages, and all runs but the first.
     scratch: Option<Writer<'v>>,
+    /// Whether pages were written that are to be merged.
+    passed: bool,
     buried: Vec<(RecordId, VersionKind)>,
     /// Counts so far.
     pub captured: Captured,
@@ -165,6 +167,7 @@ impl<'v> Ingest<'v> {
             saved: SeenIds::default(),
             runs: Vec::new(),
             scratch: None,
+            passed: false,
             buried: Vec::new(),
             captured,
             left_out: BTreeSet::new(),
@@ -397,7 +400,7 @@ impl<'v> Ingest<'v> {
         if self.rules.full {
             self.captured.left_out = self.left_out.len() as u64;
         }
-        if self.earlier.len() + self.runs.len() > 1 {
+        if self.passed || self.earlier.len() + self.runs.len() > 1 {
             let settled = NewRun::Pages(self.settle(writer)?);
             return Ok((vec![settled], self.captured));
         }

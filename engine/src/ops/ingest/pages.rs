@@ -42,8 +42,10 @@ pub struct Ready {
 pub struct Context<'a> {
     /// The vault's keys.
     pub keys: &'a Keys,
-    /// Level of zstd.
+    /// Level of zstd of pages that stay.
     pub level: i32,
+    /// Whether pages are read once and deleted, since they are going to be merged.
+    pub passing: bool,
     /// The schema of all rows.
     pub schema: &'a Schema,
     /// The snapshot.
@@ -105,7 +107,7 @@ pub fn encode(
     spans
         .into_par_iter()
         .with_min_len(4)
-        .map_init(|| workers.lend(context.level), page)
+        .map_init(|| workers.lend(context.passing), page)
         .collect()
 }
 
@@ -114,7 +116,7 @@ pub fn encode(
 pub struct Workers(Mutex<Vec<Worker>>);
 
 struct Worker {
-    level: i32,
+    passing: bool,
     compressor: Compressor,
     content: PartBuilder,
     derived: PartBuilder,
@@ -128,8 +130,8 @@ struct Lent<'a> {
 }
 
 impl Workers {
-    fn lend(&self, level: i32) -> Lent<'_> {
-        let worker = self.idle().pop().filter(|worker| worker.level == level);
+    fn lend(&self, passing: bool) -> Lent<'_> {
+        let worker = self.idle().pop().filter(|worker| worker.passing == passing);
         Lent {
             workers: self,
             worker,
@@ -152,8 +154,12 @@ impl Worker {
     fn new(context: &Context<'_>) -> Self {
         let names = || context.schema.fields().iter().map(|f| f.name.clone());
         Self {
-            level: context.level,
-            compressor: Compressor::new(context.level),
+            passing: context.passing,
+            compressor: if context.passing {
+                Compressor::passing()
+            } else {
+                Compressor::new(context.level)
+            },
             content: PartBuilder::new(names()),
             derived: PartBuilder::new(names()),
             bytes: Vec::new(),

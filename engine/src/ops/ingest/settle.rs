@@ -33,10 +33,8 @@ impl<'v> Ingest<'v> {
             own.push(Run::of(vault, low, head));
         }
         for run in &mut self.runs {
-            let writer = match &mut self.scratch {
-                Some(scratch) if !own.is_empty() => scratch,
-                _ => &mut *writer,
-            };
+            // Where there is a scratch all runs are going to be merged.
+            let writer = self.scratch.as_mut().unwrap_or(&mut *writer);
             own.push(Run::of(vault, low, run.head(writer, name)?));
         }
         writer.sync()?;
