@@ -340,7 +340,11 @@ async fn take_body(reply: &mut reqwest::Response) -> Result<Vec<u8>, Fault> {
                 true,
             )
         })?;
-        let Some(piece) = piece else { return Ok(body) };
+        let Some(piece) = piece else {
+            // It may wait for its turn, and had grown by doubling.
+            body.shrink_to_fit();
+            return Ok(body);
+        };
         if body.len() + piece.len() > BODY_MAX {
             return Err(Fault::too_large(BODY_MAX >> 20));
         }

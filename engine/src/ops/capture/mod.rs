@@ -56,7 +56,7 @@ impl Default for BackupOptions {
             count_all: false,
             files: true,
             overlap_millis: 15 * 60_000,
-            memory: 24 << 20,
+            memory: 20 << 20,
             save_every: 8,
         }
     }

@@ -73,6 +73,7 @@ impl<'v> Ingest<'v> {
     /// Writes what is held, so that little memory is taken until more rows come.
     pub fn rest(&mut self, writer: &mut Writer<'v>) -> Result<()> {
         self.drain(writer)?;
+        self.scratch.as_mut().map_or(Ok(()), Writer::sync)?;
         self.seen.spill()
     }
 

@@ -30,6 +30,7 @@ impl<'v> Ingest<'v> {
             canon.columns(&names.iter().collect::<Vec<_>>())?;
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(piece);
             let mut record = csv::ByteRecord::new();
+            rows.arena.reserve(piece.len());
             while reader.read_byte_record(&mut record).map_err(|e| csv_error(&e))? {
                 canon.csv(&record, rows)?;
             }
