@@ -4,6 +4,7 @@
 //! anew. Others act from hooks in the store, at the very call that is meant, so that no test waits for a race.
 //! It does not test the commands.
 
+mod copy;
 mod erase;
 mod faults;
 mod races;

@@ -7,6 +7,7 @@ pub mod bodies;
 pub mod capture;
 pub mod check;
 pub mod compact;
+pub mod copy;
 pub mod diff;
 pub mod erase;
 pub mod export;

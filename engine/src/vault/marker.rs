@@ -7,17 +7,17 @@ use crate::base::error::{Error, Kind, Result};
 use crate::store::backend::Backend;
 
 /// Its name.
-pub(super) const NAME: &str = "vault";
+pub(crate) const NAME: &str = "vault";
 const FORMAT: u32 = 1;
 
 /// Its content.
-pub(super) fn text(id: &[u8; 16]) -> String {
+pub(crate) fn text(id: &[u8; 16]) -> String {
     let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
     format!("halite vault\nformat {FORMAT}\nid {hex}\n")
 }
 
 /// Reads the object that says what this is.
-pub(super) fn read(backend: &dyn Backend) -> Result<[u8; 16]> {
+pub(crate) fn read(backend: &dyn Backend) -> Result<[u8; 16]> {
     let not = || {
         Error::new(Kind::NotFound, format!("{} is not a vault", backend.describe()))
             .hint("`halite init` makes one")

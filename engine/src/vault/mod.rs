@@ -12,7 +12,7 @@ mod grants;
 pub mod index;
 pub mod keys;
 mod loss;
-mod marker;
+pub(crate) mod marker;
 pub mod merge;
 pub mod open;
 pub mod reader;
