@@ -49,9 +49,7 @@ impl Address {
             Error::invalid(format!("the vault's URL {why}"))
                 .hint("it is s3://BUCKET/PREFIX, gs://BUCKET/PREFIX or az://CONTAINER/PREFIX; all else is said by the environment (docs/object-storage.md)")
         };
-        let (scheme, rest) = url
-            .split_once("://")
-            .ok_or_else(|| refused("has no scheme"))?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| refused("has no scheme"))?;
         let kind = match scheme {
             "s3" => Kind::Amazon,
             "gs" => Kind::Google,
@@ -99,9 +97,13 @@ impl Address {
     /// The variables that say who asks.
     pub(super) fn credentials(&self) -> &'static str {
         match self.kind {
-            Kind::Amazon => "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where they are temporary, AWS_SESSION_TOKEN",
+            Kind::Amazon => {
+                "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where they are temporary, AWS_SESSION_TOKEN"
+            }
             Kind::Google => "GOOGLE_SERVICE_ACCOUNT or GOOGLE_APPLICATION_CREDENTIALS",
-            Kind::Azure => "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN",
+            Kind::Azure => {
+                "AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY or AZURE_STORAGE_SAS_TOKEN"
+            }
         }
     }
 
@@ -216,7 +218,10 @@ mod tests {
             ("azure://c/p", "az://c/p", "p/root"),
         ] {
             let address = Address::parse(url).unwrap();
-            assert_eq!((address.to_string().as_str(), address.key("root").as_str()), (shown, key));
+            assert_eq!(
+                (address.to_string().as_str(), address.key("root").as_str()),
+                (shown, key)
+            );
             assert_eq!(address.name(key), Some("root"));
         }
         let address = Address::parse("s3://b/p").unwrap();

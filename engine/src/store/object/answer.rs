@@ -91,7 +91,8 @@ impl Failure {
             Some(Seen::Silence(_)) => Self::new(Nature::Unclear, innermost(e)),
             Some(Seen::NoCredentials) => Self::new(
                 Nature::Final(Kind::Auth),
-                "no credentials: the environment has none, and this machine has no role that gives any".into(),
+                "no credentials: the environment has none, and this machine has no role that gives any"
+                    .into(),
             ),
             None => Self::new(Nature::Final(Kind::Invalid), innermost(e)),
         }
@@ -151,9 +152,10 @@ impl Failure {
                 Error::new(Kind::NotFound, message)
                     .hint(format!("make the bucket, or check the URL, {}", at.endpoint()))
             }
-            Nature::Final(Kind::Quota) => {
-                answered(Kind::Quota, "make room, then run it again: nothing published is lost".into())
-            }
+            Nature::Final(Kind::Quota) => answered(
+                Kind::Quota,
+                "make room, then run it again: nothing published is lost".into(),
+            ),
             Nature::Final(Kind::Unsupported) => answered(
                 Kind::Unsupported,
                 "it lacks what a vault needs (docs/object-storage.md): use another store, or a folder".into(),

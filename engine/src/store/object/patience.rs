@@ -84,10 +84,7 @@ impl Tries<'_> {
     /// Waits before the next request; the error that ends it all if there may be none.
     pub(super) async fn again(&mut self, failure: &Failure) -> Result<()> {
         self.asked += 1;
-        if matches!(
-            failure.nature,
-            Nature::Final(_) | Nature::Missing | Nature::Range
-        ) {
+        if matches!(failure.nature, Nature::Final(_) | Nature::Missing | Nature::Range) {
             return Err(failure.error(&self.remote.address, self.what, &self.name));
         }
         let patience = &self.remote.patience;

@@ -78,7 +78,9 @@ impl Remote {
             Ok([winner]) => Ok(winner),
             Err(won) => {
                 let count = won.len();
-                Err(self.unfit(&format!("of {RACERS} writers at once {count} won, where one must")))
+                Err(self.unfit(&format!(
+                    "of {RACERS} writers at once {count} won, where one must"
+                )))
             }
         }
     }
@@ -87,12 +89,17 @@ impl Remote {
     async fn stands(&self, name: &str, bytes: &Bytes, despite: &str) -> Result<UpdateVersion> {
         match self.small(name).await? {
             Some((now, version)) if now == **bytes => Ok(version),
-            _ => Err(self.unfit(&format!("{despite} took effect, or what it had stored was not there"))),
+            _ => Err(self.unfit(&format!(
+                "{despite} took effect, or what it had stored was not there"
+            ))),
         }
     }
 
     fn unfit(&self, what: &str) -> Error {
-        let message = format!("{}: this store does not keep conditions on writes: {what}", self.address);
+        let message = format!(
+            "{}: this store does not keep conditions on writes: {what}",
+            self.address
+        );
         Error::new(Kind::Unsupported, message).hint(
             "two writers could lose each other's snapshots there, so nothing was written; use a store with \
              If-None-Match and If-Match (docs/object-storage.md), or a folder",

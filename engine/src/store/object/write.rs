@@ -31,9 +31,8 @@ impl Remote {
             if refused || failure.nature == Nature::Unclear {
                 unclear = true;
                 let looked = self.same(name, bytes).await;
-                let looked = looked.map_err(|e| {
-                    e.within(format_args!("{name}: after {}", failure.answer()))
-                })?;
+                let looked =
+                    looked.map_err(|e| e.within(format_args!("{name}: after {}", failure.answer())))?;
                 match looked {
                     Some(true) => return Ok(true),
                     // Of a version that is to be replaced other bytes are what one expects to find.
