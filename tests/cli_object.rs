@@ -156,13 +156,14 @@ fn every_command_works_by_a_url_as_on_a_folder() {
     for args in [
         &["check", "--read", "all"][..],
         &["stats"],
-        &["hold", "2", "--reason", "kept"],
-        &["forget", "1", "--yes"],
+        &["forget", "1"],
         &["compact"],
         &["erase", "--org", ORG, id, "--yes"],
         &["prune", "--grace", "0s"],
         &["prune", "--grace", "0s"],
         &["repair"],
+        &["hold", "2", "--reason", "kept"],
+        &["holds"],
         &["check", "--read", "all"],
     ] {
         cloud.done(args);

@@ -254,7 +254,7 @@ fn answers_that_would_come_again_end_it_at_once() {
         (401, "Unauthorized", Kind::Auth, "AWS_ACCESS_KEY_ID"),
         (403, "SignatureDoesNotMatch", Kind::Auth, "AWS_SECRET_ACCESS_KEY"),
         (403, "AccessDenied", Kind::Denied, "grant"),
-        (404, "NoSuchBucket", Kind::NotFound, "no such bucket"),
+        (404, "NoSuchBucket", Kind::Invalid, "no such bucket"),
         (301, "PermanentRedirect", Kind::Invalid, "AWS_REGION"),
         (501, "NotImplemented", Kind::Unsupported, "another store"),
         (507, "XMinioStorageFull", Kind::Quota, "make room"),
@@ -301,7 +301,7 @@ fn wrong_keys_and_absent_servers_are_told_apart() {
     let e = elsewhere.root().unwrap_err();
     assert_eq!(
         e.kind(),
-        Kind::NotFound,
+        Kind::Invalid,
         "an absent bucket is not an absent root: {e}"
     );
 }

@@ -251,6 +251,41 @@ mod tests {
     }
 
     #[test]
+    fn each_store_is_made_of_its_own_variables() {
+        let variables = |names: &[(&str, &str)]| -> Vec<(String, String)> {
+            let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            names.iter().map(owned).collect()
+        };
+        let azure = [
+            ("AZURE_STORAGE_ACCOUNT_NAME", "acme"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "c2VjcmV0"),
+            ("AWS_ALLOW_HTTP", "perhaps"),
+        ];
+        for (url, names) in [
+            ("az://c/p", &azure[..]),
+            ("gs://b/p", &[("GOOGLE_SKIP_SIGNATURE", "true")]),
+            (
+                "s3://b/p",
+                &[
+                    ("AWS_SKIP_SIGNATURE", "true"),
+                    ("AWS_CONDITIONAL_PUT", "disabled"),
+                ],
+            ),
+        ] {
+            Address::parse(url).unwrap().store(variables(names)).unwrap();
+        }
+        let nameless = Address::parse("az://c/p").unwrap().store([]).unwrap_err();
+        assert!(
+            nameless.to_string().contains("AZURE_STORAGE_ACCOUNT_NAME"),
+            "{nameless}"
+        );
+        let refused = Address::parse("az://c/p").unwrap();
+        let refused = refused.store(variables(&[azure[0], ("AZURE_STORAGE_ACCOUNT_KEY", "hidden!")]));
+        let refused = refused.unwrap_err();
+        assert!(!format!("{refused:?}").contains("hidden"), "{refused:?}");
+    }
+
+    #[test]
     fn wrong_variables_are_told_without_their_values() {
         let address = Address::parse("s3://b").unwrap();
         let variables = [

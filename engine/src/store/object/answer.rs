@@ -103,7 +103,7 @@ impl Failure {
         let no_bucket = status == 404 && known(&NO_BUCKET);
         let nature = match status {
             412 | 304 => Nature::Condition,
-            404 if no_bucket => Nature::Final(Kind::NotFound),
+            404 if no_bucket => Nature::Final(Kind::Invalid),
             404 => Nature::Missing,
             416 => Nature::Range,
             401 => Nature::Final(Kind::Auth),
@@ -147,10 +147,9 @@ impl Failure {
                 Kind::Denied,
                 "grant whoever asks the right to read, write, delete and list there".into(),
             ),
-            Nature::Final(Kind::NotFound) if self.no_bucket => {
+            Nature::Final(_) if self.no_bucket => {
                 let message = format!("{at}: {what} {name}: there is no such bucket");
-                Error::new(Kind::NotFound, message)
-                    .hint(format!("make the bucket, or check the URL, {}", at.endpoint()))
+                Error::invalid(message).hint(format!("make the bucket, or check the URL, {}", at.endpoint()))
             }
             Nature::Final(Kind::Quota) => answered(
                 Kind::Quota,
@@ -195,7 +194,7 @@ mod tests {
             (409, Some("ConditionalRequestConflict"), Nature::Unclear),
             (404, Some("NoSuchKey"), Nature::Missing),
             (404, None, Nature::Missing),
-            (404, Some("NoSuchBucket"), Nature::Final(Kind::NotFound)),
+            (404, Some("NoSuchBucket"), Nature::Final(Kind::Invalid)),
             (403, Some("AccessDenied"), Nature::Final(Kind::Denied)),
             (403, Some("SignatureDoesNotMatch"), Nature::Final(Kind::Auth)),
             (400, Some("ExpiredToken"), Nature::Final(Kind::Auth)),
