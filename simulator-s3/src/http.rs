@@ -1,6 +1,7 @@
 //! HTTP/1.1 as far as a client of S3 speaks it: a head, a body of a given length, and the answer.
 //!
-//! Key decision: by hand, so that an answer can be cut anywhere. What is not needed (chunks, TLS, HTTP/2) is not there.
+//! Key decision: by hand, so that an answer can be cut anywhere, and a connection kept without one.
+//! What is not needed (chunks, TLS, HTTP/2) is not there.
 
 use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
