@@ -31,7 +31,9 @@ impl Args {
         let missing = match &self.command {
             Command::Demo(_) | Command::Simulate(_) => None,
             Command::Restore(Restore::Show(_) | Restore::Undo(_)) => None,
-            _ if self.global.vault.is_none() => Some("no vault named: give --vault DIR or set HALITE_VAULT"),
+            _ if self.global.vault.is_none() => {
+                Some("no vault named: give --vault DIR|URL or set HALITE_VAULT")
+            }
             Command::Import(_) if self.global.org.is_none() => Some("no org named: give --org ID"),
             Command::Forget(flags) if flags.all && self.global.org.is_none() => {
                 Some("no org named: --all forgets the org of --org ID")
@@ -48,8 +50,8 @@ impl Args {
 /// Flags that every command takes.
 #[derive(Debug, Clone, Flags)]
 pub struct Global {
-    /// The vault's directory
-    #[arg(long, global = true, env = "HALITE_VAULT", value_name = "DIR")]
+    /// The vault: a directory, or s3://BUCKET/PREFIX, gs://…, az://…
+    #[arg(long, global = true, env = "HALITE_VAULT", value_name = "DIR|URL")]
     pub vault: Option<PathBuf>,
     /// The org's Id, where the vault holds more than one; for demo and simulate the folder of an SFDX project
     #[arg(long, global = true, value_name = "ID|DIR")]
@@ -103,6 +105,8 @@ pub enum Command {
     Export(Export),
     /// Merge runs, so that the vault stays small and quick
     Compact(Compact),
+    /// Bring another place to what the vault is now, pack by pack as they are
+    Copy(Copy),
     /// Plan a restore, look at the plan, apply it
     #[command(subcommand)]
     Restore(Restore),
@@ -206,6 +210,13 @@ pub struct Compact {
     /// Merge all others into one run each, however small the gain
     #[arg(long)]
     pub all: bool,
+}
+
+#[derive(Debug, Flags)]
+pub struct Copy {
+    /// Where to: nothing yet, or an earlier copy of this vault
+    #[arg(long, value_name = "DIR|URL")]
+    pub to: PathBuf,
 }
 
 #[derive(Debug, Flags)]

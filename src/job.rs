@@ -16,7 +16,6 @@ use halite_connector::{Connect, SalesforceOrg};
 use halite_engine::base::id::OrgId;
 use halite_engine::format::mark::ActivityEntry;
 use halite_engine::store::backend::Backend;
-use halite_engine::store::local::Local;
 use halite_engine::vault::keys::Holder;
 use halite_engine::vault::rescue::rescue;
 use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
@@ -26,6 +25,7 @@ use zeroize::Zeroizing;
 use crate::args::{Global, NewKey};
 use crate::connection::{Connection, change, connection};
 use crate::out::{End, Out, note};
+use crate::place::Place;
 
 /// Everything a command needs beside its own flags.
 pub struct Job {
@@ -86,24 +86,16 @@ impl Job {
         Err(Error::invalid("it was not confirmed").hint(hint))
     }
 
-    /// The vault's folder.
-    pub fn dir(&self) -> Result<&Path> {
+    /// Where the vault is.
+    pub fn place(&self) -> Result<Place<'_>> {
         let named = self.global.vault.as_deref();
-        named.ok_or_else(|| Error::invalid("no vault named").hint("give --vault DIR or set HALITE_VAULT"))
+        let missing = || Error::invalid("no vault named").hint("give --vault DIR|URL or set HALITE_VAULT");
+        named.map(Place::named).ok_or_else(missing)
     }
 
-    /// Where the vault is.
-    pub fn place(&self) -> Result<Arc<Local>> {
-        let dir = self.dir()?;
-        let place = Local::open(dir).map_err(|e| match e.kind() {
-            Kind::NotFound => Error::new(
-                Kind::NotFound,
-                format!("{}: there is no such vault", dir.display()),
-            )
-            .hint("`halite init` makes one"),
-            _ => e,
-        });
-        place.map(Arc::new)
+    /// The place of a vault that is there.
+    pub fn store(&self) -> Result<Arc<dyn Backend>> {
+        self.place()?.open()
     }
 
     /// How it is opened.
@@ -142,7 +134,7 @@ impl Job {
 
     /// Opens the vault.
     pub fn vault(&self) -> Result<Arc<Vault>> {
-        let (place, options) = (self.place()?, self.options());
+        let (place, options) = (self.store()?, self.options());
         let open = |secret: &Secret| Vault::open(place.clone(), secret, options.clone());
         let (vault, _) = self.open(&open)?;
         Ok(Arc::clone(self.vault.get_or_init(|| Arc::new(vault))))
@@ -150,7 +142,7 @@ impl Job {
 
     /// Opens a vault whose entrance may be damaged, and mends that; says what was mended.
     pub fn rescued(&self) -> Result<(Arc<Vault>, Vec<String>)> {
-        let (place, options): (Arc<dyn Backend>, _) = (self.place()?, self.options());
+        let (place, options) = (self.store()?, self.options());
         let ((vault, mut mended), secret) = self.open(&|secret| rescue(&place, secret, &options))?;
         mended.extend(Holder::open(place, &secret)?.repair()?);
         Ok((Arc::new(vault), mended))
@@ -174,7 +166,7 @@ impl Job {
 
     /// Opens what changes who may open the vault; with the key that did.
     pub fn holder(&self) -> Result<(Holder, Secret)> {
-        let place = self.place()?;
+        let place = self.store()?;
         self.open(&|secret| Holder::open(place.clone(), secret))
     }
 
@@ -222,8 +214,7 @@ impl Job {
     /// `Busy` while another one does.
     pub fn alone(&self, org: OrgId) -> Result<Option<File>> {
         let Some(dir) = cache_dir() else { return Ok(None) };
-        let vault = self.dir()?;
-        let vault = vault.canonicalize().map_err(|e| Error::io(vault.display(), e))?;
+        let vault = self.place()?.identity()?;
         let mut hasher = DefaultHasher::new();
         (vault, org.to_string()).hash(&mut hasher);
         let path = dir.join("locks").join(format!("{:016x}", hasher.finish()));

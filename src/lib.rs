@@ -32,5 +32,6 @@ pub use halite_engine::base::id::{OrgId, RecordId};
 pub use halite_engine::base::stamp::Stamp;
 pub use halite_engine::ops;
 pub use halite_engine::store::local::Local;
+pub use halite_engine::store::object::Bucket;
 pub use halite_engine::vault::{Secret, SnapshotInfo, Vault, VaultOptions};
 pub use halite_engine::{Error, Kind, Result};

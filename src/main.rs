@@ -9,6 +9,7 @@ mod connection;
 mod demo;
 mod job;
 mod out;
+mod place;
 mod progress;
 mod rehearse;
 mod simulate;

@@ -8,6 +8,7 @@ mod cli_connections;
 mod cli_damage;
 mod cli_demo;
 mod cli_faults;
+mod cli_object;
 mod cli_rehearse;
 mod cli_restore;
 mod cli_restore_automation;

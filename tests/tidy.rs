@@ -16,10 +16,11 @@ use std::path::Path;
 use source::Source;
 
 /// Folders with Rust source of ours.
-const CODE: [&str; 9] = [
+const CODE: [&str; 10] = [
     "engine",
     "connector",
     "simulator",
+    "simulator-s3",
     "src",
     "tests",
     "bench",

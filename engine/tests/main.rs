@@ -16,6 +16,7 @@ mod import;
 mod keys;
 mod merging;
 mod model;
+mod object;
 mod publish;
 mod spans;
 mod upkeep;

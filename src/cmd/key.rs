@@ -3,10 +3,7 @@
 //! Key decision: a new key comes from a command, a file, the environment or the terminal, never from an argument.
 //! What removing one does not do is said each time: who has opened the vault once may have kept its master key.
 
-use std::sync::Arc;
-
 use halite_engine::base::clock::Clock;
-use halite_engine::store::backend::Backend;
 use halite_engine::vault::keys::{Cost, SlotInfo, Wrap, slots};
 use halite_engine::vault::rekey::rekey as renew;
 use halite_engine::{Error, Kind, Result};
@@ -43,7 +40,7 @@ fn add(job: &Job, flags: &NewKey) -> Result<End> {
 }
 
 fn list(job: &Job) -> Result<End> {
-    let all = slots(&*job.place()?)?;
+    let all = slots(&*job.store()?)?;
     for slot in &all {
         let (id, damage) = (
             short(&slot.id),
@@ -106,7 +103,7 @@ pub fn rekey(job: &Job, flags: &NewKey) -> Result<End> {
     let other = Job::other_key(flags)?;
     let (_, current) = job.holder()?;
     let kept = other.as_ref().unwrap_or(&current);
-    let place: Arc<dyn Backend> = job.place()?;
+    let place = job.store()?;
     let done =
         renew(&place, &current, kept, job.options(), Cost::STRONG).map_err(|e: Error| match e.kind() {
             Kind::Io | Kind::Busy => e.hint("run it again to finish it"),

@@ -9,6 +9,7 @@ mod check;
 mod compact;
 mod connect;
 mod connections;
+mod copy;
 mod diff;
 mod erase;
 mod export;
@@ -74,6 +75,7 @@ fn one(job: &Job, command: &Command) -> Result<End> {
         Command::Diff(flags) => diff::run(job, flags),
         Command::Export(flags) => export::run(job, flags),
         Command::Compact(flags) => compact::run(job, flags),
+        Command::Copy(flags) => copy::run(job, flags),
         Command::Restore(flags) => restore::run(job, flags),
         Command::Retain(flags) => retain::run(job, flags),
         Command::Forget(flags) => forget::run(job, flags),

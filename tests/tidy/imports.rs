@@ -71,8 +71,8 @@ pub fn imports(source: &Source) -> Vec<Complaint> {
             connector_order(source, &production),
         ]
         .concat(),
-        "simulator" => {
-            let walls = ["halite_engine", "halite_connector"];
+        "simulator" | "simulator-s3" => {
+            let walls = ["halite_engine", "halite_connector", "object_store"];
             outside(
                 source,
                 &everything,
@@ -117,7 +117,7 @@ fn engine_crates(source: &Source, paths: &[Named]) -> Vec<Complaint> {
         .below_src()
         .is_some_and(|path| path.starts_with("store/object"));
     if !object_store {
-        crates.push("tokio");
+        crates.extend(["tokio", "object_store"]);
     }
     outside(
         source,
@@ -316,6 +316,11 @@ fn the_format_does_no_io() {
 #[test]
 fn packages_keep_their_walls() {
     assert!(fails("engine/src/store/local.rs", "use tokio::runtime::Runtime;"));
+    assert!(fails(
+        "engine/src/vault/open.rs",
+        "use object_store::ObjectStore;"
+    ));
+    assert!(fails("simulator-s3/src/lib.rs", "use halite_engine::Kind;"));
     assert!(!fails(
         "engine/src/store/object.rs",
         "use tokio::runtime::Runtime;"

@@ -11,3 +11,5 @@ pub mod faulty;
 pub mod latch;
 pub mod local;
 pub mod memory;
+#[cfg(feature = "object")]
+pub mod object;

@@ -1,0 +1,167 @@
+//! A vault in object storage: S3 and what speaks it, Google Cloud Storage, Azure.
+//!
+//! Key decision: nothing but conditional requests, so there is no lock, no server and no coordinator; what an answer
+//! leaves open is settled by looking ([`write`]), and a store that ignores conditions is refused before the first
+//! byte is written ([`probe`]). It keeps no copy of anything, and never believes a listing. `docs/object-storage.md`.
+
+mod address;
+mod answer;
+mod patience;
+mod probe;
+mod read;
+mod runtime;
+mod wire;
+mod write;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use object_store::path::Path;
+use object_store::{ObjectStore, PutMode};
+
+use crate::base::clock::Clock;
+use crate::base::error::{Error, Result};
+use crate::store::backend::{Backend, check_len, check_name, check_prefix, check_root_len, taken};
+use address::Address;
+use runtime::run;
+
+pub use address::is_url;
+pub use patience::Patience;
+
+/// The name of the root's object.
+const ROOT: &str = "root";
+
+/// What lies below a prefix of a bucket, as a backend.
+pub struct Bucket {
+    remote: Arc<Remote>,
+    clock: Clock,
+    /// Whether the store was seen to keep conditions.
+    probed: Mutex<bool>,
+}
+
+/// The store, with how it is asked: what the requests of all threads share.
+struct Remote {
+    address: Address,
+    store: Arc<dyn ObjectStore>,
+    patience: Patience,
+}
+
+impl Bucket {
+    /// What `url` names, with endpoint and credentials from the environment. Nothing is asked of the store yet.
+    ///
+    /// # Errors
+    /// `Invalid`: the URL or a variable is wrong.
+    pub fn open(url: &str) -> Result<Self> {
+        let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        };
+        Self::open_with(url, std::env::vars_os().filter_map(text), Patience::default())
+    }
+
+    /// The same, with `variables` instead of the environment, for hosts that keep their settings elsewhere.
+    ///
+    /// # Errors
+    /// As of [`Bucket::open`].
+    pub fn open_with(
+        url: &str,
+        variables: impl IntoIterator<Item = (String, String)>,
+        patience: Patience,
+    ) -> Result<Self> {
+        let address = Address::parse(url)?;
+        let store = address.store(variables)?;
+        let remote = Remote {
+            address,
+            store,
+            patience,
+        };
+        Ok(Self {
+            remote: Arc::new(remote),
+            clock: Clock::system(),
+            probed: Mutex::new(false),
+        })
+    }
+
+    /// Sees, once, that the store keeps conditions; the other writers wait for the answer.
+    fn fit(&self) -> Result<()> {
+        let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*probed {
+            let (remote, random) = (Arc::clone(&self.remote), self.clock.random::<16>()?);
+            run(async move { remote.probe(random).await })?;
+            *probed = true;
+        }
+        Ok(())
+    }
+}
+
+impl Remote {
+    fn path(&self, name: &str) -> Result<Path> {
+        let key = self.address.key(name);
+        Path::parse(&key).map_err(|_| Error::invalid(format!("`{key}` cannot be the name of an object")))
+    }
+}
+
+impl Backend for Bucket {
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        check_name(name)?;
+        check_len(name, bytes.len())?;
+        self.fit()?;
+        let (remote, owned, bytes) = (
+            Arc::clone(&self.remote),
+            name.to_owned(),
+            Bytes::copy_from_slice(bytes),
+        );
+        let stored = run(async move { remote.write(&owned, PutMode::Create, &bytes).await })?;
+        if stored {
+            return Ok(());
+        }
+        Err(taken(name).within(&self.remote.address))
+    }
+
+    fn get(&self, name: &str) -> Result<Vec<u8>> {
+        check_name(name)?;
+        let (remote, name) = (Arc::clone(&self.remote), name.to_owned());
+        run(async move { remote.get(&name).await })
+    }
+
+    fn get_range(&self, name: &str, offset: u64, len: usize) -> Result<Vec<u8>> {
+        check_name(name)?;
+        let (remote, name) = (Arc::clone(&self.remote), name.to_owned());
+        run(async move { remote.range(&name, offset, len).await })
+    }
+
+    fn size(&self, name: &str) -> Result<u64> {
+        check_name(name)?;
+        let (remote, name) = (Arc::clone(&self.remote), name.to_owned());
+        run(async move { remote.size(&name).await })
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>> {
+        check_prefix(prefix)?;
+        let (remote, prefix) = (Arc::clone(&self.remote), prefix.to_owned());
+        run(async move { remote.list(&prefix).await })
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        let (remote, name) = (Arc::clone(&self.remote), name.to_owned());
+        run(async move { remote.delete(&name).await })
+    }
+
+    fn root(&self) -> Result<Option<Vec<u8>>> {
+        let remote = Arc::clone(&self.remote);
+        let root = run(async move { remote.small(ROOT).await })?;
+        Ok(root.map(|(bytes, _)| bytes))
+    }
+
+    fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
+        check_root_len(new.len())?;
+        self.fit()?;
+        let (remote, expected) = (Arc::clone(&self.remote), expected.map(<[u8]>::to_vec));
+        let new = Bytes::copy_from_slice(new);
+        run(async move { remote.swap(expected.as_deref(), &new).await })
+    }
+
+    fn describe(&self) -> String {
+        self.remote.address.to_string()
+    }
+}
