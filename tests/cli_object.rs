@@ -368,7 +368,7 @@ fn a_vault_is_copied_to_a_folder_and_back() {
     assert!(!exported[0].is_empty() && exported.iter().all(|files| *files == exported[0]));
 
     let dump = cloud.dump(3, 10);
-    cloud.done(&["--vault", &there, "import", &dump, "--org", OTHER, "--at", "2026-03-03"]);
+    cloud.done(&["--vault", &there, "import", &dump, "--org", OTHER, "--as-of", "2026-03-03"]);
     let refused = cloud.fails(&["copy", "--to", &there]);
     assert!(refused.contains("written to by itself") || refused.contains("not older"), "{refused}");
     let elsewhere = cloud.fails(&["copy", "--to", &cloud.path("cache")]);
