@@ -362,7 +362,7 @@ fn a_vault_is_copied_to_a_folder_and_back() {
     let exported = [URL, &there, "s3://vaults/back"].map(|place| {
         let to = cloud.path(&place.replace(['/', ':'], "-"));
         cloud.done(&["--vault", place, "export", "--to", &to]);
-        cloud.done(&["--vault", place, "check", "--level", "all"]);
+        cloud.done(&["--vault", place, "check", "--read", "all"]);
         files(&to)
     });
     assert!(!exported[0].is_empty() && exported.iter().all(|files| *files == exported[0]));
