@@ -99,10 +99,8 @@ impl<'a> Place<'a> {
         if empty || begun("vault") || begun("packs") {
             return Ok(Arc::new(Local::create(dir)?));
         }
-        Err(
-            Error::invalid(format!("{self}: the folder holds something else"))
-                .hint("name an empty folder, or an earlier copy of this vault"),
-        )
+        Err(Error::invalid(format!("{self}: the folder holds something else"))
+            .hint("name an empty folder, or an earlier copy of this vault"))
     }
 
     /// The same for each way of naming it, as far as this machine can tell: what its locks go by.

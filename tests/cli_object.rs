@@ -354,7 +354,10 @@ fn a_vault_is_copied_to_a_folder_and_back() {
     cloud.import(ORG, 1, 300);
     let there = cloud.path("there");
     let first = cloud.json(&["copy", "--to", &there]);
-    assert!(first["sent"].as_u64() > Some(2) && first["sent"] == first["packs"], "{first}");
+    assert!(
+        first["sent"].as_u64() > Some(2) && first["sent"] == first["packs"],
+        "{first}"
+    );
     cloud.import(ORG, 2, 320);
     let second = cloud.json(&["copy", "--to", &there]);
     assert!(second["sent"].as_u64() > Some(0) && second["sent"].as_u64() < second["packs"].as_u64());
@@ -368,9 +371,21 @@ fn a_vault_is_copied_to_a_folder_and_back() {
     assert!(!exported[0].is_empty() && exported.iter().all(|files| *files == exported[0]));
 
     let dump = cloud.dump(3, 10);
-    cloud.done(&["--vault", &there, "import", &dump, "--org", OTHER, "--as-of", "2026-03-03"]);
+    cloud.done(&[
+        "--vault",
+        &there,
+        "import",
+        &dump,
+        "--org",
+        OTHER,
+        "--as-of",
+        "2026-03-03",
+    ]);
     let refused = cloud.fails(&["copy", "--to", &there]);
-    assert!(refused.contains("written to by itself") || refused.contains("not older"), "{refused}");
+    assert!(
+        refused.contains("written to by itself") || refused.contains("not older"),
+        "{refused}"
+    );
     let elsewhere = cloud.fails(&["copy", "--to", &cloud.path("cache")]);
     assert!(elsewhere.contains("holds something else"), "{elsewhere}");
 }

@@ -246,7 +246,11 @@ fn rows_that_come_in_no_order_take_the_room_of_those_that_do() {
         let vault = vault_in(&store);
         backup(&vault, &mut model, &options, &mut |_| ()).unwrap();
         assert_eq!(state(&vault, 1), model.truth());
-        let sizes = store.list("").unwrap().into_iter().map(|name| store.size(&name).unwrap());
+        let sizes = store
+            .list("")
+            .unwrap()
+            .into_iter()
+            .map(|name| store.size(&name).unwrap());
         sizes.sum::<u64>()
     });
     assert!(

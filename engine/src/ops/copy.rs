@@ -137,7 +137,10 @@ fn follows(vault: &Vault, catalog: &Catalog, target: &dyn Backend, root: Option<
 
 /// The object that says that this root was put by a copy.
 fn of_copy(root: &Root) -> String {
-    let hex: String = root.hash()[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex: String = root.hash()[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     format!("{PUT}{hex}")
 }
 
@@ -152,7 +155,11 @@ fn packs(
     // An object that is listed is there whole; one that is not is found to be there when it is put.
     let there: BTreeSet<String> = target.list("packs/")?.into_iter().collect();
     let live = catalog.packs();
-    let missing: Vec<PackId> = live.iter().copied().filter(|pack| !there.contains(&pack_name(pack))).collect();
+    let missing: Vec<PackId> = live
+        .iter()
+        .copied()
+        .filter(|pack| !there.contains(&pack_name(pack)))
+        .collect();
     report.packs = live.len() as u64;
     let of = report.sent + missing.len() as u64;
     for some in missing.chunks(rayon::current_num_threads() * AT_ONCE) {
@@ -189,7 +196,9 @@ fn keys(vault: &Vault, target: &dyn Backend, report: &mut CopyReport) -> Result<
         for name in ours.iter().filter(|name| !theirs.contains(name)) {
             put(target, name, &vault.backend.get(name)?)?;
         }
-        report.left.extend(theirs.into_iter().filter(|name| !ours.contains(name)));
+        report
+            .left
+            .extend(theirs.into_iter().filter(|name| !ours.contains(name)));
     }
     Ok(())
 }

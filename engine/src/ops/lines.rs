@@ -1,10 +1,11 @@
 //! All records of an sObject as text, a line each, in order of Ids: what an export writes.
 //!
 //! Key decision: the Ids are cut into spans at the borders of pages; each span is read and put together on a core of its
-//! own, a few at a time, while those before are being taken. What is held is bounded by the pages of a few spans. It
+//! own, a few at a time, while those before are being taken by a thread beside. What is held is bounded by the pages of a few spans. It
 //! goes on under a newer root as [`crate::ops::view`] does, and it writes no file.
 
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use rayon::prelude::*;
 
@@ -52,22 +53,31 @@ impl State<'_> {
         sobject: &str,
         take: &mut (dyn FnMut(&[u8], u64) -> Result<()> + Send),
     ) -> Result<()> {
-        let mut reading = self.reading(sobject)?;
-        let (mut ready, mut from): (Vec<Block>, _) = (Vec::new(), Some(RecordId::MIN));
-        while from.is_some() || !ready.is_empty() {
-            let give = || {
-                ready
-                    .iter()
-                    .try_for_each(|block| take(&block.text, block.records))
-            };
-            let read = || from.map_or(Ok(Vec::new()), |from| reading.blocks(from));
-            let (given, read) = rayon::join(give, read);
-            given?;
-            ready.clear();
-            match read {
+        let (give, coming) = sync_channel::<Vec<Block>>(0);
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(move || {
+                let mut blocks = coming.into_iter().flatten();
+                blocks.try_for_each(|block| take(&block.text, block.records))
+            });
+            let read = self.give_blocks(sobject, &give);
+            drop(give);
+            let taken = taking
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            taken.and(read)
+        })
+    }
+
+    /// Hands all blocks on; ends early where they are taken no more.
+    fn give_blocks(&self, sobject: &str, give: &SyncSender<Vec<Block>>) -> Result<()> {
+        let (mut reading, mut from) = (self.reading(sobject)?, Some(RecordId::MIN));
+        while let Some(start) = from {
+            match reading.blocks(start) {
                 Ok(blocks) => {
                     from = blocks.last().and_then(|block| block.next);
-                    ready = blocks;
+                    if give.send(blocks).is_err() {
+                        break;
+                    }
                 }
                 Err(error) if error.kind() == Kind::Busy => {
                     self.view.renew(reading.catalog.version(), error)?;

@@ -98,7 +98,10 @@ fn what_somebody_else_wrote_is_not_gone_over() {
     rows(&open(&target), org(2), 1, 0, 100).unwrap();
     (2..5).for_each(|day| drop(rows(&vault, org(1), day, 0, 200).unwrap()));
     assert_eq!(refused(&vault, &target), Kind::Busy);
-    sound(&target, &[(org(1), 1, &truth(0, 200)), (org(2), 1, &truth(0, 100))]);
+    sound(
+        &target,
+        &[(org(1), 1, &truth(0, 200)), (org(2), 1, &truth(0, 100))],
+    );
 
     let old = Memory::new();
     copied(&vault, &old);
@@ -139,7 +142,10 @@ fn what_is_collected_meanwhile_is_not_missed() {
     });
     assert!(pruned && report.unwrap().version == open(&source).catalog().version());
     let truths: Vec<_> = (1..12).map(|day| truth(0, 40 * day)).collect();
-    let all: Vec<_> = (1..).zip(&truths).map(|(number, truth)| (org(1), number, truth)).collect();
+    let all: Vec<_> = (1..)
+        .zip(&truths)
+        .map(|(number, truth)| (org(1), number, truth))
+        .collect();
     sound(&target, &all);
 }
 
