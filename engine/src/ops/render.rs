@@ -67,18 +67,26 @@ impl Renderer {
         out.push(b'}');
     }
 
-    /// Whether the fields are those of the record before.
-    fn fits(&self, values: &Values, has_deleted: bool) -> bool {
-        let content = self
-            .content
-            .as_ref()
-            .is_some_and(|c| Arc::ptr_eq(c, &values.content));
+    /// Whether the fields are those of the record before, if only by their names: where runs lie side by side records
+    /// come now from the page of one, now from that of another.
+    fn fits(&mut self, values: &Values, has_deleted: bool) -> bool {
+        let (Some(content), true) = (&self.content, self.has_deleted == has_deleted) else {
+            return false;
+        };
         let derived = match (&self.derived, &values.derived) {
-            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other) || alike(&one.1, &other.1),
             (None, None) => true,
             _ => false,
         };
-        content && derived && self.has_deleted == has_deleted
+        if !derived || Arc::ptr_eq(content, &values.content) {
+            return derived;
+        }
+        let fits = alike(content, &values.content);
+        if fits {
+            self.content = Some(Arc::clone(&values.content));
+            self.derived.clone_from(&values.derived);
+        }
+        fits
     }
 
     fn arrange(&mut self, values: &Values, has_deleted: bool) {
@@ -109,6 +117,12 @@ impl Renderer {
         self.derived.clone_from(&values.derived);
         self.has_deleted = has_deleted;
     }
+}
+
+/// Whether two pages have the same columns.
+fn alike(one: &Part, other: &Part) -> bool {
+    let names = |part: &'_ Part| part.columns.iter().map(|column| column.name.as_str());
+    names(one).eq(names(other))
 }
 
 fn id(name: &[u8], id: RecordId, out: &mut Vec<u8>) {
