@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
-use crate::format::page::{KeyRow, Part};
+use crate::format::page::{Column, KeyRow, Part};
 use crate::format::record::{CellKind, escape};
 use crate::vault::run::Values;
 
@@ -121,8 +121,8 @@ impl Renderer {
 
 /// Whether two pages have the same columns.
 fn alike(one: &Part, other: &Part) -> bool {
-    let names = |part: &'_ Part| part.columns.iter().map(|column| column.name.as_str());
-    names(one).eq(names(other))
+    let same_name = |(a, b): (&Column, &Column)| a.name == b.name;
+    one.columns.len() == other.columns.len() && one.columns.iter().zip(&other.columns).all(same_name)
 }
 
 fn id(name: &[u8], id: RecordId, out: &mut Vec<u8>) {
