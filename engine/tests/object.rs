@@ -253,6 +253,7 @@ fn answers_that_would_come_again_end_it_at_once() {
     for (status, code, kind, words) in [
         (401, "Unauthorized", Kind::Auth, "AWS_ACCESS_KEY_ID"),
         (403, "SignatureDoesNotMatch", Kind::Auth, "AWS_SECRET_ACCESS_KEY"),
+        (403, "RequestTimeTooSkewed", Kind::Auth, "clock"),
         (403, "AccessDenied", Kind::Denied, "grant"),
         (404, "NoSuchBucket", Kind::Invalid, "no such bucket"),
         (301, "PermanentRedirect", Kind::Invalid, "AWS_REGION"),
@@ -309,10 +310,11 @@ fn wrong_keys_and_absent_servers_are_told_apart() {
 #[test]
 fn an_answer_that_breaks_off_is_asked_for_again() {
     let s3 = server();
-    let bucket = bucket(&s3, patience());
+    let bucket = bucket(&s3, hasty());
     let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
     bucket.put_new(NAME, &bytes).unwrap();
-    for act in [Act::HalfBody, Act::HangUp, Act::Answer(500, "InternalError")] {
+    let failed = Act::Answer(500, "InternalError");
+    for act in [Act::HalfBody, Act::HangUp, failed, Act::Silence] {
         s3.script(Rule::new("GET", NAME, act).times(2));
         assert_eq!(bucket.get(NAME).unwrap(), bytes, "{act:?}");
         s3.script(Rule::new("GET", NAME, act).times(2));

@@ -18,11 +18,13 @@ const UNKNOWN_ASKER: [&str; 10] = [
     "InvalidToken",
     "TokenRefreshRequired",
     "InvalidSecurity",
-    "RequestTimeTooSkewed",
+    LATE_CLOCK,
     "AuthenticationFailed",
     "AuthorizationHeaderMalformed",
     "NoAuthenticationInformation",
 ];
+/// The code of a 403 that the asker's clock is the reason of.
+const LATE_CLOCK: &str = "RequestTimeTooSkewed";
 /// Codes of a 404 that say the bucket is missing, not the object.
 const NO_BUCKET: [&str; 2] = ["NoSuchBucket", "ContainerNotFound"];
 
@@ -141,7 +143,11 @@ impl Failure {
             Nature::Missing => absent(name).within(at),
             Nature::Final(Kind::Auth) => {
                 let message = format!("{at}: {what} {name}: {}", self.answer);
-                Error::new(Kind::Auth, message).hint(format!("set {}", at.credentials()))
+                let hint = match self.answer.ends_with(LATE_CLOCK) {
+                    true => "set this machine's clock".to_owned(),
+                    false => format!("set {}", at.credentials()),
+                };
+                Error::new(Kind::Auth, message).hint(hint)
             }
             Nature::Final(Kind::Denied) => answered(
                 Kind::Denied,

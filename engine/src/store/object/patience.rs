@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::Remote;
 use super::answer::{Failure, Nature};
-use super::wire::watched;
+use super::wire::{Seen, watched};
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
 
@@ -37,7 +37,7 @@ impl Default for Patience {
     fn default() -> Self {
         Self {
             requests: 8,
-            whole: Duration::from_secs(180),
+            whole: Duration::from_secs(600),
             answer: Duration::from_secs(30),
             pause: Duration::from_millis(100),
         }
@@ -65,13 +65,32 @@ impl Remote {
         }
     }
 
+    /// What follows the head of an answer, whose body has `bytes`, in its time.
+    pub(super) async fn rest<T>(
+        &self,
+        bytes: usize,
+        body: impl Future<Output = object_store::Result<T>>,
+    ) -> Result<T, Failure> {
+        let broken = |e| Failure::of(&e, Some(Seen::Status(200)));
+        let time = self.time(bytes);
+        let ended = timeout(time, body).await;
+        ended.map_or_else(
+            |_| Err(Failure::late(time.as_secs())),
+            |read| read.map_err(broken),
+        )
+    }
+
+    fn time(&self, bytes: usize) -> Duration {
+        self.patience.answer + Duration::from_secs((bytes / BYTES_PER_SECOND) as u64)
+    }
+
     /// One request that carries `bytes`, in its time.
     pub(super) async fn once<T>(
         &self,
         bytes: usize,
         request: impl Future<Output = object_store::Result<T>>,
     ) -> Result<T, Failure> {
-        let time = self.patience.answer + Duration::from_secs((bytes / BYTES_PER_SECOND) as u64);
+        let time = self.time(bytes);
         match watched(timeout(time, request)).await {
             (Err(_), _) => Err(Failure::late(time.as_secs())),
             (Ok(Ok(value)), _) => Ok(value),

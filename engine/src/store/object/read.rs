@@ -22,23 +22,23 @@ impl Remote {
     pub(super) async fn get(&self, name: &str) -> Result<Vec<u8>> {
         let (path, mut tries) = (self.path(name)?, self.tries("reading", name));
         loop {
-            let request = async {
-                let got = self.store.get(&path).await?;
-                let size = got.meta.size;
-                match usize::try_from(size).ok().filter(|&len| len <= OBJECT_BYTES_MAX) {
-                    Some(len) => Ok((size, collect(got, len).await?)),
-                    None => Ok((size, Vec::new())),
+            let failure = match self.once(0, self.store.get(&path)).await {
+                Ok(got) => {
+                    let size = got.meta.size;
+                    let len = usize::try_from(size).ok().filter(|&len| len <= OBJECT_BYTES_MAX);
+                    let Some(len) = len else {
+                        let why = format!("it has {size} bytes, above the {OBJECT_BYTES_MAX} of an object");
+                        return Err(Error::corrupt(name, why).within(&self.address));
+                    };
+                    match self.rest(len, collect(got, len)).await {
+                        Ok(bytes) if bytes.len() == len => return Ok(bytes),
+                        Ok(bytes) => Failure::short(bytes.len(), size),
+                        Err(failure) => failure,
+                    }
                 }
+                Err(failure) => failure,
             };
-            match self.once(OBJECT_BYTES_MAX, request).await {
-                Ok((size, _)) if size > OBJECT_BYTES_MAX as u64 => {
-                    let why = format_args!("it has {size} bytes, above the {OBJECT_BYTES_MAX} of an object");
-                    return Err(Error::corrupt(name, why).within(&self.address));
-                }
-                Ok((size, bytes)) if bytes.len() as u64 == size => return Ok(bytes),
-                Ok((size, bytes)) => tries.again(&Failure::short(bytes.len(), size)).await?,
-                Err(failure) => tries.again(&failure).await?,
-            }
+            tries.again(&failure).await?;
         }
     }
 
@@ -170,7 +170,7 @@ impl Remote {
             "" => None,
             _ => Some(self.path(folder)?),
         };
-        let mut tries = self.tries("listing", prefix);
+        let mut tries = self.tries("listing", if prefix.is_empty() { "everything" } else { prefix });
         loop {
             // A listing of any length: its time is that between two answers.
             let mut stream = self.store.list(path.as_ref());
