@@ -18,10 +18,24 @@ use halite_engine::format::mark::{
     ActivityEntry, CondemnedEntry, Ended, ErasureEntry, HoldEntry, MasterEntry,
 };
 use halite_engine::format::pack::PackRole;
-use halite_engine::format::page::id_hash;
+use halite_engine::format::page::{IdHash, id_hash};
 use halite_engine::format::run::{Filter, PageEntry, PartEntry, RunHead, RunPart};
 
 use super::{at, chunk, id, meta, same, versions};
+
+/// A filter of ten bits an Id, as docs/format.md says.
+fn ten_bits(hashes: &[IdHash]) -> Vec<u8> {
+    let mut filter = vec![0; (hashes.len() * 10).div_ceil(8)];
+    let bits = filter.len() as u64 * 8;
+    let half = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+    for hash in hashes {
+        let (a, b) = (half(&hash[..8]), half(&hash[8..]) | 1);
+        for bit in (0..7).map(|i| a.wrapping_add(b.wrapping_mul(i)) % bits) {
+            filter[(bit / 8) as usize] |= 1 << (bit % 8);
+        }
+    }
+    filter
+}
 
 #[test]
 fn a_run_directory() {
@@ -50,12 +64,18 @@ fn a_run_directory() {
         pages: vec![page.clone(), other.clone()],
         filter: Filter::of(&hashes),
     };
+    let now = part.encode();
+    same("run part", &now, 324, "72904403a94931000c82c927a44bd1b6");
+    // Its filter has 8 bytes behind their number. There were ten bits an Id once.
+    let before = [&now[..now.len() - 9], &[10], &ten_bits(&hashes)].concat();
     same(
-        "run part",
-        &part.encode(),
+        "run part of before",
+        &before,
         326,
         "978bc06d18fe86a81ecf89ca9b8a075f",
     );
+    let read = RunPart::decode(&before).unwrap();
+    assert!(read.pages == part.pages && hashes.iter().all(|hash| read.filter.may_hold(hash)));
     assert_eq!(RunPart::decode(&part.encode()).unwrap(), part);
     let parts = [&page, &other].map(|p| PartEntry {
         first: p.first,
