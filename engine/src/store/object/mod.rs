@@ -1,8 +1,8 @@
 //! A vault in object storage: S3 and what speaks it, Google Cloud Storage, Azure.
 //!
 //! Key decision: nothing but conditional requests, so there is no lock, no server and no coordinator; what an answer
-//! leaves open is settled by looking ([`write`]), and a store that ignores conditions is refused before the first
-//! byte is written ([`probe`]). It keeps no copy of anything, and never believes a listing. `docs/object-storage.md`.
+//! leaves open is settled by looking (`write`), and a store that ignores conditions is refused before the first
+//! byte is written (`probe`). It keeps no copy of anything, and never believes a listing. `docs/object-storage.md`.
 
 mod address;
 mod answer;
