@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use halite_engine::store::backend::Backend;
 use halite_engine::store::local::Local;
-use halite_engine::store::object::{Bucket, is_url};
+use halite_engine::store::object::{Bucket, canonical, is_url};
 use halite_engine::{Error, Kind, Result};
 
 /// A place that was named.
@@ -110,7 +110,7 @@ impl<'a> Place<'a> {
     pub fn identity(&self) -> Result<PathBuf> {
         match self {
             Self::Folder(dir) => dir.canonicalize().map_err(|e| Error::io(dir.display(), e)),
-            Self::Url(url) => Ok(PathBuf::from(Bucket::open(url)?.describe())),
+            Self::Url(url) => Ok(PathBuf::from(canonical(url)?)),
         }
     }
 
@@ -141,6 +141,7 @@ mod tests {
         assert!(folder("vault") && folder("/srv/s3") && folder("C:\\vault") && folder("s3:/x"));
         assert!(!folder("s3://bucket/x") && !folder("ftp://x"));
         let identity = |text| Place::named(Path::new(text)).identity().unwrap();
+        assert_eq!(identity("az://c/p/"), identity("azure://c/p"));
         assert_eq!(identity("s3://b/p/"), identity("s3://b/p"));
         assert_ne!(identity("s3://b/p"), identity("s3://b/q"));
     }

@@ -3,6 +3,9 @@
 //! Key decision: the server plays one job over one small table, by hand; what cannot be trusted is read by REST.
 //! Not here: jobs as they should be (`simulated::bulk`).
 
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
 use halite_connector::{Bulk, SalesforceOrg};
 use halite_engine::base::error::Result;
 use halite_engine::format::describe::Describe;
@@ -19,6 +22,8 @@ struct Came {
     json: usize,
     positions: usize,
     end: Option<Result<()>>,
+    /// Is told of each page of CSV.
+    taken: Option<Sender<()>>,
 }
 
 impl Sink for Came {
@@ -28,6 +33,7 @@ impl Sink for Came {
     }
     fn csv(&mut self, _: usize, page: &[u8]) -> Result<()> {
         self.csv.push(String::from_utf8(page.to_vec()).unwrap());
+        self.taken.iter().for_each(|taken| taken.send(()).unwrap());
         Ok(())
     }
     fn reached(&mut self, _: usize, _: &[u8]) -> Result<()> {
@@ -77,6 +83,10 @@ fn open(server: &Server) -> SalesforceOrg {
 }
 
 fn read(server: &Server) -> Came {
+    read_into(server, Came::default())
+}
+
+fn read_into(server: &Server, mut came: Came) -> Came {
     let text = br#"{"name":"Account","fields":[{"name":"Id","type":"id","filterable":true}]}"#;
     let describe = Describe::parse(text).unwrap();
     let read = Read {
@@ -85,7 +95,6 @@ fn read(server: &Server) -> Came {
         scope: Scope::All,
         from: None,
     };
-    let mut came = Came::default();
     open(server).read_all(&[read], &mut came).unwrap();
     came.end.take().unwrap().unwrap();
     came
@@ -194,6 +203,37 @@ fn figures_that_are_missing_are_no_lie() {
     let none = org(|_| info(r#","numberRecordsProcessed":0"#));
     let came = read(&none);
     assert_eq!((came.csv.len(), came.json, none.count("/results")), (0, 0, 0));
+}
+
+/// Page 3 is not answered before page 2 was taken: it must have been asked for by then, and not be waited for.
+#[test]
+fn the_next_page_is_under_way_while_one_is_taken() {
+    let (taken, told) = channel();
+    let server = org(move |asked| {
+        let at = asked.path.split("locator=").nth(1);
+        if !asked.path.contains("/results") {
+            return info(r#","numberRecordsProcessed":4"#);
+        }
+        let number: u32 = at.map_or(1, |at| at.parse().unwrap());
+        if number == 3 {
+            for page in [1, 2] {
+                let waited = told.recv_timeout(Duration::from_secs(20));
+                assert!(waited.is_ok(), "page {page} was not taken while page 3 was made");
+            }
+        }
+        let next = if number == 4 {
+            "null".to_owned()
+        } else {
+            (number + 1).to_string()
+        };
+        results(&rows(&[number]), &[("Sforce-Locator", &next)])
+    });
+    let came = Came {
+        taken: Some(taken),
+        ..Came::default()
+    };
+    let came = read_into(&server, came);
+    assert_eq!(came.csv, [1, 2, 3, 4].map(|n| rows(&[n])));
 }
 
 #[test]

@@ -20,6 +20,11 @@ pub struct RecordId([u8; 15]);
 /// A Salesforce organisation, named by its Id (prefix `00D`).
 pub type OrgId = RecordId;
 
+/// Bytes in lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 impl RecordId {
     /// The smallest possible Id, for range starts.
     pub const MIN: RecordId = RecordId([b'0'; 15]);

@@ -8,7 +8,7 @@ use md5::{Digest, Md5};
 use serde::Deserialize;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::RecordId;
+use crate::base::id::{RecordId, hex};
 use crate::base::stamp::Stamp;
 use crate::format::blob::{Cutter, PIECE_MAX, Piece, read_pieces, write_pieces};
 use crate::format::seal::{ChunkKind, Compressor};
@@ -159,7 +159,7 @@ impl Body {
             md5.update(&bytes);
             each(&bytes)?;
         }
-        if length != self.length || hex(md5) != self.md5 {
+        if length != self.length || hex(&md5.finalize()) != self.md5 {
             return Err(Error::corrupt(
                 "file",
                 "its pieces do not make up what was fetched",
@@ -201,10 +201,6 @@ pub fn body(
     let body = Body::parse(id, &record.json)?;
     body.read(vault, each)?;
     Ok(body.length)
-}
-
-fn hex(md5: Md5) -> String {
-    md5.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A body on its way into the vault; holds less than two pieces.
@@ -283,7 +279,7 @@ impl<'a> Intake<'a> {
         }
         Ok(Body {
             length: self.length,
-            md5: hex(self.md5),
+            md5: hex(&self.md5.finalize()),
             pieces: write_pieces(&self.pieces),
         })
     }

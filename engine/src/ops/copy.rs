@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::PackId;
+use crate::base::id::{PackId, hex};
 use crate::format::root::Root;
 use crate::format::scan::scan;
 use crate::store::backend::{Backend, pack_name};
@@ -21,8 +21,8 @@ use crate::vault::open::Vault;
 
 /// How often it begins anew where packs were collected while it went on.
 const TRIES: usize = 5;
-/// Packs under way at once, a core.
-const AT_ONCE: usize = 2;
+/// Packs a core between two words on how far it is; each core has one under way.
+const BETWEEN: usize = 2;
 /// Below this stands, by its hash, each root that a copy has put.
 const PUT: &str = "copies/";
 
@@ -137,11 +137,7 @@ fn follows(vault: &Vault, catalog: &Catalog, target: &dyn Backend, root: Option<
 
 /// The object that says that this root was put by a copy.
 fn of_copy(root: &Root) -> String {
-    let hex: String = root.hash()[..16]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    format!("{PUT}{hex}")
+    format!("{PUT}{}", hex(&root.hash()[..16]))
 }
 
 /// Sends the live packs that the target does not have.
@@ -162,7 +158,7 @@ fn packs(
         .collect();
     report.packs = live.len() as u64;
     let of = report.sent + missing.len() as u64;
-    for some in missing.chunks(rayon::current_num_threads() * AT_ONCE) {
+    for some in missing.chunks(rayon::current_num_threads() * BETWEEN) {
         let sent = some.par_iter().map(|pack| send(vault, pack, target));
         for bytes in sent.collect::<Result<Vec<_>>>()? {
             report.sent += 1;

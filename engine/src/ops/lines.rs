@@ -304,4 +304,60 @@ mod tests {
         );
         assert!(same(&vault, org) > 40);
     }
+
+    /// Where a record comes from a page with other columns than that of the record before.
+    #[test]
+    fn fields_are_those_of_each_record() {
+        let (vault, org) = vault();
+        let dir = tempfile::tempdir().unwrap();
+        let id = |n: usize| format!("001{n:012}");
+        let named = |n: usize| format!("{{\"Id\":\"{}\",\"Name\":\"name {n}\"}}\n", id(n));
+        let sited = |n: usize| format!("{{\"Id\":\"{}\",\"Site\":\"site {n}\"}}\n", id(n));
+        let all = (0..2000).map(named);
+        let edited = (0..2000).step_by(3).map(sited);
+        day(&vault, org, 1, false, dir.path(), &all.collect::<String>());
+        day(&vault, org, 2, true, dir.path(), &edited.collect::<String>());
+        let wanted = (0..2000).map(|n| if n % 3 == 0 { sited(n) } else { named(n) });
+        let wanted = wanted.enumerate().map(|(n, line)| {
+            let whole: RecordId = id(n).parse().unwrap();
+            line.replace(&id(n), &whole.to_string())
+        });
+        let mut lines = Vec::new();
+        let last = vault.find_snapshot(org, "2").unwrap();
+        State::at(&vault, &last)
+            .lines("Account", &mut |text, _| {
+                lines.extend_from_slice(text);
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(String::from_utf8(lines).unwrap(), wanted.collect::<String>());
+    }
+
+    #[test]
+    fn what_cannot_be_taken_ends_it() {
+        let (vault, org) = vault();
+        let dir = tempfile::tempdir().unwrap();
+        let line = |n: usize| format!("{{\"Id\":\"001{n:012}\",\"Name\":\"name {n}\"}}\n");
+        day(
+            &vault,
+            org,
+            1,
+            false,
+            dir.path(),
+            &(0..4000).map(line).collect::<String>(),
+        );
+        let state = State::at(&vault, &vault.find_snapshot(org, "1").unwrap());
+        for pass in [0, 3] {
+            let mut blocks = 0;
+            let ended = state.lines("Account", &mut |_, _| {
+                blocks += 1;
+                if blocks > pass {
+                    return Err(Error::invalid("the disk is full"));
+                }
+                Ok(())
+            });
+            assert_eq!(ended.unwrap_err().message(), "the disk is full");
+            assert_eq!(blocks, pass + 1);
+        }
+    }
 }

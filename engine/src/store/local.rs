@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
+use crate::base::id::hex;
 use crate::base::stamp::Stamp;
 use crate::store::backend::{
     Backend, OBJECT_BYTES_MAX, ROOT_BYTES_MAX, absent, check_len, check_name, check_prefix, check_root_len,
@@ -120,8 +121,7 @@ impl Local {
             self.sweep(&folder);
         }
         let random: [u8; 16] = self.clock.random().map_err(io::Error::other)?;
-        let name: String = random.iter().map(|b| format!("{b:02x}")).collect();
-        let temporary = Temporary(folder.join(name));
+        let temporary = Temporary(folder.join(hex(&random)));
         let mut file = private(OpenOptions::new().write(true).create_new(true)).open(&temporary.0)?;
         file.write_all(bytes)?;
         file.sync_all()?;

@@ -13,7 +13,7 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, DatabaseError, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
 use crate::base::error::{Error, Kind, Result};
-use crate::base::id::{ChunkId, PackId};
+use crate::base::id::{ChunkId, PackId, hex};
 use crate::format::pack::{DirEntry, Location};
 
 /// What redb may keep in memory of the file.
@@ -189,8 +189,7 @@ impl State {
 
     /// The file's index, or a new one in its place; `None` if the file cannot be used.
     fn in_folder(dir: &Path, vault: &[u8; 16]) -> Option<Self> {
-        let name: String = vault.iter().take(8).map(|b| format!("{b:02x}")).collect();
-        let path = dir.join(format!("index-{name}.redb"));
+        let path = dir.join(format!("index-{}.redb", hex(&vault[..8])));
         for _ in 0..2 {
             match Self::at(dir, &path, vault) {
                 Ok(Some(state)) => return Some(state),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Kind, Result};
+use crate::base::id::hex;
 use crate::base::stamp::Stamp;
 use crate::format::ring::Ring;
 use crate::format::root::Root;
@@ -434,10 +435,6 @@ fn read_ring(backend: &dyn Backend, newest: MasterKey, generation: u16) -> Resul
         Ring::open(newest.clone(), generation, bytes)
     })
     .map_err(|e| e.hint("without it nothing from before the new key can be read: bring it back from a copy"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
 #[cfg(test)]

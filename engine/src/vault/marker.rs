@@ -4,6 +4,7 @@
 //! It authenticates nothing: slots and root do.
 
 use crate::base::error::{Error, Kind, Result};
+use crate::base::id::{SnapshotId, hex};
 use crate::store::backend::Backend;
 
 /// Its name.
@@ -12,8 +13,7 @@ const FORMAT: u32 = 1;
 
 /// Its content.
 pub(crate) fn text(id: &[u8; 16]) -> String {
-    let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
-    format!("halite vault\nformat {FORMAT}\nid {hex}\n")
+    format!("halite vault\nformat {FORMAT}\nid {}\n", hex(id))
 }
 
 /// Reads the object that says what this is.
@@ -48,7 +48,7 @@ pub(crate) fn read(backend: &dyn Backend) -> Result<[u8; 16]> {
     let id = lines
         .next()
         .and_then(|l| l.strip_prefix("id "))
-        .and_then(crate::base::id::SnapshotId::parse);
+        .and_then(SnapshotId::parse);
     id.map(|id| id.0)
         .ok_or_else(|| Error::corrupt("vault marker", "its id is malformed"))
 }

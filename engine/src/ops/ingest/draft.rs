@@ -23,7 +23,7 @@ impl<'v> Ingest<'v> {
         ingest.captured = slot.captured.clone();
         ingest.earlier = slot.runs.clone();
         // A slot does not tell how its pages were written.
-        ingest.passed = !slot.runs.is_empty();
+        ingest.passing = !slot.runs.is_empty();
         for chunk in &slot.seen.chunks {
             ingest.seen.load(&vault.chunk(ChunkKind::Ids, chunk)?)?;
         }

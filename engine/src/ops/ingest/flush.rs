@@ -34,17 +34,17 @@ impl<'v> Ingest<'v> {
     /// Writes the pages of the rows held; keeps an unfinished page back unless this is the `last` time.
     pub(super) fn flush(&mut self, writer: &mut Writer<'v>, last: bool) -> Result<()> {
         let (mut order, sorted) = self.order();
-        // What is going to be merged is read once and deleted.
+        // What does not follow on what was written is merged with it in the end, and so is all that comes then.
         let follows = |run: &RunPages| run.last.is_none_or(|l| order.first().is_none_or(|o| l < o.0));
-        let alone = self.earlier.is_empty() && self.runs.iter().all(follows);
-        let passing = !(alone && (last || sorted));
+        let alone = self.runs.iter().all(follows);
+        self.passing |= !(alone && (last || sorted));
         self.newest_of_each(&mut order)?;
         let changes = self.compare(writer, &order)?;
         let target = &self.target;
         let context = Context {
             keys: &target.vault.keys,
             level: target.vault.level,
-            passing,
+            passing: self.passing,
             schema: &target.schema,
             snapshot: target.snapshot,
             read: target.read,
@@ -74,8 +74,7 @@ impl<'v> Ingest<'v> {
         if self.rules.full {
             self.seen.add(order[..settled].iter().map(|(id, ..)| *id))?;
         }
-        self.passed |= passing && !ready.is_empty();
-        self.place(writer, ready, passing)?;
+        self.place(writer, ready)?;
         self.keep_from(wait);
         // Files come one after the other; of an org many sObjects are under way, each with what it would keep.
         if last || !self.rules.once {
@@ -84,7 +83,7 @@ impl<'v> Ingest<'v> {
         }
         if last {
             self.buried.clear();
-            if let (false, [], [run]) = (self.passed, &self.earlier[..], &mut self.runs[..]) {
+            if let (false, [run]) = (self.passing, &mut self.runs[..]) {
                 run.finish(writer)?;
             }
         }
@@ -335,7 +334,7 @@ impl<'v> Ingest<'v> {
     }
 
     /// Puts pages into packs and into a run: the last one if they follow on it, else a new one.
-    fn place(&mut self, writer: &mut Writer<'v>, ready: Vec<Ready>, passing: bool) -> Result<()> {
+    fn place(&mut self, writer: &mut Writer<'v>, ready: Vec<Ready>) -> Result<()> {
         let Some(first) = ready.first().map(|ready| ready.page.ids.0) else {
             return Ok(());
         };
@@ -343,10 +342,11 @@ impl<'v> Ingest<'v> {
         if !self.runs.last().is_some_and(follows) {
             self.runs.push(RunPages::default());
         }
-        let (count, vault) = (self.earlier.len() + self.runs.len(), self.target.vault);
-        let writer = match (count, passing) {
-            (1, false) => writer,
-            _ => self.scratch.get_or_insert_with(|| Writer::new(vault)),
+        let vault = self.target.vault;
+        let writer = if self.passing {
+            self.scratch.get_or_insert_with(|| Writer::new(vault))
+        } else {
+            writer
         };
         let Some(run) = self.runs.last_mut() else {
             return Ok(());

@@ -134,10 +134,10 @@ pub struct Ingest<'v> {
     runs: Vec<RunPages>,
     /// What of the Ids that came is written already.
     saved: SeenIds,
-    /// Writes what is read back and deleted: passing pages, and all runs but the first.
+    /// Whether all that was written is going to be merged: pages from then on are read once and deleted.
+    passing: bool,
+    /// Writes those.
     scratch: Option<Writer<'v>>,
-    /// Whether pages were written that are to be merged.
-    passed: bool,
     buried: Vec<(RecordId, VersionKind)>,
     /// Counts so far.
     pub captured: Captured,
@@ -166,8 +166,8 @@ impl<'v> Ingest<'v> {
             earlier: Vec::new(),
             saved: SeenIds::default(),
             runs: Vec::new(),
+            passing: false,
             scratch: None,
-            passed: false,
             buried: Vec::new(),
             captured,
             left_out: BTreeSet::new(),
@@ -400,12 +400,11 @@ impl<'v> Ingest<'v> {
         if self.rules.full {
             self.captured.left_out = self.left_out.len() as u64;
         }
-        if self.passed || self.earlier.len() + self.runs.len() > 1 {
+        if self.passing {
             let settled = NewRun::Pages(self.settle(writer)?);
             return Ok((vec![settled], self.captured));
         }
-        let earlier = self.earlier.into_iter().map(NewRun::Written);
-        let runs = earlier.chain(self.runs.into_iter().map(NewRun::Pages));
+        let runs = self.runs.into_iter().map(NewRun::Pages);
         Ok((runs.collect(), self.captured))
     }
 }

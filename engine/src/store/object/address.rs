@@ -20,6 +20,14 @@ const PREFIX_BYTES_MAX: usize = 512;
 /// The client's own limit is no measure of ours, which grows with the size: see `Patience`.
 const CLIENT_TIMEOUT: &str = "1hour";
 
+/// The one way to write what a URL names; it asks neither the environment nor the store.
+///
+/// # Errors
+/// `Invalid` as of [`super::Bucket::open`].
+pub fn canonical(url: &str) -> Result<String> {
+    Address::parse(url).map(|address| address.to_string())
+}
+
 /// Whether a place is named by a URL, not by a path.
 pub fn is_url(text: &str) -> bool {
     text.contains("://")
@@ -130,8 +138,7 @@ impl Address {
             Kind::Amazon => {
                 let timeout = AmazonS3ConfigKey::Client(ClientConfigKey::Timeout);
                 let start = AmazonS3Builder::new().with_config(timeout, CLIENT_TIMEOUT);
-                let set = |builder: AmazonS3Builder, key, value| builder.with_config(key, value);
-                configured("AWS_", variables, start, set)
+                configured("AWS_", variables, start, AmazonS3Builder::with_config)
                     .with_bucket_name(&self.bucket)
                     .with_conditional_put(S3ConditionalPut::ETagMatch)
                     .with_disable_bulk_delete(true)
@@ -143,19 +150,22 @@ impl Address {
             Kind::Google => {
                 let timeout = GoogleConfigKey::Client(ClientConfigKey::Timeout);
                 let start = GoogleCloudStorageBuilder::new().with_config(timeout, CLIENT_TIMEOUT);
-                let set = |builder: GoogleCloudStorageBuilder, key, value| builder.with_config(key, value);
-                configured("GOOGLE_", variables, start, set)
-                    .with_bucket_name(&self.bucket)
-                    .with_retry(retry)
-                    .with_http_connector(Watching)
-                    .build()
-                    .map(|store| Arc::new(store) as _)
+                configured(
+                    "GOOGLE_",
+                    variables,
+                    start,
+                    GoogleCloudStorageBuilder::with_config,
+                )
+                .with_bucket_name(&self.bucket)
+                .with_retry(retry)
+                .with_http_connector(Watching)
+                .build()
+                .map(|store| Arc::new(store) as _)
             }
             Kind::Azure => {
                 let timeout = AzureConfigKey::Client(ClientConfigKey::Timeout);
                 let start = MicrosoftAzureBuilder::new().with_config(timeout, CLIENT_TIMEOUT);
-                let set = |builder: MicrosoftAzureBuilder, key, value| builder.with_config(key, value);
-                configured("AZURE_", variables, start, set)
+                configured("AZURE_", variables, start, MicrosoftAzureBuilder::with_config)
                     .with_container_name(&self.bucket)
                     .with_retry(retry)
                     .with_http_connector(Watching)

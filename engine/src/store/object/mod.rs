@@ -2,7 +2,7 @@
 //!
 //! Key decision: nothing but conditional requests, so there is no lock, no server and no coordinator; what an answer
 //! leaves open is settled by looking (`write`), and a store that ignores conditions is refused before the first
-//! byte is written (`probe`). It keeps no copy of anything, and never believes a listing. `docs/object-storage.md`.
+//! byte is written (`probe`). It keeps no copy of anything. `docs/object-storage.md` says what it promises.
 
 mod address;
 mod answer;
@@ -25,7 +25,7 @@ use crate::store::backend::{Backend, check_len, check_name, check_prefix, check_
 use address::Address;
 use runtime::run;
 
-pub use address::is_url;
+pub use address::{canonical, is_url};
 pub use patience::Patience;
 
 /// The name of the root's object.

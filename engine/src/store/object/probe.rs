@@ -9,6 +9,7 @@ use object_store::{PutMode, UpdateVersion};
 
 use super::Remote;
 use crate::base::error::{Error, Kind, Result};
+use crate::base::id::hex;
 
 /// Writers that race.
 const RACERS: u8 = 8;
@@ -16,7 +17,7 @@ const RACERS: u8 = 8;
 impl Remote {
     /// Refuses a store that does not keep conditions; `random` makes the names.
     pub(super) async fn probe(&self, random: [u8; 16]) -> Result<()> {
-        let random: String = random.iter().map(|b| format!("{b:02x}")).collect();
+        let random = hex(&random);
         // Below what names of backends keep for themselves, so that no listing shows it.
         let (one, many) = (format!("tmp/{random}-one"), format!("tmp/{random}-many"));
         let outcome = match self.alone(&one).await {
