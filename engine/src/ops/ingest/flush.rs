@@ -35,11 +35,10 @@ impl<'v> Ingest<'v> {
     pub(super) fn flush(&mut self, writer: &mut Writer<'v>, last: bool) -> Result<()> {
         let (mut order, sorted) = self.order();
         // What does not follow on what was written is merged with it in the end, and so is all that comes then.
-        let follows = |run: &RunPages| run.last.is_none_or(|l| order.first().is_none_or(|o| l < o.0));
-        let alone = self.runs.iter().all(follows);
-        self.passing |= !(alone && (last || sorted));
+        let goes_back = self.goes_back(&order);
+        self.passing |= goes_back || !(last || sorted);
         self.newest_of_each(&mut order)?;
-        let changes = self.compare(writer, &order)?;
+        let changes = self.compare(writer, &order, goes_back)?;
         let target = &self.target;
         let context = Context {
             keys: &target.vault.keys,
@@ -134,15 +133,21 @@ impl<'v> Ingest<'v> {
         Ok(())
     }
 
+    /// Whether some of what is held may lie among what was written, and not behind it.
+    fn goes_back(&self, order: &[Place]) -> bool {
+        let rows = order.first().map(|row| row.0).into_iter();
+        let first = rows.chain(self.buried.iter().map(|grave| grave.0)).min();
+        let among = !self.earlier.is_empty() || self.runs.iter().any(|run| run.last >= first);
+        first.is_some() && among
+    }
+
     /// What differs from the state before, in order of Ids.
-    fn compare(&mut self, writer: &mut Writer<'v>, order: &[Place]) -> Result<Vec<Entry>> {
+    fn compare(&mut self, writer: &mut Writer<'v>, order: &[Place], goes_back: bool) -> Result<Vec<Entry>> {
         let mut buried = self.buried.clone();
         buried.sort_unstable_by_key(|(id, _)| *id);
-        let first = order.iter().map(|o| o.0).chain(buried.iter().map(|b| b.0)).min();
         let mut runs = self.runs_before()?;
         // What this snapshot has written already is what its later rows are compared with.
-        let behind = !self.earlier.is_empty() || self.runs.iter().any(|run| run.last >= first);
-        if first.is_some() && behind {
+        if goes_back {
             runs.extend(self.own_runs(writer)?);
         }
         let per = order.len().div_ceil(rayon::current_num_threads() * 2);
