@@ -123,16 +123,30 @@ impl<'a> Reader<'a> {
     /// Passes over numbers without looking at them.
     pub fn skip_varints(&mut self, count: usize) -> Result<()> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let mut ends = (0..).zip(rest).filter(|(_, byte)| **byte < 0x80);
-        if let Some(last) = count.checked_sub(1) {
-            let (end, _) = ends.nth(last).ok_or_else(|| self.bad("it is cut short"))?;
-            self.at += end + 1;
+        let (mut left, mut passed) = (count, 0);
+        // Each number ends with a byte whose high bit is not set: eight bytes at a time, as long as no end can be missed.
+        while let Some(word) = rest.get(passed..).and_then(|rest| rest.first_chunk::<8>())
+            && left >= 8
+        {
+            let ends = !u64::from_le_bytes(*word) & 0x8080_8080_8080_8080;
+            left -= ends.count_ones() as usize;
+            passed += 8;
         }
+        while left > 0 {
+            let byte = rest.get(passed).ok_or_else(|| self.bad("it is cut short"))?;
+            left -= usize::from(*byte < 0x80);
+            passed += 1;
+        }
+        self.at += passed;
         Ok(())
     }
 
     /// A 128-bit LEB128 number; non-minimal and overlong forms are refused.
     pub fn varint128(&mut self) -> Result<u128> {
+        if let Some(&byte) = self.bytes.get(self.at).filter(|&&byte| byte < 0x80) {
+            self.at += 1;
+            return Ok(u128::from(byte));
+        }
         let mut value = 0_u128;
         for shift in (0..128).step_by(7) {
             let byte = self.u8()?;
@@ -217,6 +231,21 @@ mod tests {
             proptest::prop_assert_eq!((r.varint().unwrap(), r.varint128().unwrap()), (a, b));
             proptest::prop_assert_eq!((r.signed().unwrap(), r.bytes().unwrap()), (c, &bytes[..]));
             r.end().unwrap();
+        }
+
+        #[test]
+        fn numbers_are_passed_over(numbers in proptest::collection::vec(proptest::prop_oneof![0..200_u64, 0..=u64::MAX], 0..80)) {
+            let (mut out, mut ends) = (Vec::new(), vec![0]);
+            for number in &numbers {
+                put_varint(&mut out, *number);
+                ends.push(out.len());
+            }
+            for (count, end) in ends.iter().enumerate() {
+                let mut r = Reader::new(&out, "test");
+                r.skip_varints(count).unwrap();
+                proptest::prop_assert_eq!(r.at(), *end);
+            }
+            proptest::prop_assert!(Reader::new(&out, "test").skip_varints(numbers.len() + 1).is_err());
         }
 
         #[test]

@@ -15,7 +15,7 @@ use crate::base::error::{Error, Result};
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::RunEntry;
-use crate::format::page::{KeyRow, Part, decode_derived_rows, decode_keys_span};
+use crate::format::page::{KeyRow, Part, Sight, decode_derived_rows, decode_keys_sight};
 use crate::format::place::ChunkRef;
 use crate::format::run::{PageEntry, RunHead, RunPart};
 use crate::format::seal::ChunkKind;
@@ -92,35 +92,39 @@ impl<'v> Run<'v> {
 
     /// The keys of a page; none if they are known to be lost, which is for who reads a state to tell.
     pub fn keys(&self, page: &PageEntry, into: &mut Vec<KeyRow>) -> Result<()> {
-        self.keys_between(page, (0, u64::MAX), into, &mut Vec::new())
+        let plain = self.plain_keys(page)?;
+        self.look(page, &plain, &Sight::ALL, into, &mut Vec::new())
+            .map(drop)
     }
 
-    /// The same, only of snapshots within a span; see [`decode_keys_span`].
-    pub fn keys_between(
-        &self,
-        page: &PageEntry,
-        span: (u64, u64),
-        into: &mut Vec<KeyRow>,
-        ordinals: &mut Vec<u32>,
-    ) -> Result<()> {
+    /// The bytes of the keys of a page, to [look](Self::look) at; none if they are known to be lost.
+    pub fn plain_keys(&self, page: &PageEntry) -> Result<Vec<u8>> {
         self.vault.go_on()?;
         let keys = self.vault.chunk(ChunkKind::PageKeys, &page.keys);
-        match self.vault.unless_lost(&page.keys.id, keys)? {
-            Some(bytes) => {
-                decode_keys_span(self.low, &bytes, span, into, ordinals)?;
-                let ends = into.first().zip(into.last());
-                if ends.is_some_and(|(first, last)| first.id < page.first || page.last < last.id) {
-                    let what = format_args!("page keys {}", page.keys.id);
-                    return Err(Error::corrupt(what, "it has Ids outside those in the directory"));
-                }
-                Ok(())
-            }
-            None => {
-                into.clear();
-                ordinals.clear();
-                Ok(())
-            }
+        Ok(self.vault.unless_lost(&page.keys.id, keys)?.unwrap_or_default())
+    }
+
+    /// The keys in sight of a page; see [`decode_keys_sight`].
+    pub fn look(
+        &self,
+        page: &PageEntry,
+        plain: &[u8],
+        sight: &Sight,
+        into: &mut Vec<KeyRow>,
+        ordinals: &mut Vec<u32>,
+    ) -> Result<Option<RecordId>> {
+        if plain.is_empty() {
+            into.clear();
+            ordinals.clear();
+            return Ok(None);
         }
+        let next = decode_keys_sight(self.low, plain, sight, into, ordinals)?;
+        let ends = into.first().zip(into.last());
+        if ends.is_some_and(|(first, last)| first.id < page.first || page.last < last.id) {
+            let what = format_args!("page keys {}", page.keys.id);
+            return Err(Error::corrupt(what, "it has Ids outside those in the directory"));
+        }
+        Ok(next)
     }
 
     /// The plaintext of the values of a page; `None` if no version in it has some, or if they are known to be lost

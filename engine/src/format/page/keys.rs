@@ -94,7 +94,7 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> (Vec<u8>, [usize; 2]) {
     column(&mut out, rows.iter().map(|r| r.snapshot - base));
     column(&mut out, rows.iter().map(|r| u64::from(r.schema)));
     let hashes = out.len();
-    for (row, _) in flagged().filter(|(r, f)| has_hash(r.kind, **f)) {
+    for (row, _) in flagged().filter(|(_, f)| has_hash(**f)) {
         out.extend_from_slice(&row.hash.0);
     }
     for (row, _) in flagged().filter(|(_, f)| **f & REPLACED != 0) {
@@ -138,8 +138,9 @@ pub fn encode(base: u64, rows: &[KeyRow]) -> (Vec<u8>, [usize; 2]) {
 }
 
 /// Whether a row's own hash is written.
-pub(super) fn has_hash(kind: VersionKind, flags: u8) -> bool {
-    kind == VersionKind::Value || (kind == VersionKind::Stamps && flags & BELOW == 0)
+pub(super) fn has_hash(flags: u8) -> bool {
+    let kind = flags & KIND;
+    kind == VersionKind::Value as u8 || (kind == VersionKind::Stamps as u8 && flags & BELOW == 0)
 }
 
 fn flags(row: &KeyRow, next: Option<&KeyRow>) -> u8 {

@@ -1,8 +1,11 @@
-//! The key part of a page on its way back: all rows, or those that a span of snapshots sees.
+//! The key part of a page on its way back: all rows, or those that a span of snapshots sees of a few Ids.
 //!
-//! Key decision: flags and snapshots are read first; a page of which nothing is in sight ends there, and of the columns
-//! behind them only the cells of rows in sight are made, so that looking at two days among a thousand costs little.
-//! The seal has vouched for the bytes; what is passed over is not looked at more closely.
+//! Key decision: Ids, flags and snapshots are read first; a page of which nothing is in sight ends there, and of the
+//! columns behind them only the cells of rows in sight are made, so that looking at two days among a thousand, or at one
+//! record among two hundred, costs little. The seal has vouched for the bytes; what is passed over is not looked at more
+//! closely.
+
+use std::ops::Range;
 
 use crate::base::error::Result;
 use crate::base::id::{ContentHash, RecordId};
@@ -13,6 +16,26 @@ use crate::format::page::keys::{
     BELOW, KIND, KeyRow, MODIFIED, MODIFIED_BY, REPLACED, SYSTEM, VERSION, VersionKind, has_hash,
 };
 
+/// What of a key part rows are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sight {
+    /// Snapshots at or above the first and at or below the second.
+    pub span: (u64, u64),
+    /// Ids from this one on.
+    pub from: RecordId,
+    /// So many of them, counted whether a snapshot sees them or not; all versions of each.
+    pub ids: usize,
+}
+
+impl Sight {
+    /// All of it.
+    pub const ALL: Self = Self {
+        span: (0, u64::MAX),
+        from: RecordId::MIN,
+        ids: usize::MAX,
+    };
+}
+
 /// Reads what [`super::encode_keys`] wrote, with rows in order and complete.
 pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
     let mut rows = Vec::new();
@@ -22,18 +45,18 @@ pub fn decode(base: u64, bytes: &[u8]) -> Result<Vec<KeyRow>> {
 
 /// The same into memory that is used again; what was in `rows` is gone.
 pub fn decode_into(base: u64, bytes: &[u8], rows: &mut Vec<KeyRow>) -> Result<()> {
-    decode_span(base, bytes, (0, u64::MAX), rows, &mut Vec::new())
+    decode_sight(base, bytes, &Sight::ALL, rows, &mut Vec::new()).map(drop)
 }
 
-/// Only rows of snapshots at or above the first and at or below the second; `ordinals` says of each how many rows with
-/// values stand before it in the page.
-pub fn decode_span(
+/// Only the rows in sight; `ordinals` says of each how many rows with values stand before it in the page. Gives the
+/// first Id that was not looked at because there were enough.
+pub fn decode_sight(
     base: u64,
     bytes: &[u8],
-    span: (u64, u64),
+    sight: &Sight,
     rows: &mut Vec<KeyRow>,
     ordinals: &mut Vec<u32>,
-) -> Result<()> {
+) -> Result<Option<RecordId>> {
     rows.clear();
     ordinals.clear();
     let mut r = Reader::new(bytes, "page keys");
@@ -41,25 +64,84 @@ pub fn decode_span(
         return Err(r.bad("unknown version"));
     }
     let count = r.count(PAGE_VERSIONS_MAX)?;
-    let ids = r.clone();
-    r.skip_varints(count)?;
-    let mut kinds = Column::read(&mut r, count)?;
-    let mut flags = Vec::with_capacity(count);
-    for _ in 0..count {
-        let flag = u8::try_from(kinds.next()?).ok();
-        let known = flag.filter(|flag| VersionKind::from_code(flag & KIND).is_some());
-        flags.push(known.ok_or_else(|| r.bad("unknown kind of version"))?);
-    }
-    let (mut snapshots, mut seen) = (Column::read(&mut r, count)?, Vec::with_capacity(count));
-    for _ in 0..count {
+    let ids = Ids::find(&mut r, count, sight)?;
+    let flags = flags(&mut r, count)?;
+    let (mut snapshots, mut seen) = (Column::read(&mut r, count)?, Vec::with_capacity(ids.rows.len()));
+    snapshots.skip(ids.rows.start)?;
+    for _ in ids.rows.clone() {
         let snapshot = base.checked_add(snapshots.next()?);
         let snapshot = snapshot.ok_or_else(|| r.bad("snapshot number too large"))?;
-        seen.push((span.0 <= snapshot && snapshot <= span.1).then_some(snapshot));
+        seen.push((sight.span.0 <= snapshot && snapshot <= sight.span.1).then_some(snapshot));
     }
-    if seen.iter().all(Option::is_none) {
-        return Ok(());
+    let next = ids.next;
+    if seen.iter().any(Option::is_some) {
+        Cells::read(&mut r, ids, &flags)?.rows(&flags, &seen, rows, ordinals)?;
     }
-    Cells::read(&mut r, ids, &flags)?.rows(&flags, &seen, rows, ordinals)
+    Ok(next)
+}
+
+/// The kind of each row, and what is said of it.
+fn flags(r: &mut Reader<'_>, count: usize) -> Result<Vec<u8>> {
+    let mut kinds = Column::read(r, count)?;
+    let known = |flag: u64| {
+        u8::try_from(flag)
+            .ok()
+            .filter(|flag| VersionKind::from_code(flag & KIND).is_some())
+    };
+    let bad = || r.bad("unknown kind of version");
+    if let Some(flag) = kinds.constant {
+        return Ok(vec![known(flag).ok_or_else(bad)?; count]);
+    }
+    (0..count).map(|_| known(kinds.next()?).ok_or_else(bad)).collect()
+}
+
+/// Where the Ids in sight stand.
+struct Ids<'a> {
+    rows: Range<usize>,
+    /// Before the difference of the first of them, and the number of the Id before it.
+    each: Reader<'a>,
+    before: u128,
+    /// The Id behind them.
+    next: Option<RecordId>,
+}
+
+impl<'a> Ids<'a> {
+    /// Passes over all Ids.
+    fn find(r: &mut Reader<'a>, count: usize, sight: &Sight) -> Result<Self> {
+        let mut found = Self {
+            rows: 0..count,
+            each: r.clone(),
+            before: 0,
+            next: None,
+        };
+        if sight.from == RecordId::MIN && sight.ids >= count {
+            return r.skip_varints(count).map(|()| found);
+        }
+        let (from, mut number, mut met) = (sight.from.to_number(), 0_u128, 0);
+        for row in 0..count {
+            let (at, before) = (r.clone(), number);
+            let delta = r.varint128()?;
+            let too_large = || at.bad("Id too large");
+            number = number.checked_add(delta).ok_or_else(too_large)?;
+            if number < from {
+                continue;
+            }
+            if met == 0 {
+                (found.rows.start, found.each, found.before) = (row, at.clone(), before);
+            }
+            met += usize::from(met == 0 || delta > 0);
+            if met > sight.ids {
+                found.rows.end = row;
+                found.next = Some(RecordId::from_number(number).ok_or_else(too_large)?);
+                r.skip_varints(count - row - 1)?;
+                break;
+            }
+        }
+        if met == 0 {
+            found.rows.start = count;
+        }
+        Ok(found)
+    }
 }
 
 /// A column of numbers: one for all rows, or one each.
@@ -88,11 +170,18 @@ impl<'a> Column<'a> {
             None => self.each.varint(),
         }
     }
+
+    fn skip(&mut self, count: usize) -> Result<()> {
+        match self.constant {
+            Some(_) => Ok(()),
+            None => self.each.skip_varints(count),
+        }
+    }
 }
 
 /// Everything behind the snapshots, cut into columns.
 struct Cells<'a> {
-    ids: Reader<'a>,
+    ids: Ids<'a>,
     schemas: Column<'a>,
     hashes: &'a [u8],
     replaced: &'a [u8],
@@ -101,25 +190,25 @@ struct Cells<'a> {
     unit: i64,
     systems: Column<'a>,
     modified: Column<'a>,
-    users: Vec<RecordId>,
+    /// The distinct Ids of users, one after the other.
+    users: Reader<'a>,
     modified_by: Column<'a>,
     winners: Reader<'a>,
 }
 
 impl<'a> Cells<'a> {
-    fn read(r: &mut Reader<'a>, ids: Reader<'a>, flags: &[u8]) -> Result<Self> {
-        let with = |bit: u8| flags.iter().filter(|flag| **flag & bit != 0).count();
+    fn read(r: &mut Reader<'a>, ids: Ids<'a>, flags: &[u8]) -> Result<Self> {
+        let with = |bit| with(flags, bit);
         let schemas = Column::read(r, flags.len())?;
-        let hashes = r.take(16 * flags.iter().filter(|flag| own_hash(**flag)).count())?;
+        let hashes = r.take(16 * flags.iter().filter(|flag| has_hash(**flag)).count())?;
         let replaced = r.take(16 * with(REPLACED))?;
         let (least, unit) = (r.signed()?, if r.u8()? == 1 { 1000 } else { 1 });
         let (systems, modified) = (Column::read(r, with(SYSTEM))?, Column::read(r, with(MODIFIED))?);
-        let users = (0..r.count(with(MODIFIED_BY))?).map(|_| r.record_id());
-        let users = users.collect::<Result<Vec<_>>>()?;
+        let distinct = r.count(with(MODIFIED_BY))?;
+        let users = Reader::new(r.take(15 * distinct)?, "page keys: users");
         let modified_by = Column::read(r, with(MODIFIED_BY))?;
         let winners = r.clone();
-        let merged = flags.iter().filter(|flag| kind(**flag) == VersionKind::Merged);
-        r.take(15 * merged.count())?;
+        r.take(15 * of_kind(flags, VersionKind::Merged))?;
         r.end()?;
         Ok(Self {
             ids,
@@ -136,7 +225,7 @@ impl<'a> Cells<'a> {
         })
     }
 
-    /// Goes through all rows and makes those that are seen.
+    /// Goes through the rows of the Ids in sight and makes those that are seen.
     fn rows(
         mut self,
         flags: &[u8],
@@ -144,10 +233,14 @@ impl<'a> Cells<'a> {
         rows: &mut Vec<KeyRow>,
         ordinals: &mut Vec<u32>,
     ) -> Result<()> {
-        let (mut last, mut ahead, mut values) = (RecordId::MIN, 0_u128, 0);
-        for (i, (&flag, seen)) in flags.iter().zip(seen).enumerate() {
-            let delta = self.ids.varint128()?;
-            let too_large = || self.ids.bad("Id too large");
+        let start = self.ids.rows.start;
+        self.skip(&flags[..start])?;
+        let mut values = of_kind(&flags[..start], VersionKind::Value) as u32;
+        let (mut last, mut ahead) = (RecordId::MIN, self.ids.before);
+        for (i, seen) in (start..).zip(seen) {
+            let flag = flags[i];
+            let delta = self.ids.each.varint128()?;
+            let too_large = || self.ids.each.bad("Id too large");
             ahead = ahead.checked_add(delta).ok_or_else(too_large)?;
             if let Some(snapshot) = *seen {
                 last = last.plus(ahead).ok_or_else(too_large)?;
@@ -166,21 +259,38 @@ impl<'a> Cells<'a> {
         Ok(())
     }
 
+    /// Passes over the cells of the first rows.
+    fn skip(&mut self, flags: &[u8]) -> Result<()> {
+        self.schemas.skip(flags.len())?;
+        let hashes = 16 * flags.iter().filter(|flag| has_hash(**flag)).count();
+        self.hashes = self.hashes.get(hashes..).unwrap_or_default();
+        let replaced = 16 * with(flags, REPLACED);
+        self.replaced = self.replaced.get(replaced..).unwrap_or_default();
+        self.systems.skip(with(flags, SYSTEM))?;
+        self.modified.skip(with(flags, MODIFIED))?;
+        self.modified_by.skip(with(flags, MODIFIED_BY))?;
+        self.winners
+            .take(15 * of_kind(flags, VersionKind::Merged))
+            .map(drop)
+    }
+
     /// Takes the cells of row `i`, into `row` if it is seen.
     fn row(&mut self, flags: &[u8], i: usize, row: Option<&mut KeyRow>) -> Result<()> {
         let flag = flags[i];
-        if flag & BELOW != 0 && (i + 1 == flags.len() || self.ids.peek() != Some(0)) {
-            return Err(self.ids.bad("no version below"));
+        let ids = &self.ids.each;
+        if flag & BELOW != 0 && (i + 1 == flags.len() || ids.peek() != Some(0)) {
+            return Err(ids.bad("no version below"));
         }
         let mut unseen = BLANK;
         let row = row.unwrap_or(&mut unseen);
         let schema = u32::try_from(self.schemas.next()?);
-        row.schema = schema.map_err(|_| self.ids.bad("schema number too large"))?;
+        row.schema = schema.map_err(|_| ids.bad("schema number too large"))?;
         self.take_hashes(flags, i, row);
+        let ids = &self.ids.each;
         if flag & SYSTEM != 0 {
             let offset = i64::try_from(self.systems.next()?).ok();
             let millis = offset.and_then(|v| v.checked_mul(self.unit)?.checked_add(self.least));
-            row.system = Stamp::from_millis(millis.ok_or_else(|| self.ids.bad("stamp too large"))?);
+            row.system = Stamp::from_millis(millis.ok_or_else(|| ids.bad("stamp too large"))?);
         }
         if flag & MODIFIED != 0 {
             let from = if row.system.is_some() {
@@ -192,9 +302,10 @@ impl<'a> Cells<'a> {
             row.modified = Stamp::from_millis(from.wrapping_add(offset));
         }
         if flag & MODIFIED_BY != 0 {
-            let which = usize::try_from(self.modified_by.next()?).ok();
-            let user = which.and_then(|which| self.users.get(which).copied());
-            row.modified_by = Some(user.ok_or_else(|| self.ids.bad("Id number too large"))?);
+            let mut users = self.users.clone();
+            let which = self.modified_by.next()?.min(users.left() as u64);
+            users.take(15 * which as usize)?;
+            row.modified_by = Some(users.record_id()?);
         }
         if kind(flag) == VersionKind::Merged {
             row.winner = Some(self.winners.record_id()?);
@@ -206,7 +317,7 @@ impl<'a> Cells<'a> {
     fn take_hashes(&mut self, flags: &[u8], i: usize, row: &mut KeyRow) {
         let flag = flags[i];
         row.hash = content(self.hashes, flags, i);
-        if own_hash(flag) {
+        if has_hash(flag) {
             self.hashes = self.hashes.get(16..).unwrap_or_default();
         }
         if flag & REPLACED != 0 {
@@ -223,7 +334,7 @@ impl<'a> Cells<'a> {
 /// The content after row `i`, whose own hash or the next one below is the first of `hashes`.
 fn content(hashes: &[u8], flags: &[u8], mut i: usize) -> ContentHash {
     while let Some(&flag) = flags.get(i) {
-        if own_hash(flag) {
+        if has_hash(flag) {
             return hash(hashes);
         }
         if kind(flag) != VersionKind::Stamps {
@@ -240,8 +351,14 @@ fn hash(bytes: &[u8]) -> ContentHash {
         .map_or(ContentHash::NONE, |bytes| ContentHash(*bytes))
 }
 
-fn own_hash(flag: u8) -> bool {
-    has_hash(kind(flag), flag)
+/// How many rows have that bit.
+fn with(flags: &[u8], bit: u8) -> usize {
+    flags.iter().filter(|flag| **flag & bit != 0).count()
+}
+
+/// How many rows are of that kind.
+fn of_kind(flags: &[u8], kind: VersionKind) -> usize {
+    flags.iter().filter(|flag| **flag & KIND == kind as u8).count()
 }
 
 /// The kind in flags that have been checked.
@@ -358,8 +475,23 @@ mod tests {
                     .map(|i| u32::try_from(values(i)).unwrap())
                     .collect();
                 let (mut got, mut ordinals) = (Vec::new(), Vec::new());
-                decode_span(100, &bytes, span, &mut got, &mut ordinals).unwrap();
-                prop_assert_eq!((got, ordinals), (wanted, before));
+                let sight = Sight { span, ..Sight::ALL };
+                prop_assert_eq!(decode_sight(100, &bytes, &sight, &mut got, &mut ordinals).unwrap(), None);
+                prop_assert_eq!((&got, &ordinals), (&wanted, &before));
+                // So do any few Ids from any on, one after the other.
+                for ids in [1, 3, 40] {
+                    let (mut from, mut met, mut counts) = (Some(RecordId::MIN), Vec::new(), Vec::new());
+                    while let Some(id) = from {
+                        let sight = Sight { span, from: id, ids };
+                        from = decode_sight(100, &bytes, &sight, &mut got, &mut ordinals).unwrap();
+                        prop_assert!(from.is_none_or(|next| next > id));
+                        let inside = |row: &KeyRow| row.id >= id && from.is_none_or(|next| row.id < next);
+                        prop_assert!(got.iter().all(inside));
+                        met.append(&mut got);
+                        counts.append(&mut ordinals);
+                    }
+                    prop_assert_eq!((&met, &counts), (&wanted, &before));
+                }
             }
         }
 

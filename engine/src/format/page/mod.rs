@@ -13,7 +13,7 @@ mod part_read;
 pub use cut::{Cutter, IdHash, id_hash};
 pub use keys::{KeyRow, VersionKind, encode as encode_keys};
 pub use keys_read::{
-    decode as decode_keys, decode_into as decode_keys_into, decode_span as decode_keys_span,
+    Sight, decode as decode_keys, decode_into as decode_keys_into, decode_sight as decode_keys_sight,
 };
 pub use part::PartBuilder;
 pub use part_read::{Column, Part, Span, decode_derived, decode_derived_rows, encode_derived};

@@ -1,15 +1,15 @@
 //! All versions of one record: one look a run, by directory and filter.
 //!
 //! Key decision: each run keeps the page that it looked at last and the part of its directory, so that asking for many
-//! Ids in order reads each page once; who asks for them in no order has more parts kept. Of values only the rows in
-//! question are decoded. It does not walk: that is the state cursor.
+//! Ids in order reads each page once; who asks for them in no order has more parts kept. Of keys and values only the
+//! rows in question are decoded. It does not walk: that is the state cursor.
 
 use std::collections::HashMap;
 
 use crate::base::error::Result;
 use crate::base::id::{ChunkId, RecordId};
 use crate::format::entry::RunEntry;
-use crate::format::page::{IdHash, KeyRow, VersionKind, id_hash};
+use crate::format::page::{IdHash, KeyRow, Sight, VersionKind, id_hash};
 use crate::format::run::{PageEntry, RunPart};
 use crate::vault::open::Vault;
 use crate::vault::run::{PlainValues, Run, Values, Version};
@@ -28,7 +28,10 @@ struct Opened<'v> {
     parts: HashMap<usize, RunPart>,
     /// The numbers of the part and of the page in it whose keys are at hand.
     page: Option<(usize, usize)>,
-    keys: Vec<KeyRow>,
+    keys: Vec<u8>,
+    /// Of the Id that was looked for last, its keys in that page, and how many values stand before each.
+    rows: Vec<KeyRow>,
+    ordinals: Vec<u32>,
     /// The values that were looked at last.
     plain: Option<(ChunkId, PlainValues)>,
 }
@@ -84,6 +87,8 @@ impl<'v> Finder<'v> {
                     parts: HashMap::new(),
                     page: None,
                     keys: Vec::new(),
+                    rows: Vec::new(),
+                    ordinals: Vec::new(),
                     plain: None,
                 }),
             };
@@ -129,6 +134,11 @@ impl Opened<'_> {
         keeps: usize,
         mut hit: impl FnMut(&KeyRow, &PageEntry, u32),
     ) -> Result<()> {
+        let sight = Sight {
+            from: id,
+            ids: 1,
+            ..Sight::ALL
+        };
         let first = self.run.head.parts.partition_point(|part| part.last < id);
         for number in first..self.run.head.parts.len() {
             if self.run.head.parts[number].first > id {
@@ -154,16 +164,13 @@ impl Opened<'_> {
                 }
                 if self.page != Some((number, place)) {
                     self.page = None;
-                    self.run.keys(page, &mut self.keys)?;
+                    self.keys = self.run.plain_keys(page)?;
                     self.page = Some((number, place));
                 }
-                let mut ordinal = 0;
-                for key in &self.keys {
-                    if key.id == id {
-                        hit(key, page, ordinal);
-                    }
-                    ordinal += u32::from(key.kind == VersionKind::Value);
-                }
+                let (rows, ordinals) = (&mut self.rows, &mut self.ordinals);
+                self.run.look(page, &self.keys, &sight, rows, ordinals)?;
+                let versions = rows.iter().zip(ordinals).filter(|(key, _)| key.id == id);
+                versions.for_each(|(key, ordinal)| hit(key, page, *ordinal));
             }
         }
         Ok(())

@@ -1,8 +1,9 @@
 //! The state of one sObject at a snapshot: runs merged into one version an Id, the newest at or before it.
 //!
 //! Key decision: of each page the rows that count at that snapshot are found from its keys alone, one an Id, and
-//! only their values are decoded, so that a page of many versions costs little more than one of a single version.
-//! A heap of the runs gives the next Id. It holds one page a run and never writes.
+//! only their values are decoded, so that a page of many versions costs little more than one of a single version; who
+//! skips to an Id has the keys of a few decoded at a time. A heap of the runs gives the next Id. It holds one page a run
+//! and never writes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,10 +12,13 @@ use crate::base::error::Result;
 use crate::base::id::RecordId;
 use crate::base::stamp::Stamp;
 use crate::format::entry::RunEntry;
-use crate::format::page::{KeyRow, VersionKind};
+use crate::format::page::{KeyRow, Sight, VersionKind};
 use crate::format::run::PageEntry;
 use crate::vault::open::Vault;
 use crate::vault::run::{Pages, Run, Values, Version};
+
+/// Ids of a page whose keys are decoded at first for who skips.
+const FEW: usize = 4;
 
 /// Merges runs into one version an Id: the newest at or before a snapshot.
 pub struct StateCursor<'v> {
@@ -40,6 +44,10 @@ struct Span {
 struct Source<'v> {
     pages: Pages<'v>,
     page: Option<PageEntry>,
+    plain: Vec<u8>,
+    /// The first Id of the page that was not looked at, and how many are looked at together.
+    behind: Option<RecordId>,
+    ids: usize,
     /// The keys that are in sight, and of each how many values stand before it.
     keys: Vec<KeyRow>,
     ordinals: Vec<u32>,
@@ -89,6 +97,9 @@ impl<'v> StateCursor<'v> {
         let source = |run| Source {
             pages: Pages::new(run),
             page: None,
+            plain: Vec::new(),
+            behind: None,
+            ids: usize::MAX,
             keys: Vec::new(),
             ordinals: Vec::new(),
             slots: Vec::new(),
@@ -111,11 +122,7 @@ impl<'v> StateCursor<'v> {
         self.heap.clear();
         self.begun = true;
         for (i, source) in self.sources.iter_mut().enumerate() {
-            source.pages.seek(id)?;
-            source.turn(self.span)?;
-            while source.id().is_some_and(|next| next < id) {
-                source.advance(self.span)?;
-            }
+            source.seek(id, usize::MAX, self.span)?;
             self.heap.extend(source.id().map(|id| Reverse((id, i))));
         }
         Ok(())
@@ -199,45 +206,80 @@ impl Source<'_> {
         self.turn(span)
     }
 
+    /// Goes to the first Id that is `id` or greater, and looks at so many together.
+    fn seek(&mut self, id: RecordId, ids: usize, span: Span) -> Result<()> {
+        self.pages.seek(id)?;
+        self.behind = None;
+        self.turn_from(id, ids, span)
+    }
+
     fn skip_to(&mut self, id: RecordId, span: Span) -> Result<()> {
         if self.id().is_none_or(|next| id <= next) {
             return Ok(());
         }
         if self.page.as_ref().is_some_and(|page| page.last < id) {
-            self.pages.seek(id)?;
-            self.turn(span)?;
+            return self.seek(id, FEW, span);
         }
-        while self.id().is_some_and(|next| next < id) {
-            self.advance(span)?;
+        let behind = |slot: &Slot| self.keys[slot.key].id < id;
+        self.next = self.slots.partition_point(behind);
+        if self.next < self.slots.len() {
+            return Ok(());
         }
-        Ok(())
+        self.behind = self.behind.map(|next| next.max(id));
+        self.turn_from(id, FEW, span)
     }
 
-    /// Loads the next page in which the snapshot sees something.
+    /// Goes on behind what was looked at.
     fn turn(&mut self, span: Span) -> Result<()> {
+        let ids = self.ids.saturating_mul(4);
+        self.turn_from(RecordId::MIN, ids, span)
+    }
+
+    /// Looks at the next Ids, from that one on, of which the snapshot sees something.
+    fn turn_from(&mut self, from: RecordId, ids: usize, span: Span) -> Result<()> {
         self.next = 0;
         self.slots.clear();
+        self.ids = ids;
+        loop {
+            if self.behind.is_none() && !self.next_page(from, span)? {
+                return Ok(());
+            }
+            let (Some(page), Some(from)) = (&self.page, self.behind) else {
+                return Ok(());
+            };
+            let sight = Sight {
+                span: (span.after + 1, span.at),
+                from,
+                ids: self.ids,
+            };
+            let (keys, ordinals) = (&mut self.keys, &mut self.ordinals);
+            self.behind = self.pages.run.look(page, &self.plain, &sight, keys, ordinals)?;
+            self.see();
+            if !self.slots.is_empty() {
+                return Ok(());
+            }
+            self.ids = self.ids.saturating_mul(4);
+        }
+    }
+
+    /// Reads the keys of the next page that the snapshot may see something of.
+    fn next_page(&mut self, from: RecordId, span: Span) -> Result<bool> {
         while let Some(page) = self.pages.turn()? {
             let low = self.pages.run.low;
             if low + page.span.0 > span.at || low + page.span.1 <= span.after {
                 continue;
             }
-            let (keys, ordinals) = (&mut self.keys, &mut self.ordinals);
-            self.pages
-                .run
-                .keys_between(&page, (span.after + 1, span.at), keys, ordinals)?;
+            self.plain = self.pages.run.plain_keys(&page)?;
+            self.behind = Some(from);
             self.page = Some(page);
-            self.values = None;
-            self.see();
-            if !self.slots.is_empty() {
-                return Ok(());
-            }
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
-    /// Finds what the snapshot sees of the page, whose keys in sight are at hand.
+    /// Finds what the snapshot sees of the keys at hand.
     fn see(&mut self) {
+        (self.values, self.next) = (None, 0);
         self.rows.clear();
         for (i, key) in self.keys.iter().enumerate() {
             match self.slots.last_mut() {
