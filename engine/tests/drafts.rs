@@ -20,6 +20,8 @@ use halite_engine::{Error, Kind, Result};
 
 use crate::model::{DESCRIBE, Model, Row, id};
 
+mod workers;
+
 const PAGE: usize = 7;
 
 /// An org of several sObjects with the same rows, in pages, and for so many calls only.

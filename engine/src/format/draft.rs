@@ -29,6 +29,8 @@ pub struct DraftHead {
     pub saved: Stamp,
     /// Calls, Bulk jobs, bytes of results and file bodies so far.
     pub spent: [u64; 4],
+    /// E of a worker that has read everything and waits for the others.
+    pub ended: Option<Stamp>,
 }
 
 /// One sObject.
@@ -93,11 +95,24 @@ pub struct SeenIds {
 }
 
 const VERSION: u8 = 1;
+/// Of a first slot that says when a worker ended.
+const ENDED: u8 = 2;
 
 impl DraftHead {
+    /// Whether the other is of the same capture, whenever it was saved and however far it came.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let other = Self {
+            saved: self.saved,
+            spent: self.spent,
+            ended: self.ended,
+            ..other.clone()
+        };
+        *self == other
+    }
+
     /// The bytes of the slot.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![if self.ended.is_some() { ENDED } else { VERSION }];
         put_varint(&mut out, self.number);
         out.push(u8::from(self.after.is_some()));
         self.after.iter().for_each(|name| out.extend_from_slice(&name.0));
@@ -106,12 +121,19 @@ impl DraftHead {
         put_bytes(&mut out, self.source.as_bytes());
         put_signed(&mut out, self.saved.millis());
         self.spent.iter().for_each(|&n| put_varint(&mut out, n));
+        self.ended
+            .iter()
+            .for_each(|ended| put_signed(&mut out, ended.millis()));
         out
     }
 
     /// Reads what [`DraftHead::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
-        let mut r = open(bytes)?;
+        let mut r = Reader::new(bytes, "draft slot");
+        let version = r.u8()?;
+        if ![VERSION, ENDED].contains(&version) {
+            return Err(r.bad("unknown version"));
+        }
         let head = Self {
             number: r.varint()?,
             after: if r.u8()? == 1 {
@@ -124,6 +146,11 @@ impl DraftHead {
             source: r.text()?.to_owned(),
             saved: Stamp::from_millis(r.signed()?),
             spent: [r.varint()?, r.varint()?, r.varint()?, r.varint()?],
+            ended: if version == ENDED {
+                Some(Stamp::from_millis(r.signed()?))
+            } else {
+                None
+            },
         };
         r.end()?;
         Ok(head)

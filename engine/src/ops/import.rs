@@ -85,6 +85,7 @@ pub fn import(
         after,
         name,
         held: None,
+        beside: Vec::new(),
         from: as_of,
         until: as_of,
         source: "import".to_owned(),

@@ -16,6 +16,8 @@ use crate::format::loss::HoleEntry;
 use crate::format::manifest::{Captured, Manifest};
 use crate::format::schema::Schema;
 use crate::format::seal::ChunkKind;
+use crate::ops::org::Spent;
+use crate::ops::report::Report;
 use crate::vault::catalog::{Catalog, SnapshotInfo};
 use crate::vault::commit::Edit;
 use crate::vault::open::Vault;
@@ -34,6 +36,8 @@ pub struct Draft {
     pub name: SnapshotId,
     /// The fence of the draft that it goes on from, if there is one in the catalog.
     pub held: Option<u64>,
+    /// The drafts of other workers that it is made of too, and their fences.
+    pub beside: Vec<(SnapshotId, u64)>,
     /// U.
     pub from: Stamp,
     /// E.
@@ -138,12 +142,31 @@ impl From<DoneSlot> for Done {
 }
 
 impl Draft {
-    /// The sObjects that should have been read and could not be.
-    pub fn failed(&self) -> impl Iterator<Item = String> {
-        self.sobjects
-            .iter()
-            .filter(|done| done.failed)
-            .map(|done| done.captured.name.clone())
+    /// What the catalog would say of it if it were published now.
+    pub fn info(&self, taken: Stamp) -> SnapshotInfo {
+        SnapshotInfo {
+            number: self.number,
+            name: self.name,
+            org: self.org,
+            from: self.from,
+            until: self.until,
+            taken,
+            source: self.source.clone(),
+        }
+    }
+
+    /// What is to be told of it.
+    pub fn report(&self, info: &SnapshotInfo, bytes: u64, spent: Spent) -> Report {
+        let failed = self.sobjects.iter().filter(|done| done.failed);
+        Report {
+            failed: failed.map(|done| done.captured.name.clone()).collect(),
+            ..Report::of(
+                info,
+                self.sobjects.iter().map(|done| &done.captured),
+                bytes,
+                spent,
+            )
+        }
     }
 }
 
@@ -218,6 +241,9 @@ pub fn publish(vault: &Vault, mut writer: Writer<'_>, draft: &Draft) -> Result<(
                 return Err(Error::new(Kind::Busy, message).hint("nothing was published; run it again"));
             }
             fence_is(&edit.before, draft.org, draft.name, draft.held)?;
+            for (name, fence) in &draft.beside {
+                fence_is(&edit.before, draft.org, *name, Some(*fence))?;
+            }
             writer.stands(&edit.before)?;
             enter(edit, draft, vault.clock.now())?;
             entered = true;

@@ -28,6 +28,8 @@ pub struct Report {
     pub sobjects: Vec<SObjectReport>,
     /// sObjects that should have been read and could not be; their reasons stand above.
     pub failed: Vec<String>,
+    /// Workers that have not ended yet: nothing is published before they have, and the rest is of this worker alone.
+    pub waits_for: Vec<u32>,
     /// Whether the running user saw every row, and his rights stayed what they were: else rows that are hidden from
     /// him are in no count.
     pub sees_all: bool,
@@ -133,6 +135,7 @@ impl Report {
             until: info.until.to_string(),
             sobjects: captured.map(SObjectReport::of).collect(),
             failed: Vec::new(),
+            waits_for: Vec::new(),
             sees_all: true,
             missing_bodies: Vec::new(),
             no_log: BTreeMap::new(),

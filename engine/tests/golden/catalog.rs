@@ -225,6 +225,7 @@ fn slots_of_a_draft() {
         source: "rest 67.0".into(),
         saved: at("2026-01-02T00:00:00.000Z"),
         spent: [300, 2, 70_000, 1],
+        ended: None,
     };
     same(
         "draft head",
@@ -233,6 +234,17 @@ fn slots_of_a_draft() {
         "88f3071ba00737574ee93ab5336e963a",
     );
     assert_eq!(DraftHead::decode(&head.encode()).unwrap(), head);
+    let ended = DraftHead {
+        ended: Some(at("2026-01-02T01:00:00.000Z")),
+        ..head
+    };
+    same(
+        "draft head of a worker that ended",
+        &ended.encode(),
+        75,
+        "91fc35fee6675ed7ec59f18d76d2c8fd",
+    );
+    assert_eq!(DraftHead::decode(&ended.encode()).unwrap(), ended);
     let captured = Captured {
         name: "Account".into(),
         schema: 2,

@@ -30,7 +30,9 @@ const SHARE: u64 = 100;
 pub(super) struct Under {
     org: OrgId,
     /// What makes one draft another's successor: compared as a whole.
-    head: DraftHead,
+    pub head: DraftHead,
+    /// What was asked for, whichever the part.
+    pub asked: String,
     /// The fence in the catalog; none while nothing is saved.
     held: Option<u64>,
     /// sObjects under way in the draft that were not gone on with yet.
@@ -79,7 +81,7 @@ pub fn unfinished(vault: &Vault, org: OrgId) -> Result<Vec<Unfinished>> {
     Ok(all)
 }
 
-fn drafts(catalog: &Catalog, org: OrgId) -> Result<Vec<(SnapshotId, DraftEntry)>> {
+pub(super) fn drafts(catalog: &Catalog, org: OrgId) -> Result<Vec<(SnapshotId, DraftEntry)>> {
     let entries = catalog
         .node(org)
         .into_iter()
@@ -92,7 +94,7 @@ fn drafts(catalog: &Catalog, org: OrgId) -> Result<Vec<(SnapshotId, DraftEntry)>
     all.collect()
 }
 
-fn open(entry: &DraftEntry) -> Result<(DraftHead, Vec<Slot>)> {
+pub(super) fn open(entry: &DraftEntry) -> Result<(DraftHead, Vec<Slot>)> {
     let (head, slots) = entry
         .slots
         .split_first()
@@ -112,22 +114,26 @@ impl Under {
             full,
             files,
             overlap_millis,
+            worker,
             ..
         } = options;
+        let asked = format!(
+            "full {full}, files {files}, only {only:?}, except {except:?}, overlap {overlap_millis}, rights {}",
+            blake3::hash(rights).to_hex()
+        );
         Self {
             org: identity.org,
             head: DraftHead {
                 number: 0,
                 after: None,
-                options: format!(
-                    "full {full}, files {files}, only {only:?}, except {except:?}, overlap {overlap_millis}, rights {}",
-                    blake3::hash(rights).to_hex()
-                ),
+                options: worker.map_or(asked.clone(), |worker| worker.asked(&asked)),
                 user: identity.user,
                 source: format!("rest {}", identity.api_version),
                 saved: Stamp::NONE,
                 spent: [0; 4],
+                ended: None,
             },
+            asked,
             held: None,
             slots: BTreeMap::new(),
             before: Spent::default(),
@@ -161,11 +167,7 @@ impl Under {
         let mut best = None;
         for (name, entry) in drafts(&vault.catalog(), self.org)? {
             let Ok((head, slots)) = open(&entry) else { continue };
-            let same = DraftHead {
-                saved: self.head.saved,
-                spent: self.head.spent,
-                ..head.clone()
-            } == self.head;
+            let same = self.head.is_of(&head);
             let newer = best
                 .as_ref()
                 .is_none_or(|(_, _, other, _): &(_, _, DraftHead, _)| other.saved < head.saved);
@@ -177,13 +179,7 @@ impl Under {
             return Ok(None);
         };
         self.held = Some(entry.fence);
-        let [calls, jobs, result_bytes, files] = head.spent;
-        self.before = Spent {
-            calls,
-            jobs,
-            result_bytes,
-            files,
-        };
+        self.before = spent_of(&head);
         writer.rely_on(entry.packs);
         for slot in slots {
             match slot {
@@ -306,6 +302,17 @@ impl<'v> Capture<'v, '_> {
         (self.under.saved_at, self.under.pages, self.under.bytes) = (calls, 0, 0);
         hear(&Progress::Saved);
         Ok(())
+    }
+}
+
+/// What was spent on a draft.
+pub(super) fn spent_of(head: &DraftHead) -> Spent {
+    let [calls, jobs, result_bytes, files] = head.spent;
+    Spent {
+        calls,
+        jobs,
+        result_bytes,
+        files,
     }
 }
 

@@ -10,6 +10,7 @@ mod draft;
 mod files;
 mod group;
 mod read;
+mod workers;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ use crate::vault::open::Vault;
 use crate::vault::writer::Writer;
 
 pub use draft::{Unfinished, unfinished};
+pub use workers::Worker;
 
 use draft::Under;
 
@@ -45,6 +47,8 @@ pub struct BackupOptions {
     pub memory: usize,
     /// Calls after which what was taken is saved, at the least.
     pub save_every: u64,
+    /// Read one part of the org only, beside others who read the other parts.
+    pub worker: Option<Worker>,
 }
 
 impl Default for BackupOptions {
@@ -58,6 +62,7 @@ impl Default for BackupOptions {
             overlap_millis: 15 * 60_000,
             memory: 20 << 20,
             save_every: 8,
+            worker: None,
         }
     }
 }
@@ -115,7 +120,7 @@ pub fn backup(
         capture.writer.discard();
         return Err(error);
     }
-    capture.publish(source)
+    capture.end(source, hear)
 }
 
 /// A capture under way.
@@ -199,7 +204,7 @@ impl<'v, 'o> Capture<'v, 'o> {
 
     /// The sObjects asked for; one that does not exist is an error.
     fn chosen(&self, all: Vec<SObjectInfo>) -> Result<Vec<SObjectInfo>> {
-        let except = |info: &SObjectInfo| self.options.except.contains(&info.name);
+        let except = |info: &SObjectInfo| !self.reads(&info.name) || self.options.except.contains(&info.name);
         let Some(only) = &self.options.only else {
             return Ok(all.into_iter().filter(|info| !except(info)).collect());
         };
@@ -217,11 +222,16 @@ impl<'v, 'o> Capture<'v, 'o> {
         Ok(all.into_iter().filter(chosen).collect())
     }
 
+    /// Whether an sObject is in this worker's part.
+    fn reads(&self, sobject: &str) -> bool {
+        self.options.worker.is_none_or(|worker| worker.reads(sobject))
+    }
+
     /// What was captured before and is not in the org's list: not a deletion, but to be told.
     fn unseen(&mut self, chosen: &[SObjectInfo], hear: &mut Hear<'_>) -> Result<()> {
         let only = self.options.only.as_ref();
         for (name, _) in self.vault.catalog().objects(self.org)? {
-            if only.is_some_and(|only| !only.contains(&name)) {
+            if only.is_some_and(|only| !only.contains(&name)) || !self.reads(&name) {
                 continue;
             }
             let known = chosen.iter().any(|info| info.name == name) || self.options.except.contains(&name);
@@ -252,35 +262,46 @@ impl<'v, 'o> Capture<'v, 'o> {
         Ok(name)
     }
 
-    fn publish(mut self, source: &mut dyn Source) -> Result<Report> {
-        let name = self.name()?;
+    /// Publishes what was read; as a worker, if the others have ended too.
+    fn end(mut self, source: &mut dyn Source, hear: &mut Hear<'_>) -> Result<Report> {
         let until = Sight::of(source)?;
-        let sight = until.all && until == self.sight;
-        if !sight {
+        let sees_all = until.all && until == self.sight;
+        if !sees_all {
             self.stay_behind()?;
         }
         let until = source.now()?;
-        let spent = self.under.spent(source);
-        let draft = Draft {
+        let bodies = std::mem::take(&mut self.missing_bodies);
+        let no_log = std::mem::take(&mut self.no_log);
+        let report = match self.options.worker {
+            Some(worker) => self.end_worker(worker, source, until, hear)?,
+            None => {
+                let spent = self.under.spent(source);
+                let draft = self.draft(until)?;
+                let (info, bytes) = publish(self.vault, self.writer, &draft)?;
+                draft.report(&info, bytes, spent)
+            }
+        };
+        Ok(Report {
+            sees_all,
+            missing_bodies: bodies,
+            no_log,
+            ..report
+        })
+    }
+
+    /// The snapshot to be; what was done goes with it.
+    fn draft(&mut self, until: Stamp) -> Result<Draft> {
+        Ok(Draft {
             org: self.org,
             number: self.number,
             after: self.after,
-            name,
+            name: self.name()?,
             held: self.under.held(),
+            beside: Vec::new(),
             from: self.from,
             until,
-            source: self.source_name,
-            sobjects: self.done,
-        };
-        let (info, bytes) = publish(self.vault, self.writer, &draft)?;
-        let captured = draft.sobjects.iter().map(|done| &done.captured);
-        let report = Report::of(&info, captured, bytes, spent);
-        Ok(Report {
-            failed: draft.failed().collect(),
-            sees_all: sight,
-            missing_bodies: self.missing_bodies,
-            no_log: self.no_log,
-            ..report
+            source: self.source_name.clone(),
+            sobjects: std::mem::take(&mut self.done),
         })
     }
 
