@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use halite_connector::{Connect, SalesforceOrg};
 use halite_engine::base::id::OrgId;
 use halite_engine::format::mark::ActivityEntry;
+use halite_engine::ops::capture::Worker;
 use halite_engine::store::backend::Backend;
 use halite_engine::vault::keys::Holder;
 use halite_engine::vault::rescue::rescue;
@@ -207,16 +208,20 @@ impl Job {
         )
     }
 
-    /// Keeps other processes of this machine from backing up the same org into the same vault, until it is dropped; none
+    /// Keeps other processes of this machine from backing up the same org (or part of it) into the same vault, until it is
+    /// dropped; none
     /// where there is no place for such a thing.
     ///
     /// # Errors
     /// `Busy` while another one does.
-    pub fn alone(&self, org: OrgId) -> Result<Option<File>> {
+    pub fn alone(&self, org: OrgId, worker: Option<Worker>) -> Result<Option<File>> {
         let Some(dir) = cache_dir() else { return Ok(None) };
         let vault = self.place()?.identity()?;
         let mut hasher = DefaultHasher::new();
         (vault, org.to_string()).hash(&mut hasher);
+        worker
+            .iter()
+            .for_each(|worker| worker.to_string().hash(&mut hasher));
         let path = dir.join("locks").join(format!("{:016x}", hasher.finish()));
         let failed = |e| Error::io(path.display(), e);
         std::fs::create_dir_all(dir.join("locks")).map_err(failed)?;

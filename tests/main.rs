@@ -21,6 +21,7 @@ mod cli_run;
 mod cli_sign_in;
 mod cli_stop;
 mod cli_upkeep;
+mod cli_workers;
 mod files;
 mod histories;
 mod restore_empty;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as Flags, ValueEnum};
+use halite_engine::ops::capture::Worker;
 
 #[derive(Debug, Flags)]
 pub struct Connect {
@@ -173,6 +174,9 @@ pub struct Backup {
     /// Read everything anew
     #[arg(long)]
     pub full: bool,
+    /// Read one part of the org's sObjects, as the second of four processes or machines; the last to end publishes
+    #[arg(long, value_name = "2/4")]
+    pub worker: Option<Worker>,
     /// Percent of the org's daily allowance of calls, used by everybody, beyond which nothing more is read; 100 is none
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub ceiling: Option<u8>,

@@ -73,6 +73,7 @@ pub fn run(job: &Job, flags: &Backup) -> Result<End> {
     let kept = connection(&vault, &flags.name)?;
     let mut how = How::set(&kept);
     how.as_set = flags.only.is_none() && flags.except.is_none() && !flags.no_files;
+    how.options.worker = flags.worker;
     if flags.only.is_some() {
         how.options.only.clone_from(&flags.only);
         how.options.except = Vec::new();
@@ -131,7 +132,7 @@ struct Foretold<'a> {
 /// Captures, and tells the activity log what came of it.
 pub fn take(job: &Job, vault: &Arc<Vault>, name: &str, how: &How, say: &mut Say<'_>) -> Result<Taken> {
     let kept = connection(vault, name)?;
-    let _alone = job.alone(kept.org)?;
+    let _alone = job.alone(kept.org, how.options.worker)?;
     let mut line = Job::line("backup", name, &kept);
     line.began = Clock::system().now();
     line.as_set = how.as_set;
@@ -224,7 +225,8 @@ fn foretell(vault: &Vault, source: &mut SalesforceOrg, how: &How, say: &mut Say<
     let known = vault.catalog().objects(org)?;
     let options = &how.options;
     let chosen = |name: &String| {
-        options.only.as_ref().is_none_or(|only| only.contains(name)) && !options.except.contains(name)
+        let asked = options.only.as_ref().is_none_or(|only| only.contains(name));
+        asked && !options.except.contains(name) && options.worker.is_none_or(|worker| worker.reads(name))
     };
     let listed = source.sobjects()?.into_iter();
     let names: Vec<String> = listed
@@ -286,7 +288,13 @@ fn foretell(vault: &Vault, source: &mut SalesforceOrg, how: &How, say: &mut Say<
 fn ended(line: &mut ActivityEntry, report: &Report) {
     let complete = report.complete();
     line.ended = if complete { Ended::Done } else { Ended::Partly };
-    line.detail = format!("snapshot {}", report.snapshot);
+    line.detail = if report.waits_for.is_empty() {
+        format!("snapshot {}", report.snapshot)
+    } else {
+        // It is no backup before the others have ended.
+        line.as_set = false;
+        format!("a part of snapshot {}, which {}", report.snapshot, waits(report))
+    };
     let sum =
         |of: fn(&halite_engine::ops::report::SObjectReport) -> u64| report.sobjects.iter().map(of).sum();
     let counts: [(&str, u64); 9] = [
@@ -352,8 +360,20 @@ fn tell(out: Out, report: &Report) -> Result<()> {
     lacks(out, report)?;
     let read: u64 = report.sobjects.iter().map(|s| s.read).sum();
     let skipped = report.sobjects.iter().filter(|s| s.skipped.is_some()).count() as u64;
+    if !report.waits_for.is_empty() {
+        out.line(format_args!(
+            "  this part has ended; snapshot {} {}",
+            report.snapshot,
+            waits(report)
+        ))?;
+    }
     out.line(format_args!(
-        "snapshot {} of {}: {} read in {}, {} added; {} not readable",
+        "{} {} of {}: {} read in {}, {} added; {} not readable",
+        if report.waits_for.is_empty() {
+            "snapshot"
+        } else {
+            "part of snapshot"
+        },
         report.snapshot,
         report.org,
         count(read, "row"),
@@ -361,6 +381,13 @@ fn tell(out: Out, report: &Report) -> Result<()> {
         bytes(report.bytes_added),
         count(skipped, "sObject"),
     ))
+}
+
+/// For whom a snapshot waits.
+fn waits(report: &Report) -> String {
+    let numbers: Vec<String> = report.waits_for.iter().map(u32::to_string).collect();
+    let workers = if numbers.len() == 1 { "worker" } else { "workers" };
+    format!("waits for {workers} {}", numbers.join(", "))
 }
 
 /// Says what could not be had.

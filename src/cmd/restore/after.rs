@@ -61,7 +61,7 @@ impl After {
 
     fn take(job: &Job, vault: &Vault, org: &mut SalesforceOrg, plan: &Plan) -> Result<SnapshotInfo> {
         let id = written_to(plan)?;
-        let _alone = job.alone(id)?;
+        let _alone = job.alone(id, None)?;
         let touched: BTreeSet<String> = plan.operations.iter().map(|op| op.sobject.clone()).collect();
         let options = BackupOptions {
             only: Some(touched.into_iter().collect()),
