@@ -1,10 +1,10 @@
-//! `halite copy`: brings another place to what the vault is now.
+//! `halite copy`: brings another place to what the vault is now; with `--org`, makes a vault of one org alone there.
 //!
 //! Key decision: the target is named as a vault is, and made where nothing is yet; the answer is in packs and bytes that
 //! were sent. It opens the source alone, and deletes nothing.
 
 use halite_engine::Result;
-use halite_engine::ops::copy::copy;
+use halite_engine::ops::copy::{CopyProgress, copy, copy_orgs};
 
 use crate::args::Copy;
 use crate::job::Job;
@@ -17,18 +17,26 @@ pub fn run(job: &Job, flags: &Copy) -> Result<End> {
     let target = Place::named(&flags.to);
     let store = target.for_copy()?;
     let bar = job.out.progress();
-    let done = copy(&vault, &*store, &mut |progress| {
+    let org = job.global.org.is_some().then(|| job.org(&vault)).transpose()?;
+    let mut told = |progress: CopyProgress| {
         bar.set_message(format!(
             "{} of {}, {}",
             progress.sent,
             count(progress.of, "pack"),
             bytes(progress.bytes)
         ));
-    });
+    };
+    let done = match org {
+        Some(org) => copy_orgs(&vault, store, &[org], &mut told),
+        None => copy(&vault, &*store, &mut told),
+    };
     bar.finish_and_clear();
     let report = done?;
+    let what = org.map_or("is what the vault is".to_owned(), |org| {
+        format!("is a vault of org {org} alone")
+    });
     job.out.line(format_args!(
-        "{target} is what the vault is: {}, of which {} ({}) sent now",
+        "{target} {what}: {}, of which {} ({}) sent now",
         count(report.packs, "pack"),
         report.sent,
         bytes(report.bytes)

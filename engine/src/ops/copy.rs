@@ -3,7 +3,10 @@
 //! Key decision: what is copied is what one root names. Each pack is opened chunk by chunk before it is stored, and the
 //! root is put last, so that until then the target is what it was; what is there already is not sent again. A target that
 //! anybody but a copy has written to is refused, so that no snapshot is lost by copying. It deletes nothing and seals
-//! nothing anew.
+//! nothing anew: of some orgs alone a copy is made by [`copy_orgs`].
+
+mod orgs;
+mod overlay;
 
 use std::collections::BTreeSet;
 
@@ -18,6 +21,8 @@ use crate::store::backend::{Backend, pack_name};
 use crate::vault::catalog::Catalog;
 use crate::vault::marker;
 use crate::vault::open::Vault;
+
+pub use orgs::copy_orgs;
 
 /// How often it begins anew where packs were collected while it went on.
 const TRIES: usize = 5;

@@ -149,7 +149,21 @@ impl Vault {
     pub fn reopen(&self) -> Result<Self> {
         // The file of an index is locked as long as somebody has it open.
         *self.index.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let place = Arc::clone(&self.place);
+        Self::open_with(place, self.id, Arc::clone(&self.keys), self.options())
+    }
+
+    /// This vault in another place, with an index of its own in memory.
+    pub(crate) fn elsewhere(&self, place: Arc<dyn Backend>) -> Result<Self> {
         let options = VaultOptions {
+            cache_dir: None,
+            ..self.options()
+        };
+        Self::open_with(place, self.id, Arc::clone(&self.keys), options)
+    }
+
+    fn options(&self) -> VaultOptions {
+        VaultOptions {
             cache_dir: self.cache_dir.clone(),
             cache_bytes: self.cache.max(),
             level: self.level,
@@ -157,8 +171,7 @@ impl Vault {
             asked_by: self.asked_by.clone(),
             clock: self.clock.clone(),
             cancel: Arc::clone(&self.cancel),
-        };
-        Self::open_with(Arc::clone(&self.place), self.id, Arc::clone(&self.keys), options)
+        }
     }
 
     pub(super) fn assemble(

@@ -7,7 +7,9 @@
 use std::sync::Arc;
 
 use halite_engine::base::error::Kind;
-use halite_engine::ops::copy::{CopyReport, copy};
+use halite_engine::format::pack::PackRole;
+use halite_engine::ops::copy::{CopyReport, copy, copy_orgs};
+use halite_engine::ops::prune::{PruneOptions, plan};
 use halite_engine::ops::retain::forget_org;
 use halite_engine::store::backend::Backend;
 use halite_engine::store::faulty::{Fault, Faulty};
@@ -156,4 +158,107 @@ fn a_slot_that_the_source_has_no_more_is_told() {
     copied(&vault, &target);
     target.put_new("keys/00", b"old").unwrap();
     assert_eq!(copied(&vault, &target).left, ["keys/00"]);
+}
+
+/// Three orgs, some of whose pages are the same.
+fn three_orgs() -> (Memory, Vault) {
+    let source = Memory::new();
+    let vault = make(&source);
+    for (number, from) in [(1, 0), (2, 200), (3, 4000)] {
+        rows(&vault, org(number), 1, from, from + 400).unwrap();
+        rows(&vault, org(number), 2, from, from + 500).unwrap();
+    }
+    vault.put_grant("acme", b"token").unwrap();
+    (source, vault)
+}
+
+#[test]
+fn some_orgs_alone_are_a_vault_of_their_own() {
+    let (source, vault) = three_orgs();
+    let (before, target) = (source.root().unwrap(), Memory::new());
+    let report = copy_orgs(&vault, Arc::new(target.clone()), &[org(1), org(3)], &mut |_| ()).unwrap();
+    let truths = [
+        (1, 1, truth(0, 400)),
+        (1, 2, truth(0, 500)),
+        (3, 1, truth(4000, 4400)),
+        (3, 2, truth(4000, 4500)),
+    ];
+    let truths: Vec<_> = truths
+        .iter()
+        .map(|(n, number, truth)| (org(*n), *number, truth))
+        .collect();
+    sound(&target, &truths);
+    let there = open(&target);
+    assert_eq!((there.orgs(), there.grants()), (vec![org(1), org(3)], vec![]));
+    let told = |line: &halite_engine::format::mark::ActivityEntry| line.org;
+    assert!(
+        there
+            .catalog()
+            .activity()
+            .unwrap()
+            .iter()
+            .all(|line| told(line) != Some(org(2)))
+    );
+    // The same states, by digest; in packs that are nowhere else, and in which nothing is that they do not need.
+    for n in [1, 3] {
+        let states = |vault: &Vault| {
+            let objects = vault.catalog().objects(org(n)).unwrap();
+            objects
+                .into_iter()
+                .map(|(name, o)| (name, o.live, o.content, o.stamps))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(states(&there), states(&vault));
+    }
+    assert!(packs(&target).iter().all(|name| !packs(&source).contains(name)));
+    assert_eq!(
+        (report.sent, report.bytes),
+        (packs(&target).len() as u64, target_packs(&target))
+    );
+    let least = PruneOptions {
+        max_unused: 0.0,
+        ..PruneOptions::default()
+    };
+    let left = plan(&there, &least).unwrap();
+    let data = |pack: &halite_engine::ops::prune::PackUse| pack.role == PackRole::Data;
+    assert!(!left.repack.iter().any(data) && !left.dead.iter().any(data) && left.strays.is_empty());
+    assert_eq!(source.root().unwrap(), before);
+    // It goes its own way.
+    rows(&there, org(1), 3, 0, 600).unwrap();
+    prune_times(&target, 3);
+    assert_eq!(there.refresh().unwrap().snapshots(org(1)).unwrap().len(), 3);
+}
+
+fn target_packs(target: &Memory) -> u64 {
+    packs(target).iter().map(|name| target.size(name).unwrap()).sum()
+}
+
+#[test]
+fn some_orgs_go_to_an_empty_place_whole_or_not_at_all() {
+    let (_, vault) = three_orgs();
+    let some = |target: &Arc<Faulty>, n| copy_orgs(&vault, target.clone(), &[org(n)], &mut |_| ());
+    let empty = || Arc::new(Faulty::new(1));
+    assert_eq!(some(&empty(), 4).unwrap_err().kind(), Kind::NotFound);
+    let taken = empty();
+    copied(&vault, &taken.memory());
+    assert_eq!(some(&taken, 1).unwrap_err().kind(), Kind::Invalid);
+    for nth in 1.. {
+        for fault in [Fault::Before, Fault::After, Fault::Crash] {
+            let target = empty();
+            target.fail_at(nth, fault);
+            let done = some(&target, 2);
+            if target.mutations() < nth {
+                assert!(nth > 5, "packs, keys, root, marker: {nth}");
+                return;
+            }
+            let left = target.crash_image();
+            match Vault::open(Arc::new(left.clone()), &Secret::None, VaultOptions::default()) {
+                Ok(_) => sound(
+                    &left,
+                    &[(org(2), 1, &truth(200, 600)), (org(2), 2, &truth(200, 700))],
+                ),
+                Err(error) => assert!(done.is_err() && error.kind() == Kind::NotFound, "{error}"),
+            }
+        }
+    }
 }
