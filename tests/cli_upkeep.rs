@@ -264,3 +264,30 @@ fn erased_records_are_gone_from_every_snapshot_and_do_not_come_back() {
     );
     assert!(gone(&log));
 }
+
+#[test]
+fn a_vault_of_one_org_is_copied_out() {
+    let place = place();
+    let (there, text) = (
+        place.path("alone"),
+        "{\"Id\":\"001000000000001\",\"Name\":\"theirs\"}\n",
+    );
+    let other = place.path("other");
+    std::fs::create_dir(&other).unwrap();
+    std::fs::write(std::path::Path::new(&other).join("Account.ndjson"), text).unwrap();
+    place.done(&["import", "--org", OTHER, "--as-of", "2026-03-01", &other]);
+    let text = place.done(&["--org", ORG, "copy", "--to", &there]);
+    assert!(text.contains(&format!("is a vault of org {ORG}")), "{text}");
+    place.done(&["--vault", &there, "check", "--read", "all"]);
+    let [ours, alone] = ["ours", "alone.out"].map(|name| place.path(name));
+    place.done(&["export", "--org", ORG, "--at", "2", "--to", &ours]);
+    // The only org that is left need not be named.
+    place.done(&["--vault", &there, "export", "--at", "2", "--to", &alone]);
+    let read = |dir: &str| std::fs::read(std::path::Path::new(dir).join("Account.ndjson")).unwrap();
+    assert_eq!(read(&ours), read(&alone));
+    let refused = place.fails(1, &["--org", ORG, "copy", "--to", &there]);
+    assert!(
+        refused.contains("holds a vault") && refused.contains("empty place"),
+        "{refused}"
+    );
+}

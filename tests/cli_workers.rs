@@ -70,7 +70,7 @@ fn a_part_says_for_whom_it_waits_and_counts_as_no_backup() {
     );
     assert_eq!(place.snapshots(), 0);
     let log = place.json(0, &["activity"]).pop().unwrap();
-    let line = &log.as_array().unwrap()[0];
+    let line = log.as_array().unwrap().last().unwrap();
     assert_eq!(
         line["detail"],
         "a part of snapshot 1, which waits for workers 1, 3"
