@@ -27,7 +27,7 @@ pub fn run(job: &Job, flags: &Copy) -> Result<End> {
         ));
     };
     let done = match org {
-        Some(org) => copy_orgs(&vault, store, &[org], &mut told),
+        Some(org) => copy_orgs(&vault, &store, &[org], &mut told),
         None => copy(&vault, &*store, &mut told),
     };
     bar.finish_and_clear();

@@ -176,7 +176,8 @@ fn three_orgs() -> (Memory, Vault) {
 fn some_orgs_alone_are_a_vault_of_their_own() {
     let (source, vault) = three_orgs();
     let (before, target) = (source.root().unwrap(), Memory::new());
-    let report = copy_orgs(&vault, Arc::new(target.clone()), &[org(1), org(3)], &mut |_| ()).unwrap();
+    let place: Arc<dyn Backend> = Arc::new(target.clone());
+    let report = copy_orgs(&vault, &place, &[org(1), org(3)], &mut |_| ()).unwrap();
     let truths = [
         (1, 1, truth(0, 400)),
         (1, 2, truth(0, 500)),
@@ -236,7 +237,10 @@ fn target_packs(target: &Memory) -> u64 {
 #[test]
 fn some_orgs_go_to_an_empty_place_whole_or_not_at_all() {
     let (_, vault) = three_orgs();
-    let some = |target: &Arc<Faulty>, n| copy_orgs(&vault, target.clone(), &[org(n)], &mut |_| ());
+    let some = |target: &Arc<Faulty>, n| {
+        let place: Arc<dyn Backend> = target.clone();
+        copy_orgs(&vault, &place, &[org(n)], &mut |_| ())
+    };
     let empty = || Arc::new(Faulty::new(1));
     assert_eq!(some(&empty(), 4).unwrap_err().kind(), Kind::NotFound);
     let taken = empty();

@@ -27,7 +27,7 @@ use crate::vault::open::Vault;
 /// read. Then no vault is there, and packs that were written are strays: begin again in another place, or empty it.
 pub fn copy_orgs(
     vault: &Vault,
-    target: Arc<dyn Backend>,
+    target: &Arc<dyn Backend>,
     orgs: &[OrgId],
     told: &mut dyn FnMut(CopyProgress),
 ) -> Result<CopyReport> {
@@ -41,7 +41,7 @@ pub fn copy_orgs(
         return Err(Error::new(Kind::NotFound, message).hint("`halite snapshots` lists what is there"));
     }
     let both = Overlay::new(
-        Arc::clone(&target),
+        Arc::clone(target),
         Arc::clone(&vault.backend),
         &catalog.root_bytes,
     );
@@ -67,9 +67,9 @@ pub fn copy_orgs(
         of,
         bytes: report.bytes,
     });
-    keys(vault, &*target, &mut report)?;
-    swap(&*target, None, &whole.root_bytes)?;
-    put(&*target, marker::NAME, marker::text(&vault.id).as_bytes())?;
+    keys(vault, &**target, &mut report)?;
+    swap(&**target, None, &whole.root_bytes)?;
+    put(&**target, marker::NAME, marker::text(&vault.id).as_bytes())?;
     Ok(report)
 }
 
