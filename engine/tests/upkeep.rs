@@ -7,6 +7,7 @@
 mod copy;
 mod erase;
 mod faults;
+mod locked;
 mod races;
 mod random;
 mod space;
