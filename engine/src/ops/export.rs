@@ -4,6 +4,9 @@
 //! an export; what is exported can be imported again. Bodies of files are files of their own, named by their Ids.
 //! It overwrites nothing that is there.
 
+#[cfg(feature = "parquet")]
+pub mod parquet;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -18,19 +21,8 @@ use crate::vault::open::Vault;
 /// Writes every sObject of `state` (or `only` those) into the folder `dir`; returns names and record counts.
 pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<Vec<(String, u64)>> {
     fs::create_dir_all(dir).map_err(|e| Error::io(dir.display(), e))?;
-    let mut names = state.sobjects()?;
-    names.retain(|name| !holds_bodies(name));
-    if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
-        return Err(Error::new(
-            Kind::NotFound,
-            format!("the snapshot has no sObject {unknown}"),
-        ));
-    }
     let mut done = Vec::new();
-    for name in names
-        .into_iter()
-        .filter(|name| only.is_none_or(|only| only.contains(name)))
-    {
+    for name in wanted(state, only)? {
         let path = dir.join(format!("{name}.ndjson"));
         if path.exists() {
             return Err(
@@ -48,6 +40,20 @@ pub fn ndjson(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<
         done.push((name, count));
     }
     Ok(done)
+}
+
+/// The sObjects of `state`, or `only` those, that have records to export: what holds bodies of files is none of them.
+fn wanted(state: &State<'_>, only: Option<&[String]>) -> Result<Vec<String>> {
+    let mut names = state.sobjects()?;
+    names.retain(|name| !holds_bodies(name));
+    if let Some(unknown) = only.into_iter().flatten().find(|name| !names.contains(name)) {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("the snapshot has no sObject {unknown}"),
+        ));
+    }
+    names.retain(|name| only.is_none_or(|only| only.contains(name)));
+    Ok(names)
 }
 
 /// Writes one sObject to `part`; returns how many records it has.

@@ -99,11 +99,17 @@ impl<'v> State<'v> {
     /// # Errors
     /// As [`State::describe`].
     pub fn describe_text(&self, sobject: &str) -> Result<Vec<u8>> {
-        let catalog = self.view.catalog();
-        let object = catalog
-            .object(self.org(), sobject)?
-            .ok_or_else(|| self.unknown(sobject))?;
-        match catalog.schema(self.org(), sobject, object.schema)?.describe {
+        let object = self.view.catalog().object(self.org(), sobject)?;
+        let object = object.ok_or_else(|| self.unknown(sobject))?;
+        self.describe_text_under(sobject, object.schema)
+    }
+
+    /// The text of the describe that an sObject had under the schema of that number.
+    ///
+    /// # Errors
+    /// As [`State::describe`].
+    pub(crate) fn describe_text_under(&self, sobject: &str, schema: u32) -> Result<Vec<u8>> {
+        match self.view.catalog().schema(self.org(), sobject, schema)?.describe {
             Some(describe) => Ok(self.view.vault.meta(ChunkKind::Describe, &describe)?.to_vec()),
             None => Err(Error::new(
                 Kind::NotFound,

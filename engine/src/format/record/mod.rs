@@ -11,7 +11,7 @@ mod rows;
 mod text;
 
 pub use canon::{Canon, Mode};
-pub use json::{keys as json_keys, unescape};
+pub use json::{Members, Token, keys as json_keys, unescape, utf8};
 pub use number::decimal;
 pub use rows::{Cell, CellKind, Row, Rows, content_hash};
 pub use text::escape;
