@@ -229,11 +229,14 @@ pub struct Export {
     pub to: PathBuf,
     #[arg(long, value_enum, default_value = "ndjson")]
     pub format: Format,
+    /// What changed since then, instead of all records; as Parquet
+    #[arg(long, value_name = "TIME")]
+    pub changes_since: Option<String>,
     /// Only these sObjects
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     pub sobject: Option<Vec<String>>,
     /// The bodies of files too, each as DIR/<sObject>.<field>/<Id>
-    #[arg(long)]
+    #[arg(long, conflicts_with = "changes_since")]
     pub files: bool,
 }
 
