@@ -9,6 +9,7 @@ mod cli_damage;
 mod cli_demo;
 mod cli_faults;
 mod cli_object;
+mod cli_parquet;
 mod cli_rehearse;
 mod cli_restore;
 mod cli_restore_automation;

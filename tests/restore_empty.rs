@@ -69,7 +69,7 @@ fn shared(path: &str) -> Option<PathBuf> {
 }
 
 /// The built-in org, and every org of the shared data, by name.
-fn orgs() -> Vec<(String, Org)> {
+pub(crate) fn orgs() -> Vec<(String, Org)> {
     let mut all = vec![("built in".to_owned(), Org::sample())];
     if let Some(dir) = shared("sample-orgs") {
         for entry in std::fs::read_dir(dir).unwrap() {
@@ -92,14 +92,14 @@ fn orgs() -> Vec<(String, Org)> {
 }
 
 /// An org that one is signed in to.
-struct Place {
+pub(crate) struct Place {
     org: Org,
     source: SalesforceOrg,
     _server: Server,
 }
 
 impl Place {
-    fn of(org: Org) -> Self {
+    pub(crate) fn of(org: Org) -> Self {
         let server = Server::start(org.clone()).unwrap();
         let grant = Grant::ClientCredentials {
             client_id: CLIENT_ID.into(),
@@ -119,7 +119,7 @@ impl Place {
         }
     }
 
-    fn backup(&mut self, vault: &Vault) -> SnapshotInfo {
+    pub(crate) fn backup(&mut self, vault: &Vault) -> SnapshotInfo {
         self.org.clock().advance(Duration::from_secs(7200));
         let options = BackupOptions {
             count_all: true,
@@ -133,7 +133,7 @@ impl Place {
     }
 }
 
-fn vault() -> Vault {
+pub(crate) fn vault() -> Vault {
     Vault::create(Arc::new(Memory::new()), &Secret::None, VaultOptions::default()).unwrap()
 }
 

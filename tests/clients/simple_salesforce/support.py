@@ -1,15 +1,13 @@
-"""What every simple-salesforce test needs: the simulated org that `run` started, its /admin, and a runner.
+"""What every simple-salesforce test needs: the simulated org that `run` started, and its /admin.
 
 Key decision: the client is used as it comes; only `instance_url`, `proxies` and the bundle of authorities
-(REQUESTS_CA_BUNDLE) lead it to the org. Run as a script it runs one file and writes `PASSED FAILED` to another.
+(REQUESTS_CA_BUNDLE) lead it to the org. It is no client itself.
 """
 
 import json
 import os
-import sys
 import unittest
 from datetime import datetime
-from pathlib import Path
 
 import requests
 from simple_salesforce import Salesforce
@@ -62,16 +60,3 @@ class Case(unittest.TestCase):
         self.assertIs(result["success"], True, result)
         self.assertRegex(result["id"], "^[0-9A-Za-z]{18}$")
         return result["id"]
-
-
-def main(file, counts):
-    loader = unittest.TestLoader()
-    suite = loader.discover(str(Path(file).parent), Path(file).name)
-    result = unittest.TextTestRunner(verbosity=2).run(suite)
-    bad = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    Path(counts).write_text(f"{result.testsRun - bad} {bad}\n")
-    return 0 if result.wasSuccessful() and result.testsRun else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -7,6 +7,8 @@
 mod column;
 mod fields;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -169,7 +171,11 @@ impl<'a, 'v> Plan<'a, 'v> {
     }
 
     /// The columns in front.
-    fn extra(&self, sobject: &str, fields: &BTreeMap<String, Kind>) -> Result<&'static [(&'static str, bool)]> {
+    fn extra(
+        &self,
+        sobject: &str,
+        fields: &BTreeMap<String, Kind>,
+    ) -> Result<&'static [(&'static str, bool)]> {
         if self.since.is_none() {
             return Ok(&[]);
         }

@@ -95,10 +95,7 @@ impl Column {
                 Physical::INT64,
                 Some(LogicalType::timestamp(true, TimeUnit::MICROS)),
             ),
-            Kind::Time => (
-                Physical::INT64,
-                Some(LogicalType::time(false, TimeUnit::MICROS)),
-            ),
+            Kind::Time => (Physical::INT64, Some(LogicalType::time(false, TimeUnit::MICROS))),
         };
         let repetition = if self.required {
             Repetition::REQUIRED
@@ -161,7 +158,9 @@ impl Column {
         let mut pages = TrackedWrite::new(Vec::new());
         let mut writer = get_column_writer(descr, props, Box::new(SerializedPageWriter::new(&mut pages)));
         match (&mut writer, &mut self.values) {
-            (ColumnWriter::BoolColumnWriter(to), Values::Booleans(all)) => to.write_batch(all, levels, None)?,
+            (ColumnWriter::BoolColumnWriter(to), Values::Booleans(all)) => {
+                to.write_batch(all, levels, None)?
+            }
             (ColumnWriter::Int32ColumnWriter(to), Values::Ints(all)) => to.write_batch(all, levels, None)?,
             (ColumnWriter::Int64ColumnWriter(to), Values::Longs(all)) => to.write_batch(all, levels, None)?,
             (ColumnWriter::DoubleColumnWriter(to), Values::Doubles(all)) => {
@@ -294,3 +293,52 @@ fn same_digits(text: &[u8], number: f64) -> bool {
     number != 0.0 && significant(&written) == wanted
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_double_gives_its_number_back_or_is_refused() {
+        for text in [
+            "0",
+            "0.1",
+            "-12.34",
+            "90071992547409.91",
+            "33.333333333333336",
+            "1E+41",
+            "5E-324",
+            "1152921504606846976",
+            "17976931348623157E+292",
+        ] {
+            assert_eq!(double(text.as_bytes()), Some(text.parse().unwrap()), "{text}");
+        }
+        for text in [
+            "12345678901234567",
+            "1E+309",
+            "1E-400",
+            "0.1000000000000000001",
+            "99999999999999999999",
+            "-",
+            "true",
+        ] {
+            assert_eq!(double(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Every double is one, however few digits of it are told.
+        #[test]
+        fn what_a_double_says_fits(number in proptest::num::f64::NORMAL, digits in 1_usize..17) {
+            let mut short = Vec::new();
+            assert!(crate::format::record::decimal(format!("{number:E}").as_bytes(), &mut short));
+            proptest::prop_assert_eq!(double(&short), Some(number));
+            let told: f64 = format!("{number:.*e}", digits - 1).parse().unwrap();
+            proptest::prop_assume!(told.is_normal());
+            let mut text = Vec::new();
+            assert!(crate::format::record::decimal(format!("{number:.*E}", digits - 1).as_bytes(), &mut text));
+            if digits <= DIGITS_OF_DOUBLE {
+                proptest::prop_assert_eq!(double(&text), Some(told));
+            }
+        }
+    }
+}
