@@ -45,8 +45,8 @@ pub struct Written {
 
 /// Writes every sObject of `state` (or `only` those) as `DIR/<sObject>/part-00000.parquet` and on.
 pub fn state(state: &State<'_>, only: Option<&[String]>, dir: &Path) -> Result<Vec<Written>> {
-    let plan = Plan::new(state, None, dir)?;
     let names = wanted(state, only)?;
+    let plan = Plan::new(state, None, &names, dir)?;
     let one = |name: &String| {
         plan.write(name, &mut |table| {
             state.lines(name, &mut |block, _| {
@@ -79,8 +79,8 @@ pub fn changes(
         return Err(Error::invalid(message).hint("changes are told from the older to the newer"));
     }
     let after = State::at(vault, until);
-    let plan = Plan::new(&after, Some(since), dir)?;
     let names = wanted(&after, only)?;
+    let plan = Plan::new(&after, Some(since), &names, dir)?;
     let one = |name: &String| {
         plan.write(name, &mut |table| {
             diff(
@@ -129,12 +129,17 @@ struct Plan<'a, 'v> {
 }
 
 impl<'a, 'v> Plan<'a, 'v> {
-    fn new(state: &'a State<'v>, since: Option<&'a SnapshotInfo>, dir: &'a Path) -> Result<Self> {
+    fn new(
+        state: &'a State<'v>,
+        since: Option<&'a SnapshotInfo>,
+        names: &[String],
+        dir: &'a Path,
+    ) -> Result<Self> {
         fs::create_dir_all(dir).map_err(|e| Error::io(dir.display(), e))?;
         Ok(Self {
             state,
             since,
-            schemas: fields::schemas(state)?,
+            schemas: fields::schemas(state, names)?,
             dir,
         })
     }

@@ -16,12 +16,15 @@ use crate::ops::state::State;
 /// The number of the newest schema of each sObject at a state.
 pub type Schemas = HashMap<String, u32>;
 
-/// Finds the newest schemas at a state: in the catalog where nothing was read since, else in the manifests up to it.
-pub fn schemas(state: &State<'_>) -> Result<Schemas> {
+/// Finds the newest schemas of some sObjects at a state: in the catalog where nothing was read since, else in the
+/// manifests up to it.
+pub fn schemas(state: &State<'_>, names: &[String]) -> Result<Schemas> {
     let (view, org) = (&state.view, state.org());
     let number = view.snapshot.number;
     let (mut found, mut newer) = (Schemas::new(), Schemas::new());
-    for (name, object) in view.catalog().objects(org)? {
+    let mut objects = view.catalog().objects(org)?;
+    objects.retain(|name, _| names.contains(name));
+    for (name, object) in objects {
         let of = if object.snapshot <= number {
             &mut found
         } else {
