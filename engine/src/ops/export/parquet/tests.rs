@@ -51,7 +51,9 @@ impl Place {
         let describe = format!(r#"{{"name":"Thing__c","keyPrefix":"a00","fields":[{fields}]}}"#);
         fs::write(dir.path().join("Thing__c.describe.json"), describe).unwrap();
         fs::write(dir.path().join("Thing__c.ndjson"), lines).unwrap();
-        gone.map(|gone| fs::write(dir.path().join("Thing__c.deleted"), gone).unwrap());
+        if let Some(gone) = gone {
+            fs::write(dir.path().join("Thing__c.deleted"), gone).unwrap();
+        }
         let at = format!("2026-01-{day:02}").parse().unwrap();
         import(&self.vault, self.org, at, dir.path(), gone.is_some(), &mut |_| ()).unwrap();
     }
@@ -153,7 +155,7 @@ fn a_state_reads_back_as_ndjson_has_it() {
     let gone: String = (5..3000).step_by(500).map(|n| id(n) + "\n").collect();
     place.day(2, FIELDS, &edits, Some(&gone));
     let (written, table) = place.exported(1);
-    assert_eq!((written.rows, &written.as_text), (3001, &vec![]));
+    assert!(written.rows == 3001 && written.as_text.is_empty(), "{written:?}");
     assert!(table.parts.len() > 3 && table.parts[0] == 3, "{:?}", table.parts);
     let columns = [
         "OPTIONAL BYTE_ARRAY Any__c (STRING)",
@@ -200,7 +202,7 @@ fn a_column_whose_values_do_not_fit_is_text_and_told() {
         )
     });
     place.day(1, &fields("string"), &all.collect::<String>(), None);
-    assert_eq!(place.exported(1).0.as_text, []);
+    assert!(place.exported(1).0.as_text.is_empty());
     let edits = line(7, r#""Was__c":3"#)
         + &line(70, r#""Half__c":2.5,"Was__c":3"#)
         + &line(71, r#""Half__c":3000000000"#)
