@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use halite_engine::Kind;
+use halite_engine::ops::prune::{PruneOptions, prune};
 use halite_engine::store::backend::Backend;
 use halite_engine::store::conformance::backend_suite;
 use halite_engine::store::object::{Bucket, Patience};
@@ -425,6 +426,32 @@ fn a_probe_takes_a_store_that_stumbles_for_an_honest_one() {
             }
         }
     }
+}
+
+#[test]
+fn what_a_crashed_probe_left_is_removed_by_prune_once_it_is_a_day_old() {
+    let s3 = server();
+    let gone = |key: &str| Rule::new("DELETE", key, Act::Answer(403, "AccessDenied"));
+    s3.script(gone("-one"));
+    s3.script(gone("-many"));
+    let bucket = Arc::new(bucket_with(&s3, patience()));
+    let vault = Vault::create(bucket.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    for key in ["acme/tmp-x", "acme/tmpx/y", "other/tmp/x", "tmp/x"] {
+        s3.plant(key, b"somebody else's");
+    }
+    let left = || s3.keys().iter().filter(|key| key.starts_with("acme/tmp/")).count();
+    let hours = |n: u64| Duration::from_secs(n * 3600);
+    let mut all = s3.keys();
+    for (hours_more, stay) in [(0, 2), (23, 2), (2, 0)] {
+        s3.age(hours(hours_more));
+        prune(&vault, &PruneOptions::default()).unwrap();
+        assert_eq!(left(), stay, "{hours_more} hours later");
+    }
+    all.retain(|key| !key.starts_with("acme/tmp/"));
+    assert_eq!(s3.keys(), all);
+    // Nothing is left of the probe of another writer that goes well.
+    bucket_with(&s3, patience()).put_new(NAME, b"1").unwrap();
+    assert_eq!(left(), 0);
 }
 
 #[test]

@@ -2,18 +2,20 @@
 //!
 //! Key decision: written from the documentation of S3's API over `std::net` alone, with one thread a connection, since
 //! no framework lets a server hang up, answer twice or do late what it was asked. It shares no types with the engine,
-//! has no clock, checks no signatures, and is for tests only: nothing of it is ever linked into the command.
+//! checks no signatures, and is for tests only: nothing of it is ever linked into the command.
 
+mod date;
 mod http;
 mod script;
 mod store;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-pub use script::{Act, Asked, Rule};
+pub use script::{Act, Asked, Judge, Rule};
 pub use store::Lie;
 
 use http::{Answer, Request};
@@ -35,6 +37,8 @@ struct Shared {
     store: Store,
     script: Mutex<Script>,
     stop: AtomicBool,
+    /// Connections that are open.
+    open: AtomicUsize,
 }
 
 impl S3 {
@@ -49,6 +53,7 @@ impl S3 {
             store: Store::new(bucket),
             script: Mutex::default(),
             stop: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
         });
         let server = Arc::clone(&shared);
         std::thread::Builder::new().name("s3".into()).spawn(move || {
@@ -57,7 +62,11 @@ impl S3 {
                     return;
                 }
                 let server = Arc::clone(&server);
-                std::thread::spawn(move || drop(serve(&server, &connection)));
+                server.open.fetch_add(1, Ordering::SeqCst);
+                std::thread::spawn(move || {
+                    drop(serve(&server, &connection));
+                    server.open.fetch_sub(1, Ordering::SeqCst);
+                });
             }
         })?;
         Ok(Self { address, shared })
@@ -84,6 +93,24 @@ impl S3 {
     /// Forgets all rules.
     pub fn calm(&self) {
         self.lock().rules.clear();
+    }
+
+    /// Asks `judge` about each request that no rule names.
+    pub fn judge(&self, judge: impl Judge + 'static) {
+        self.lock().judge = Some(Box::new(judge));
+    }
+
+    /// Does at once what was put off.
+    pub fn settle(&self) {
+        let late = std::mem::take(&mut self.lock().late);
+        for (_, request) in late {
+            drop(self.shared.answer(&request));
+        }
+    }
+
+    /// How many connections are open: none, and nothing that was sent is still under way.
+    pub fn connections(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
     }
 
     /// Which conditions are not kept from now on.
@@ -121,8 +148,13 @@ impl S3 {
         self.shared.store.plant(key, bytes);
     }
 
+    /// Makes what is stored so much older.
+    pub fn age(&self, by: Duration) {
+        self.shared.store.age(by);
+    }
+
     fn lock(&self) -> MutexGuard<'_, Script> {
-        self.shared.script.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.script()
     }
 }
 
@@ -139,20 +171,17 @@ fn serve(shared: &Shared, connection: &TcpStream) -> io::Result<()> {
     connection.set_nodelay(true)?;
     let mut reader = io::BufReader::new(connection.try_clone()?);
     while let Some(request) = http::read(&mut reader)? {
-        let act = {
-            let mut script = shared.script.lock().unwrap_or_else(PoisonError::into_inner);
-            script.act(&request)
-        };
+        let act = shared.script().act(&request);
         let answer = match act {
-            None => Some(answer(shared, &request)),
+            None => Some(shared.answer(&request)),
             Some(Act::Answer(status, code)) => Some(Answer::error(status, code)),
             Some(Act::DoAndAnswer(status, code)) => {
-                drop(answer(shared, &request));
+                drop(shared.answer(&request));
                 Some(Answer::error(status, code))
             }
             Some(Act::HangUp) => return Ok(()),
             Some(Act::DoAndHangUp) => {
-                drop(answer(shared, &request));
+                drop(shared.answer(&request));
                 return Ok(());
             }
             Some(Act::Overtaken(bytes)) => {
@@ -160,19 +189,27 @@ fn serve(shared: &Shared, connection: &TcpStream) -> io::Result<()> {
                 Some(Answer::error(500, "InternalError"))
             }
             Some(Act::HalfBody) => {
-                let whole = answer(shared, &request);
+                let whole = shared.answer(&request);
                 return whole.write(connection, &request, true);
             }
             Some(Act::DoAndSilence) => {
-                drop(answer(shared, &request));
+                drop(shared.answer(&request));
                 None
             }
             Some(Act::Silence) => None,
             Some(Act::Late(after)) => {
-                let mut script = shared.script.lock().unwrap_or_else(PoisonError::into_inner);
-                script.late.push((after, request));
-                drop(script);
+                shared.script().late.push((after, request));
                 return http::until_closed(&mut reader);
+            }
+            Some(Act::HangUpAndLate(after)) => {
+                shared.script().late.push((after, request));
+                return Ok(());
+            }
+            Some(Act::Slow(before, after)) => {
+                pause(before);
+                let answer = shared.answer(&request);
+                pause(after);
+                Some(answer)
             }
         };
         match answer {
@@ -180,22 +217,32 @@ fn serve(shared: &Shared, connection: &TcpStream) -> io::Result<()> {
             // The client has to lose its patience.
             None => return http::until_closed(&mut reader),
         }
-        do_late(shared);
+        shared.do_late();
     }
     Ok(())
 }
 
-fn answer(shared: &Shared, request: &Request) -> Answer {
-    shared.store.answer(request)
+#[expect(clippy::disallowed_methods, reason = "a slow answer is what it is asked for")]
+fn pause(millis: u32) {
+    std::thread::sleep(Duration::from_millis(millis.into()));
 }
 
-/// One more request was answered: does what was put off until then.
-fn do_late(shared: &Shared) {
-    let due = {
-        let mut script = shared.script.lock().unwrap_or_else(PoisonError::into_inner);
-        script.due()
-    };
-    for request in due {
-        drop(answer(shared, &request));
+impl Shared {
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, request: &Request) -> Answer {
+        let answer = self.store.answer(request);
+        self.script().answered(request, answer.status);
+        answer
+    }
+
+    /// One more request was answered: does what was put off until then.
+    fn do_late(&self) {
+        let due = self.script().due();
+        for request in due {
+            drop(self.answer(&request));
+        }
     }
 }

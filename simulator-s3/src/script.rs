@@ -26,6 +26,20 @@ pub enum Act {
     Overtaken(&'static [u8]),
     /// It is done, and the connection is closed after half of the answer's body.
     HalfBody,
+    /// The connection is closed, and it is done when so many more requests have been answered.
+    HangUpAndLate(u32),
+    /// So many milliseconds pass before it is done, and so many before it is answered.
+    Slow(u32, u32),
+}
+
+/// Sees what is asked and what the store answers, and has its way with requests that no rule names. With one nothing is
+/// logged: it sees it all.
+pub trait Judge: Send {
+    /// A request came: what is to be done with it.
+    fn asked(&mut self, asked: &Asked) -> Option<Act>;
+
+    /// It was done, with this status, whatever its sender is told.
+    fn answered(&mut self, asked: &Asked, status: u16);
 }
 
 /// Which requests something is done with.
@@ -78,10 +92,23 @@ pub struct Asked {
     pub range: Option<String>,
 }
 
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let condition = request.header("if-none-match").or(request.header("if-match"));
+        Self {
+            method: request.verb().to_owned(),
+            key: request.target(),
+            condition: condition.map(str::to_owned),
+            range: request.header("range").map(str::to_owned),
+        }
+    }
+}
+
 /// The rules in force and what came so far.
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) judge: Option<Box<dyn Judge>>,
     pub(crate) log: Vec<Asked>,
     /// Requests that are done when so many more have been answered.
     pub(crate) late: Vec<(u32, Request)>,
@@ -90,25 +117,32 @@ pub(crate) struct Script {
 impl Script {
     /// Notes a request; what is to be done with it.
     pub(crate) fn act(&mut self, request: &Request) -> Option<Act> {
-        let key = request.target();
-        self.log.push(Asked {
-            method: request.verb().to_owned(),
-            key: key.clone(),
-            condition: request
-                .header("if-none-match")
-                .or(request.header("if-match"))
-                .map(str::to_owned),
-            range: request.header("range").map(str::to_owned),
-        });
-        let fits =
-            |rule: &&mut Rule| rule.times > 0 && rule.method == request.verb() && key.ends_with(&rule.key);
-        let rule = self.rules.iter_mut().find(fits)?;
-        if rule.pass > 0 {
-            rule.pass -= 1;
-            return None;
+        let asked = Asked::of(request);
+        let fits = |rule: &&mut Rule| {
+            rule.times > 0 && rule.method == asked.method && asked.key.ends_with(&rule.key)
+        };
+        let act = match self.rules.iter_mut().find(fits) {
+            Some(rule) if rule.pass > 0 => {
+                rule.pass -= 1;
+                None
+            }
+            Some(rule) => {
+                rule.times -= 1;
+                Some(rule.act)
+            }
+            None => self.judge.as_mut().and_then(|judge| judge.asked(&asked)),
+        };
+        if self.judge.is_none() {
+            self.log.push(asked);
         }
-        rule.times -= 1;
-        Some(rule.act)
+        act
+    }
+
+    /// Tells the judge how the store answered.
+    pub(crate) fn answered(&mut self, request: &Request, status: u16) {
+        if let Some(judge) = &mut self.judge {
+            judge.answered(&Asked::of(request), status);
+        }
     }
 
     /// What is due after one more answer.

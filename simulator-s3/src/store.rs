@@ -6,8 +6,9 @@
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::date;
 use crate::http::{Answer, Request};
 
 /// How long a racy store waits for a second writer between looking and writing.
@@ -32,6 +33,7 @@ pub enum Lie {
 struct Object {
     bytes: Arc<[u8]>,
     etag: String,
+    written: SystemTime,
 }
 
 struct State {
@@ -86,6 +88,12 @@ impl Store {
 
     pub(crate) fn object(&self, key: &str) -> Option<Vec<u8>> {
         self.state().objects.get(key).map(|object| object.bytes.to_vec())
+    }
+
+    pub(crate) fn age(&self, by: Duration) {
+        for object in self.state().objects.values_mut() {
+            object.written -= by;
+        }
     }
 
     pub(crate) fn plant(&self, key: &str, bytes: &[u8]) {
@@ -164,6 +172,9 @@ impl Store {
         };
         let mut answer = Answer::new(status);
         answer.headers.push(("ETag", object.etag));
+        answer
+            .headers
+            .push(("Last-Modified", date::of_header(object.written)));
         if status == 206 {
             let of = format!("bytes {}-{}/{size}", range.start, range.end - 1);
             answer.headers.push(("Content-Range", of));
@@ -198,9 +209,10 @@ impl Store {
         );
         for (key, object) in &found {
             body += &format!(
-                "<Contents><Key>{}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>{}</ETag>\
+                "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>{}</ETag>\
                  <Size>{}</Size><StorageClass>STANDARD</StorageClass></Contents>",
                 escape(key),
+                date::of_listing(object.written),
                 escape(&object.etag),
                 object.bytes.len()
             );
@@ -251,6 +263,7 @@ impl State {
         let object = Object {
             bytes: bytes.into(),
             etag: etag.clone(),
+            written: date::now(),
         };
         self.objects.insert(key.to_owned(), object);
         etag

@@ -1,4 +1,4 @@
-//! Tortures the engine: simulated stores that fail and lie, real kills, full disks, each out of a seed.
+//! Tortures the engine: simulated stores that fail and lie, real kills, full disks, fleets, each out of a seed.
 //!
 //! Key decision: a failure is one line with the seed that repeats it, the run goes on, and the last line is
 //! `N passed, M failed`. What it promises and what not is in docs/soak.md. It is not a test of the workspace: it runs
@@ -11,6 +11,7 @@ mod collect;
 mod dice;
 mod disk;
 mod engine;
+mod fleet;
 mod kill;
 mod look;
 mod model;
@@ -47,6 +48,27 @@ enum What {
     Kill(Kills),
     /// Disks of growing sizes, full at each write
     Disk,
+    /// Many processes of the real command on one vault in a bucket that fails, killed at random instants
+    Fleet(Fleets),
+}
+
+#[derive(Args)]
+struct Fleets {
+    /// How long
+    #[arg(long, default_value_t = 10.0)]
+    minutes: f64,
+    /// Until so many commands have succeeded, instead of a time
+    #[arg(long)]
+    rounds: Option<u64>,
+    /// How many commands are killed at work
+    #[arg(long, default_value_t = 50)]
+    kills: u64,
+    /// The seed
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// The command; by default the one built beside this program
+    #[arg(long)]
+    halite: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -144,6 +166,12 @@ fn main() -> ExitCode {
             restore::kill::run(&halite, kills, operations, seeds.first, &report);
         }
         What::Disk => disk::run(&report),
+        What::Fleet(fleets) => {
+            let halite = fleets.halite.unwrap_or_else(beside);
+            let minutes = fleet::Length::Minutes(fleets.minutes);
+            let length = fleets.rounds.map_or(minutes, fleet::Length::Rounds);
+            fleet::run(&halite, length, fleets.kills, fleets.seed, &report);
+        }
         What::Kill(kills) => {
             let halite = kills.halite.unwrap_or_else(beside);
             kill::run(&halite, kills.rounds, kills.first, &report);

@@ -16,6 +16,8 @@ pub const OBJECT_BYTES_MAX: usize = limits::PACK_BYTES_MAX;
 pub const ROOT_BYTES_MAX: usize = 4096;
 /// The longest name.
 pub const NAME_BYTES_MAX: usize = 200;
+/// What a writer keeps for itself and is older than this belongs to nobody: a writer needs seconds.
+pub(crate) const STALE_MILLIS: i64 = 24 * 3_600_000;
 
 /// A place that keeps named objects and one root. Every call may be made from any thread at any time.
 pub trait Backend: Send + Sync {
@@ -48,6 +50,12 @@ pub trait Backend: Send + Sync {
     /// before. After an error it may be either: read it.
     fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool>;
 
+    /// Removes what writers that crashed left under names that a backend keeps for itself, once it is a day old.
+    /// A backend that leaves nothing, or looks after it when it writes, has nothing to do.
+    fn sweep(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Where this is, for messages.
     fn describe(&self) -> String;
 }
@@ -79,6 +87,9 @@ macro_rules! pointers {
             }
             fn swap_root(&self, expected: Option<&[u8]>, new: &[u8]) -> Result<bool> {
                 (**self).swap_root(expected, new)
+            }
+            fn sweep(&self) -> Result<()> {
+                (**self).sweep()
             }
             fn describe(&self) -> String {
                 (**self).describe()

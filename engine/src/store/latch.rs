@@ -96,6 +96,10 @@ impl<B: Backend> Backend for Latched<B> {
         self.write("the root", || self.inner.swap_root(expected, new))
     }
 
+    fn sweep(&self) -> Result<()> {
+        self.inner.sweep()
+    }
+
     fn describe(&self) -> String {
         self.inner.describe()
     }

@@ -17,12 +17,9 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::hex;
 use crate::base::stamp::Stamp;
 use crate::store::backend::{
-    Backend, OBJECT_BYTES_MAX, ROOT_BYTES_MAX, absent, check_len, check_name, check_prefix, check_root_len,
-    cut_short, taken,
+    Backend, OBJECT_BYTES_MAX, ROOT_BYTES_MAX, STALE_MILLIS, absent, check_len, check_name, check_prefix,
+    check_root_len, cut_short, taken,
 };
-
-/// A temporary file older than this belongs to nobody: a writer needs seconds.
-const STALE_MILLIS: i64 = 24 * 3_600_000;
 
 /// A folder as a backend.
 pub struct Local {

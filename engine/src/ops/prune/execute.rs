@@ -31,6 +31,7 @@ pub fn execute(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
 
 fn carry_out(vault: &Vault, plan: &Plan) -> Result<PruneReport> {
     let mut report = plan.report();
+    vault.backend.sweep()?;
     if plan.is_empty() {
         return Ok(report);
     }

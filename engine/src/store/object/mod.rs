@@ -21,7 +21,9 @@ use object_store::{ObjectStore, PutMode};
 
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Result};
-use crate::store::backend::{Backend, check_len, check_name, check_prefix, check_root_len, taken};
+use crate::store::backend::{
+    Backend, STALE_MILLIS, check_len, check_name, check_prefix, check_root_len, taken,
+};
 use address::Address;
 use runtime::run;
 
@@ -30,6 +32,8 @@ pub use patience::Patience;
 
 /// The name of the root's object.
 const ROOT: &str = "root";
+/// Below it the probe writes. No listing of the contract shows it, since no name of an object begins so.
+const TMP: &str = "tmp";
 
 /// What lies below a prefix of a bucket, as a backend.
 pub struct Bucket {
@@ -159,6 +163,14 @@ impl Backend for Bucket {
         let (remote, expected) = (Arc::clone(&self.remote), expected.map(<[u8]>::to_vec));
         let new = Bytes::copy_from_slice(new);
         run(async move { remote.swap(expected.as_deref(), &new).await })
+    }
+
+    fn sweep(&self) -> Result<()> {
+        let (remote, due) = (
+            Arc::clone(&self.remote),
+            self.clock.now().minus_millis(STALE_MILLIS),
+        );
+        run(async move { remote.sweep(due).await })
     }
 
     fn describe(&self) -> String {

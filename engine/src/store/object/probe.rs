@@ -1,15 +1,17 @@
 //! Whether a store keeps conditions: asked before the first write, since one that ignores them loses snapshots.
 //!
 //! Key decision: seen by what it does and not by its name, under random names that nobody else looks at, alone and
-//! eight at once. It can show that a store is unfit, not that it is fit for ever; and it leaves nothing behind.
+//! eight at once. It can show that a store is unfit, not that it is fit for ever; and it leaves nothing behind, unless
+//! it is killed: then a prune sweeps what is a day old.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::{PutMode, UpdateVersion};
 
-use super::Remote;
+use super::{Remote, TMP};
 use crate::base::error::{Error, Kind, Result};
 use crate::base::id::hex;
+use crate::base::stamp::Stamp;
 
 /// Writers that race.
 const RACERS: u8 = 8;
@@ -18,8 +20,7 @@ impl Remote {
     /// Refuses a store that does not keep conditions; `random` makes the names.
     pub(super) async fn probe(&self, random: [u8; 16]) -> Result<()> {
         let random = hex(&random);
-        // Below what names of backends keep for themselves, so that no listing shows it.
-        let (one, many) = (format!("tmp/{random}-one"), format!("tmp/{random}-many"));
+        let (one, many) = (format!("{TMP}/{random}-one"), format!("{TMP}/{random}-many"));
         let outcome = match self.alone(&one).await {
             Ok(()) => self.race(&many).await,
             failed => failed,
@@ -30,6 +31,17 @@ impl Remote {
             }
         }
         outcome
+    }
+
+    /// Removes what probes that crashed left, if it was written before `due`.
+    pub(super) async fn sweep(&self, due: Stamp) -> Result<()> {
+        for (name, written) in self.below(TMP).await? {
+            if written < due {
+                tracing::info!(name, "removing what a crashed probe left");
+                self.delete(&name).await?;
+            }
+        }
+        Ok(())
     }
 
     /// One writer: creates twice, and replaces what it has replaced.

@@ -10,6 +10,7 @@ use object_store::{GetOptions, GetRange, GetResult, ObjectStoreExt, UpdateVersio
 use super::Remote;
 use super::answer::{Failure, Nature};
 use crate::base::error::{Error, Result};
+use crate::base::stamp::Stamp;
 use crate::store::backend::{OBJECT_BYTES_MAX, check_name, check_root_len, cut_short};
 
 /// Ranges longer than twice this are read in pieces.
@@ -165,28 +166,37 @@ impl Remote {
     /// The names that begin with `prefix`, sorted.
     pub(super) async fn list(&self, prefix: &str) -> Result<Vec<String>> {
         let folder = prefix.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let below = self.below(folder).await?.into_iter().map(|(name, _)| name);
+        let mut names: Vec<String> = below
+            .filter(|name| name.starts_with(prefix) && check_name(name).is_ok())
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// What lies below a folder, with when it was written.
+    pub(super) async fn below(&self, folder: &str) -> Result<Vec<(String, Stamp)>> {
         let key = self.address.key(folder);
         let path = match key.trim_end_matches('/') {
             "" => None,
             _ => Some(self.path(folder)?),
         };
-        let mut tries = self.tries("listing", if prefix.is_empty() { "everything" } else { prefix });
+        let named = match folder {
+            "" => "everything".to_owned(),
+            _ => format!("{folder}/"),
+        };
+        let mut tries = self.tries("listing", &named);
         loop {
             // A listing of any length: its time is that between two answers.
             let mut stream = self.store.list(path.as_ref());
-            let mut names = Vec::new();
+            let mut found = Vec::new();
             let failure = loop {
                 match self.once(0, stream.try_next()).await {
-                    Ok(Some(meta)) => names.extend(
-                        self.address
-                            .name(meta.location.as_ref())
-                            .filter(|name| name.starts_with(prefix) && check_name(name).is_ok())
-                            .map(str::to_owned),
-                    ),
-                    Ok(None) => {
-                        names.sort_unstable();
-                        return Ok(names);
-                    }
+                    Ok(Some(meta)) => found.extend(self.address.name(meta.location.as_ref()).map(|name| {
+                        let written = Stamp::from_millis(meta.last_modified.timestamp_millis());
+                        (name.to_owned(), written)
+                    })),
+                    Ok(None) => return Ok(found),
                     Err(failure) => break failure,
                 }
             };
