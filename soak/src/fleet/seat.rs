@@ -212,6 +212,9 @@ impl<'f> Seat<'f> {
             child.kill().map_err(broken)?;
         }
         let status = child.wait().map_err(broken)?;
+        if !hunted && status.success() {
+            self.took.insert(kind, began.elapsed());
+        }
         let text = |what: &str| -> Result<String> {
             let path = self.said(what);
             let bytes = fs::read(&path).map_err(|e| Error::io(path.display(), e))?;
@@ -219,12 +222,7 @@ impl<'f> Seat<'f> {
         };
         match status.code() {
             None => Ok(End::Killed),
-            Some(0) => {
-                if !hunted {
-                    self.took.insert(kind, began.elapsed());
-                }
-                Ok(End::Done(text("out")?))
-            }
+            Some(0) => Ok(End::Done(text("out")?)),
             Some(code) => Ok(End::Failed(format!("{} (status {code})", [text("out")?, text("err")?].concat()))),
         }
     }
