@@ -152,18 +152,18 @@ pub fn collect(seat: &mut Seat<'_>, lines: &[Line]) -> Result<()> {
     let line = seat.dice.pick(lines).map(|line| line.id);
     let org = line.ok_or_else(|| failed("no org"))?;
     match seat.dice.below(10) {
-        0..=3 => {
+        0..=2 => {
             let grace = if seat.dice.chance(1, 3) { "1s" } else { "0s" };
             let unused = if seat.dice.chance(1, 2) { "0%" } else { "5%" };
             let args = words(&format!("prune --json --grace {grace} --max-unused {unused}"));
             seat.until_done("prune", &|_| args.clone(), &mut |_| Ok(false))?;
         }
-        4..=5 => {
+        3..=4 => {
             let all = if seat.dice.chance(1, 3) { " --all" } else { "" };
             let args = format!("compact --json --keep-single {}{all}", seat.dice.below(4));
             seat.until_done("compact", &|_| words(&args), &mut |_| Ok(false))?;
         }
-        6..=7 => {
+        5..=7 => {
             let last = 2 + seat.dice.below(4);
             seat.fleet.book().drops_begin(org);
             let args = of(org, &["retain", "--json", "--keep-last", &last.to_string()]);
@@ -268,7 +268,12 @@ fn show(seat: &mut Seat<'_>, (org, at): Import, name: &str, truth: &Truth, drops
     let (fleet, mut absent) = (seat.fleet, false);
     let args = of(org, &["show", &id.to_string(), "--at", name]);
     let said = seat.until_done("show", &|_| args.clone(), &mut |error| {
-        absent = error.contains("it was deleted by snapshot") || error.contains("it is not in snapshot");
+        let absences = [
+            "it was deleted by snapshot",
+            "it is not in snapshot",
+            "was read in snapshot",
+        ];
+        absent = absences.iter().any(|words| error.contains(words));
         Ok(absent || fleet.book().dropped_since(org, drops))
     })?;
     if (said.is_some() || absent) && said != wanted {

@@ -71,15 +71,13 @@ fn left_over(fleet: &Fleet) -> Result<()> {
         wrong.push(format!("{missing} is named by the root, and missing"));
     }
     let of = |prefix: &str| names.iter().filter(|name| name.starts_with(prefix)).count();
-    for (prefix, wanted) in [("root", 1), ("vault", 1), ("keys/", 2), ("rings/", 2)] {
+    for (prefix, wanted) in [("root", 1), ("vault", 1), ("keys/", 2)] {
         if of(prefix) != wanted {
             wrong.push(format!("{} objects {prefix} instead of {wanted}", of(prefix)));
         }
     }
     let known = |name: &str| {
-        packs.contains(name)
-            || ["root", "vault"].contains(&name)
-            || ["keys/", "rings/"].iter().any(|folder| name.starts_with(folder))
+        packs.contains(name) || ["root", "vault"].contains(&name) || name.starts_with("keys/")
     };
     for orphan in names.iter().filter(|name| !known(name)) {
         wrong.push(format!("{orphan} is left over"));

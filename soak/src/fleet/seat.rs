@@ -44,11 +44,9 @@ pub struct Progress {
     pub failures: u64,
     /// Commands that were killed, by what they are.
     pub killed: BTreeMap<&'static str, u64>,
-    /// Whom each kill is meant for, the next one last.
+    /// Whom each kill is meant for that is still to come, the next one last.
     victims: Vec<usize>,
     kills: u64,
-    /// Whether somebody is to be killed now.
-    hunting: bool,
     /// No command is started any more.
     pub stop: bool,
 }
@@ -68,8 +66,7 @@ impl Fleet {
         let secret = blake3::hash(b"fleet").as_bytes().to_vec();
         let key = dir.path().join("key");
         fs::write(&key, &secret).map_err(|e| Error::io(key.display(), e))?;
-        // Writers thrice, the collector three times, readers once each: nine in all.
-        let seats = [0, 1, 2, 3, 4, 4, 4, 5, 6];
+        let seats = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 6];
         let victims = (0..kills).map(|_| dice.pick(&seats).copied().unwrap_or(0)).collect();
         let progress = Progress {
             length,
@@ -80,7 +77,6 @@ impl Fleet {
             killed: BTreeMap::new(),
             victims,
             kills,
-            hunting: false,
             stop: false,
         };
         Ok(Self {
@@ -128,12 +124,11 @@ impl Progress {
 
     /// Whether the command that this seat is about to start is to be killed.
     fn hunts(&mut self, seat: usize) -> bool {
-        let due = (self.share() * self.kills as f64).ceil();
-        let hit = self.kills - self.victims.len() as u64;
-        let mine = self.victims.last() == Some(&seat);
-        let hunts = !self.hunting && mine && (hit as f64) < due;
-        self.hunting |= hunts;
-        hunts
+        let due = (self.share() * self.kills as f64).ceil() as usize;
+        let (kills, left) = (self.kills as usize, self.victims.len());
+        let open = due.saturating_sub(kills - left);
+        let found = self.victims.iter().rev().take(open).position(|victim| *victim == seat);
+        found.is_some_and(|from_end| self.victims.remove(left - 1 - from_end) == seat)
     }
 }
 
@@ -192,12 +187,11 @@ impl<'f> Seat<'f> {
         let hunted = self.fleet.progress().hunts(self.number);
         let ended = self.run(kind, args, hunted);
         let mut progress = self.fleet.progress();
-        if hunted {
-            progress.hunting = false;
-        }
-        if let Ok(End::Killed) = &ended {
-            progress.victims.pop();
-            *progress.killed.entry(kind).or_default() += 1;
+        match &ended {
+            Ok(End::Killed) => *progress.killed.entry(kind).or_default() += 1,
+            // It was done before: the next one then.
+            _ if hunted => progress.victims.push(self.number),
+            _ => {}
         }
         ended
     }

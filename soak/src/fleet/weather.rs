@@ -52,7 +52,10 @@ const HIT: u64 = 25;
 const REFUSED: u64 = 1_500;
 const SILENT: u64 = 6_000;
 /// The longest that an answer takes, in milliseconds, on either side of what is done.
-const SLOWEST: u64 = 150;
+const SLOWEST: u64 = 80;
+/// One of so many is slow in its time, and of replacements of the root.
+const SLOW: u64 = 10;
+const SLOW_ROOT: u64 = 2;
 
 impl Weather {
     /// The weather of a seed.
@@ -132,7 +135,11 @@ impl Sky {
         if lossy && self.dice.chance(1, HIT) {
             return Some(self.lost(asked));
         }
-        if slow && self.dice.chance(1, 4) {
+        let often = match asked.method.as_str() {
+            "PUT" if is_root(asked) => SLOW_ROOT,
+            _ => SLOW,
+        };
+        if slow && self.dice.chance(1, often) {
             let mut millis = || u32::try_from(self.dice.below(SLOWEST)).unwrap_or(0);
             return Some((Act::Slow(millis(), millis()), "slow"));
         }
