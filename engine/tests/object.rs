@@ -439,7 +439,12 @@ fn what_a_crashed_probe_left_is_removed_by_prune_once_it_is_a_day_old() {
     for key in ["acme/tmp-x", "acme/tmpx/y", "other/tmp/x", "tmp/x"] {
         s3.plant(key, b"somebody else's");
     }
-    let left = || s3.keys().iter().filter(|key| key.starts_with("acme/tmp/")).count();
+    let left = || {
+        s3.keys()
+            .iter()
+            .filter(|key| key.starts_with("acme/tmp/"))
+            .count()
+    };
     let hours = |n: u64| Duration::from_secs(n * 3600);
     let mut all = s3.keys();
     for (hours_more, stay) in [(0, 2), (23, 2), (2, 0)] {

@@ -4,6 +4,7 @@
 //! anew. Others act from hooks in the store, at the very call that is meant, so that no test waits for a race.
 //! It does not test the commands.
 
+mod bucket;
 mod copy;
 mod erase;
 mod faults;
@@ -150,14 +151,18 @@ type Act = Box<dyn FnOnce() + Send>;
 /// A store at whose calls somebody else acts, once.
 #[derive(Clone)]
 struct Hooked {
-    under: Memory,
+    under: Arc<dyn Backend>,
     hook: Arc<Mutex<Option<(When, Act)>>>,
 }
 
 impl Hooked {
-    fn over(under: &Memory, when: When, act: impl FnOnce() + Send + 'static) -> Self {
+    fn over(
+        under: &(impl Backend + Clone + 'static),
+        when: When,
+        act: impl FnOnce() + Send + 'static,
+    ) -> Self {
         Self {
-            under: under.clone(),
+            under: Arc::new(under.clone()),
             hook: Arc::new(Mutex::new(Some((when, Box::new(act))))),
         }
     }

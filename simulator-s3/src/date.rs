@@ -62,9 +62,21 @@ mod tests {
     fn dates_are_those_of_the_calendar() {
         for (seconds, listing, header) in [
             (0, "1970-01-01T00:00:00.000Z", "Thu, 01 Jan 1970 00:00:00 GMT"),
-            (951_782_400, "2000-02-29T00:00:00.000Z", "Tue, 29 Feb 2000 00:00:00 GMT"),
-            (1_795_867_199, "2026-11-28T11:59:59.000Z", "Sat, 28 Nov 2026 11:59:59 GMT"),
-            (4_102_444_799, "2099-12-31T23:59:59.000Z", "Thu, 31 Dec 2099 23:59:59 GMT"),
+            (
+                951_782_400,
+                "2000-02-29T00:00:00.000Z",
+                "Tue, 29 Feb 2000 00:00:00 GMT",
+            ),
+            (
+                1_795_867_199,
+                "2026-11-28T11:59:59.000Z",
+                "Sat, 28 Nov 2026 11:59:59 GMT",
+            ),
+            (
+                4_102_444_799,
+                "2099-12-31T23:59:59.000Z",
+                "Thu, 31 Dec 2099 23:59:59 GMT",
+            ),
         ] {
             let time = UNIX_EPOCH + Duration::from_secs(seconds);
             assert_eq!(of_listing(time), listing);

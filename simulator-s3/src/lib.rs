@@ -90,9 +90,11 @@ impl S3 {
         self.lock().rules.push(rule);
     }
 
-    /// Forgets all rules.
+    /// Forgets all rules, and the judge.
     pub fn calm(&self) {
-        self.lock().rules.clear();
+        let mut script = self.lock();
+        script.rules.clear();
+        script.judge = None;
     }
 
     /// Asks `judge` about each request that no rule names.

@@ -75,7 +75,10 @@ impl Line {
         days.day += 1;
         let (at, rows) = (FIRST + days.day * DAY, days.org.rows());
         let dir = seat.fleet.folder(&format!("org-{}-{}", self.id, days.day))?;
-        let old = days.newest.clone().filter(|_| !self.shared && days.dice.chance(1, 3));
+        let old = days
+            .newest
+            .clone()
+            .filter(|_| !self.shared && days.dice.chance(1, 3));
         match &old {
             None => folder(&dir, &rows, &[])?,
             Some(old) => {
@@ -243,9 +246,21 @@ fn export(seat: &mut Seat<'_>, (org, at): Import, name: &str, truth: &Truth, dro
     let last = std::cell::Cell::new(0);
     let args = |nth: u32| {
         last.set(nth);
-        of(org, &["export", "--json", "--at", name, "--to", &to(nth).to_string_lossy()])
+        of(
+            org,
+            &[
+                "export",
+                "--json",
+                "--at",
+                name,
+                "--to",
+                &to(nth).to_string_lossy(),
+            ],
+        )
     };
-    let said = seat.until_done("export", &args, &mut |_| Ok(fleet.book().dropped_since(org, drops)))?;
+    let said = seat.until_done("export", &args, &mut |_| {
+        Ok(fleet.book().dropped_since(org, drops))
+    })?;
     let last = last.get();
     if said.is_some() {
         let path = to(last).join(format!("{SOBJECT}.ndjson"));
@@ -253,8 +268,9 @@ fn export(seat: &mut Seat<'_>, (org, at): Import, name: &str, truth: &Truth, dro
         let mut book = fleet.book();
         book.read += 1;
         if blake3::hash(&bytes) != truth.hash {
-            book.wrong
-                .push(format!("an export of snapshot {at} of org {org} is not what was sent"));
+            book.wrong.push(format!(
+                "an export of snapshot {at} of org {org} is not what was sent"
+            ));
         }
     }
     (0..=last).for_each(|nth| drop(std::fs::remove_dir_all(to(nth))));

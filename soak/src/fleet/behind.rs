@@ -47,7 +47,9 @@ impl Backend for Behind {
 
     fn list(&self, prefix: &str) -> Result<Vec<String>> {
         let keys = self.0.keys();
-        let names = keys.iter().filter_map(|key| key.strip_prefix(PREFIX)?.strip_prefix('/'));
+        let names = keys
+            .iter()
+            .filter_map(|key| key.strip_prefix(PREFIX)?.strip_prefix('/'));
         let object = |name: &&str| *name != "root" && !name.starts_with("tmp/");
         Ok(names
             .filter(|name| name.starts_with(prefix))

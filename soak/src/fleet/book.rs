@@ -137,7 +137,8 @@ impl Book {
         let kept = self.kept(org);
         for at in kept.into_iter().filter(|at| !listing.contains_key(&(org, *at))) {
             if !may(at, &listing) {
-                self.wrong.push(format!("snapshot {at} of org {org} was dropped, and must not"));
+                self.wrong
+                    .push(format!("snapshot {at} of org {org} was dropped, and must not"));
             }
             self.set((org, at), Stage::Gone);
         }
@@ -164,13 +165,16 @@ impl Book {
         for org in vault.orgs() {
             for info in vault.snapshots(org)? {
                 if listing.insert((org, info.from.millis()), info).is_some() {
-                    self.wrong.push(format!("org {org} has two snapshots of one instant"));
+                    self.wrong
+                        .push(format!("org {org} has two snapshots of one instant"));
                 }
             }
         }
         for (org, at) in listing.keys() {
             match self.entries.get(&(*org, *at)).map(|entry| entry.stage) {
-                None => self.wrong.push(format!("snapshot {at} of org {org} came from nowhere")),
+                None => self
+                    .wrong
+                    .push(format!("snapshot {at} of org {org} came from nowhere")),
                 Some(Stage::Gone) => self.wrong.push(format!("snapshot {at} of org {org} is back")),
                 Some(_) => {}
             }
@@ -179,8 +183,9 @@ impl Book {
         for ((org, at), entry) in &self.entries {
             let may_go = self.drops(*org).1;
             if entry.stage == Stage::Kept && !may_go && !listing.contains_key(&(*org, *at)) {
-                self.wrong
-                    .push(format!("snapshot {at} of org {org} was acknowledged, and is lost"));
+                self.wrong.push(format!(
+                    "snapshot {at} of org {org} was acknowledged, and is lost"
+                ));
                 lost.push((*org, *at));
             }
         }
@@ -199,8 +204,9 @@ impl Book {
             self.set(import, Stage::Gone);
         } else {
             let (org, at) = import;
-            self.wrong
-                .push(format!("snapshot {at} of org {org} was acknowledged, and is not there"));
+            self.wrong.push(format!(
+                "snapshot {at} of org {org} was acknowledged, and is not there"
+            ));
         }
         Ok(found)
     }

@@ -38,7 +38,10 @@ pub fn end(fleet: &Fleet, lines: &[Line], mut seats: Vec<Seat<'_>>, weather: &We
         line.import(seat)?;
     }
     if misses() != before {
-        fleet.book().wrong.push("an import failed under a clear sky".to_owned());
+        fleet
+            .book()
+            .wrong
+            .push("an import failed under a clear sky".to_owned());
     }
     let collector = seats.get_mut(COLLECTOR).ok_or_else(|| failed("no collector"))?;
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
@@ -50,7 +53,9 @@ pub fn end(fleet: &Fleet, lines: &[Line], mut seats: Vec<Seat<'_>>, weather: &We
         if fleet.book().vault()?.catalog().version() == version {
             break;
         }
-        left = left.checked_sub(1).ok_or_else(|| failed("prune does not come to rest"))?;
+        left = left
+            .checked_sub(1)
+            .ok_or_else(|| failed("prune does not come to rest"))?;
     }
     at_once(collector, "check", &words("check --read all"))?;
     left_over(fleet)?;
@@ -63,7 +68,10 @@ fn left_over(fleet: &Fleet) -> Result<()> {
     let keys = fleet.s3.keys();
     let names: BTreeSet<&str> = keys
         .iter()
-        .map(|key| key.strip_prefix(PREFIX).map_or(key.as_str(), |name| name.trim_start_matches('/')))
+        .map(|key| {
+            key.strip_prefix(PREFIX)
+                .map_or(key.as_str(), |name| name.trim_start_matches('/'))
+        })
         .collect();
     let packs: BTreeSet<String> = vault.catalog().packs().iter().map(pack_name).collect();
     let mut wrong = Vec::new();
@@ -76,9 +84,8 @@ fn left_over(fleet: &Fleet) -> Result<()> {
             wrong.push(format!("{} objects {prefix} instead of {wanted}", of(prefix)));
         }
     }
-    let known = |name: &str| {
-        packs.contains(name) || ["root", "vault"].contains(&name) || name.starts_with("keys/")
-    };
+    let known =
+        |name: &str| packs.contains(name) || ["root", "vault"].contains(&name) || name.starts_with("keys/");
     for orphan in names.iter().filter(|name| !known(name)) {
         wrong.push(format!("{orphan} is left over"));
     }
@@ -98,7 +105,8 @@ fn everything(fleet: &Fleet) -> Result<()> {
         let held = hash(&vault, info)?;
         book.read += 1;
         if book.truth(*import).map(|truth| truth.hash) != Some(held) {
-            book.wrong.push(format!("{import:?} holds something else at the end"));
+            book.wrong
+                .push(format!("{import:?} holds something else at the end"));
         }
     }
     crate::report::say(format_args!(

@@ -107,7 +107,10 @@ fn play<'f>(fleet: &'f Fleet, lines: &[Line], seats: Vec<Seat<'f>>) -> Vec<Seat<
         seat
     };
     std::thread::scope(|scope| {
-        let working: Vec<_> = seats.into_iter().map(|seat| scope.spawn(move || work(seat))).collect();
+        let working: Vec<_> = seats
+            .into_iter()
+            .map(|seat| scope.spawn(move || work(seat)))
+            .collect();
         let mut back = Vec::new();
         for seat in working {
             match seat.join() {
@@ -121,7 +124,10 @@ fn play<'f>(fleet: &'f Fleet, lines: &[Line], seats: Vec<Seat<'f>>) -> Vec<Seat<
 
 fn tell(progress: &Progress, seen: &Seen) {
     let list = |counts: &std::collections::BTreeMap<&'static str, u64>| {
-        let parts: Vec<String> = counts.iter().map(|(what, times)| format!("{times} {what}")).collect();
+        let parts: Vec<String> = counts
+            .iter()
+            .map(|(what, times)| format!("{times} {what}"))
+            .collect();
         let total: u64 = counts.values().sum();
         format!("{total} ({})", parts.join(", "))
     };

@@ -67,7 +67,9 @@ impl Fleet {
         let key = dir.path().join("key");
         fs::write(&key, &secret).map_err(|e| Error::io(key.display(), e))?;
         let seats = [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 4, 5, 6];
-        let victims = (0..kills).map(|_| dice.pick(&seats).copied().unwrap_or(0)).collect();
+        let victims = (0..kills)
+            .map(|_| dice.pick(&seats).copied().unwrap_or(0))
+            .collect();
         let progress = Progress {
             length,
             began: Clock::system().instant(),
@@ -127,7 +129,12 @@ impl Progress {
         let due = (self.share() * self.kills as f64).ceil() as usize;
         let (kills, left) = (self.kills as usize, self.victims.len());
         let open = due.saturating_sub(kills - left);
-        let found = self.victims.iter().rev().take(open).position(|victim| *victim == seat);
+        let found = self
+            .victims
+            .iter()
+            .rev()
+            .take(open)
+            .position(|victim| *victim == seat);
         found.is_some_and(|from_end| self.victims.remove(left - 1 - from_end) == seat)
     }
 }
@@ -217,7 +224,10 @@ impl<'f> Seat<'f> {
         match status.code() {
             None => Ok(End::Killed),
             Some(0) => Ok(End::Done(text("out")?)),
-            Some(code) => Ok(End::Failed(format!("{} (status {code})", [text("out")?, text("err")?].concat()))),
+            Some(code) => Ok(End::Failed(format!(
+                "{} (status {code})",
+                [text("out")?, text("err")?].concat()
+            ))),
         }
     }
 
@@ -265,13 +275,22 @@ fn excuse(error: &str) -> Option<Excuse> {
     if says(&["panicked", "damaged", "does not keep conditions"]) {
         return None;
     }
-    if says(&["given up after", "403 AccessDenied", "507 InsufficientStorage", "answered 403", "answered 507"]) {
+    if says(&[
+        "given up after",
+        "403 AccessDenied",
+        "507 InsufficientStorage",
+        "answered 403",
+        "answered 507",
+    ]) {
         return Some(Excuse::Weather);
     }
     says(&["run it again"]).then_some(Excuse::Others)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the instant of a kill is what this is about")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the instant of a kill is what this is about"
+)]
 pub fn pause(time: Duration) {
     std::thread::sleep(time);
 }

@@ -124,7 +124,10 @@ impl Sky {
         );
         if self.spell == Spell::Storm && self.dice.chance(1, SILENT) {
             let done = self.dice.chance(1, 2);
-            return Some((if done { Act::DoAndSilence } else { Act::Silence }, "never answered"));
+            return Some((
+                if done { Act::DoAndSilence } else { Act::Silence },
+                "never answered",
+            ));
         }
         if self.spell == Spell::Storm && self.dice.chance(1, REFUSED) {
             let right = Act::Answer(403, "AccessDenied");
