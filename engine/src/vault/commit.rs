@@ -332,6 +332,7 @@ impl Vault {
             Kind::Busy,
             format!("{at}: {TRIES} commits lost the race for the root"),
         )
+        .hint("run it again")
     }
 
     /// The directory of a pack.
