@@ -94,7 +94,7 @@ fn a_whole_bucket_is_a_place_too() {
 }
 
 /// What goes wrong with one PUT, and what is asked until it is settled.
-const SETTLED: [(Act, &[&str]); 9] = [
+const SETTLED: [(Act, &[&str]); 11] = [
     (Act::Answer(503, "SlowDown"), &["PUT", "GET", "PUT"]),
     (
         Act::Answer(409, "ConditionalRequestConflict"),
@@ -108,6 +108,8 @@ const SETTLED: [(Act, &[&str]); 9] = [
     (Act::DoAndSilence, &["PUT", "GET"]),
     // The first one arrives after the look: the second is refused by it, and the next look finds it.
     (Act::Late(1), &["PUT", "GET", "PUT", "GET"]),
+    (Act::HangUpAndLate(1), &["PUT", "GET", "PUT", "GET"]),
+    (Act::Slow(1, 1), &["PUT"]),
 ];
 
 fn patience_for(act: Act) -> Patience {
@@ -165,8 +167,11 @@ fn an_unclear_swap_is_settled_by_looking() {
             s3.script(Rule::new("PUT", "root", act));
             assert!(bucket.swap_root(expected, b"new").unwrap(), "{act:?}");
             let log = s3.take_log();
-            let done = matches!(act, Act::DoAndAnswer(..) | Act::DoAndHangUp | Act::DoAndSilence);
-            assert_eq!(puts(&log), if done { 1 } else { 2 }, "{act:?}: {log:?}");
+            let once = matches!(
+                act,
+                Act::DoAndAnswer(..) | Act::DoAndHangUp | Act::DoAndSilence | Act::Slow(..)
+            );
+            assert_eq!(puts(&log), if once { 1 } else { 2 }, "{act:?}: {log:?}");
             let unconditional = log.iter().any(|a| a.method == "PUT" && a.condition.is_none());
             assert!(!unconditional, "{act:?}: {log:?}");
             assert_eq!(bucket.root().unwrap().unwrap(), b"new", "{act:?}");

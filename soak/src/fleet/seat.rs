@@ -53,7 +53,9 @@ pub struct Progress {
 
 /// How a command ended.
 pub enum End {
+    /// Well; what it said.
     Done(String),
+    /// By the kill that was meant for it.
     Killed,
     /// What it said.
     Failed(String),
@@ -287,6 +289,7 @@ fn excuse(error: &str) -> Option<Excuse> {
     says(&["run it again"]).then_some(Excuse::Others)
 }
 
+/// Waits.
 #[expect(
     clippy::disallowed_methods,
     reason = "the instant of a kill is what this is about"
