@@ -26,7 +26,6 @@ use halite_engine::ops::prune::{PruneOptions, PruneReport, prune, survey};
 use halite_engine::ops::report::Report;
 use halite_engine::ops::state::State;
 use halite_engine::store::backend::Backend;
-use halite_engine::store::memory::Memory;
 use halite_engine::vault::{Secret, Vault, VaultOptions};
 
 use crate::model::{Model, id};
