@@ -18,6 +18,7 @@ mod merging;
 mod model;
 mod object;
 mod publish;
+mod requests;
 mod spans;
 mod upkeep;
 mod verified;
