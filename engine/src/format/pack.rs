@@ -403,6 +403,12 @@ impl Footer {
     }
 }
 
+/// Where the directory of a pack begins, as the footer at the end of `tail` says; not verified.
+pub(crate) fn directory_start(tail: &[u8]) -> Option<u64> {
+    let footer = tail.last_chunk::<FOOTER_BYTES>()?;
+    footer.first_chunk().map(|offset| u64::from_le_bytes(*offset))
+}
+
 /// The directory of a pack of `size` bytes, mostly in one ranged read of its tail. Reads neither header nor
 /// chunks nor padding: [`crate::format::scan`] verifies those.
 pub fn read_directory(

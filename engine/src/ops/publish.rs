@@ -14,6 +14,7 @@ use crate::format::entry::{
 };
 use crate::format::loss::HoleEntry;
 use crate::format::manifest::{Captured, Manifest};
+use crate::format::place::MetaRef;
 use crate::format::schema::Schema;
 use crate::format::seal::ChunkKind;
 use crate::ops::org::Spent;
@@ -200,17 +201,24 @@ pub fn numbered(vault: &Vault, org: OrgId, schema: &Schema, describe: Option<&[u
     };
     let entry = catalog.schema(org, schema.sobject(), before.schema)?;
     let id = describe.map(|text| vault.keys.chunk_id(ChunkKind::Describe, text));
-    let known = vault.unless_lost(&entry.schema.id, vault.meta(ChunkKind::Schema, &entry.schema))?;
-    let same_fields = match known {
-        Some(bytes) => Schema::decode(&bytes)? == *schema,
-        None => false,
-    };
+    let same_fields = is_stored(vault, &catalog, schema, &entry.schema)?;
     let fresh = !same_fields || entry.describe.map(|d| d.id) != id;
     Ok(Numbered {
         number: before.schema + u32::from(fresh),
         fresh,
         same_fields,
     })
+}
+
+/// Whether a schema is the one that is stored: mostly its name says so, and it need not be read. Not if that is lost.
+fn is_stored(vault: &Vault, catalog: &Catalog, schema: &Schema, stored: &MetaRef) -> Result<bool> {
+    if catalog.is_lost(&stored.id) {
+        return Ok(false);
+    }
+    if vault.keys.chunk_id(ChunkKind::Schema, &schema.encode()) == stored.id {
+        return Ok(true);
+    }
+    Ok(Schema::decode(&vault.meta(ChunkKind::Schema, stored)?)? == *schema)
 }
 
 /// The holes of an sObject that are not filled.

@@ -19,6 +19,27 @@ pub const NAME_BYTES_MAX: usize = 200;
 /// What a writer keeps for itself and is older than this belongs to nobody: a writer needs seconds.
 pub(crate) const STALE_MILLIS: i64 = 24 * 3_600_000;
 
+/// Where a part of an object begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// At this byte.
+    At(u64),
+    /// So that it ends with the object.
+    Tail,
+}
+
+impl Begin {
+    /// First byte and length of the part of `len` bytes in an object of `size`.
+    pub(crate) fn within(self, len: usize, size: u64) -> (u64, usize) {
+        let start = match self {
+            Self::At(offset) => offset.min(size),
+            Self::Tail => size.saturating_sub(len as u64),
+        };
+        let left = usize::try_from(size - start).unwrap_or(usize::MAX);
+        (start, len.min(left))
+    }
+}
+
 /// A place that keeps named objects and one root. Every call may be made from any thread at any time.
 pub trait Backend: Send + Sync {
     /// Stores a new object. Durable before it returns, its name too. `Kind::Busy` if the name is taken: nothing
@@ -34,6 +55,24 @@ pub trait Backend: Send + Sync {
 
     /// The length of the object. `Kind::NotFound` if there is none.
     fn size(&self, name: &str) -> Result<u64>;
+
+    /// Up to `len` bytes from `offset` (of the end, the last `len`), as far as the object goes, and its length; nothing
+    /// from behind its end. Where each call costs a round trip it is one call, of at most 8 MiB.
+    fn get_part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
+        let size = self.size(name)?;
+        let (start, len) = from.within(len, size);
+        let bytes = if len == 0 {
+            Vec::new()
+        } else {
+            self.get_range(name, start, len)?
+        };
+        Ok((bytes, size))
+    }
+
+    /// Whether each call costs a round trip over a network, so that few of them count for more than few bytes.
+    fn is_far(&self) -> bool {
+        false
+    }
 
     /// The names that begin with `prefix`, sorted; the root is not among them. It need not be complete while
     /// others write: what is alive is read from the catalog, never from here.
@@ -75,6 +114,12 @@ macro_rules! pointers {
             }
             fn size(&self, name: &str) -> Result<u64> {
                 (**self).size(name)
+            }
+            fn get_part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
+                (**self).get_part(name, from, len)
+            }
+            fn is_far(&self) -> bool {
+                (**self).is_far()
             }
             fn list(&self, prefix: &str) -> Result<Vec<String>> {
                 (**self).list(prefix)

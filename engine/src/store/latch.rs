@@ -7,7 +7,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use crate::base::error::{Error, Kind, Result};
-use crate::store::backend::Backend;
+use crate::store::backend::{Backend, Begin};
 
 /// A backend through which nothing is written after a write has failed.
 pub struct Latched<B> {
@@ -77,6 +77,14 @@ impl<B: Backend> Backend for Latched<B> {
 
     fn size(&self, name: &str) -> Result<u64> {
         self.inner.size(name)
+    }
+
+    fn get_part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
+        self.inner.get_part(name, from, len)
+    }
+
+    fn is_far(&self) -> bool {
+        self.inner.is_far()
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>> {

@@ -12,11 +12,11 @@ use crate::base::limits;
 use crate::format::catalog::{Head, Node};
 use crate::format::entry::{PackEntry, named, numbered, prefix};
 use crate::format::mark::{ActivityEntry, CondemnedEntry};
-use crate::format::pack::{DirEntry, PackBuilder, PackRole, read_directory};
+use crate::format::pack::{DirEntry, PackBuilder, PackRole, TAIL_BYTES, directory_start, read_directory};
 use crate::format::place::MetaRef;
 use crate::format::root::Root;
 use crate::format::seal::{ChunkKind, Compressor};
-use crate::store::backend::pack_name;
+use crate::store::backend::{Begin, pack_name};
 use crate::vault::catalog::Catalog;
 use crate::vault::open::Vault;
 
@@ -183,15 +183,12 @@ impl<'v> Edit<'v> {
     }
 
     fn close(&mut self) -> Result<()> {
-        for pack in self
-            .open
-            .take()
-            .map(|(one, two)| [one, two])
-            .into_iter()
-            .flatten()
-        {
-            let name = pack_name(&pack.id());
-            self.vault.backend.put_new(&name, &pack.finish()?)?;
+        let packs = self.open.take().map(|(one, two)| [one, two]);
+        for (number, pack) in packs.into_iter().flatten().enumerate() {
+            let (id, entries) = (pack.id(), pack.entries().to_vec());
+            let bytes = pack.finish()?;
+            self.vault.backend.put_new(&pack_name(&id), &bytes)?;
+            self.vault.shelf.stored(id, &entries, &bytes, number == 0);
         }
         Ok(())
     }
@@ -289,9 +286,7 @@ impl Vault {
                 return Ok(self.catalog());
             }
             // No root has ever named these packs.
-            packs
-                .iter()
-                .for_each(|pack| drop(self.backend.delete(&pack_name(pack))));
+            packs.iter().for_each(|pack| self.delete_pack(pack));
         }
         Err(self.lost_races())
     }
@@ -335,12 +330,45 @@ impl Vault {
         .hint("run it again")
     }
 
+    /// Deletes a pack that no root has named, if it can be.
+    pub(crate) fn delete_pack(&self, pack: &PackId) {
+        drop(self.backend.delete(&pack_name(pack)));
+        self.shelf.forget(pack);
+    }
+
     /// The directory of a pack.
     pub(crate) fn directory(&self, pack: &PackId) -> Result<Vec<DirEntry>> {
+        if let Some((start, tail)) = self.shelf.tail(pack) {
+            let size = start + tail.len() as u64;
+            let gone = |_, _| Err(Error::invalid("it is not kept"));
+            if let Ok(entries) = read_directory(&self.keys, pack, size, within(start, &tail, gone)) {
+                return Ok(entries);
+            }
+        }
         let name = pack_name(pack);
-        let size = self.backend.size(&name)?;
-        read_directory(&self.keys, pack, size, |offset, len| {
-            self.backend.get_range(&name, offset, len)
-        })
+        let (tail, size) = self.backend.get_part(&name, Begin::Tail, TAIL_BYTES)?;
+        let start = size - tail.len() as u64;
+        let farther = |offset, len| self.backend.get_range(&name, offset, len);
+        let entries = read_directory(&self.keys, pack, size, within(start, &tail, farther))?;
+        if let Some(from) = directory_start(&tail)
+            && let Some(at) = from.checked_sub(start).and_then(|at| usize::try_from(at).ok())
+            && let Some(directory) = tail.get(at..)
+        {
+            self.shelf.keep_tail(*pack, from, directory);
+        }
+        Ok(entries)
+    }
+}
+
+/// Reads ranges out of the `tail` of something, which begins at `start`, and what is not in it with `farther`.
+fn within(
+    start: u64,
+    tail: &[u8],
+    mut farther: impl FnMut(u64, usize) -> Result<Vec<u8>>,
+) -> impl FnMut(u64, usize) -> Result<Vec<u8>> {
+    move |offset, len| {
+        let at = offset.checked_sub(start).and_then(|at| usize::try_from(at).ok());
+        let inside = at.and_then(|at| tail.get(at..at.checked_add(len)?));
+        inside.map_or_else(|| farther(offset, len), |bytes| Ok(bytes.to_vec()))
     }
 }

@@ -13,7 +13,7 @@ use crate::base::stamp::Stamp;
 use crate::format::ring::Ring;
 use crate::format::root::Root;
 use crate::format::seal::{Keys, MasterKey};
-use crate::store::backend::Backend;
+use crate::store::backend::{Backend, Begin};
 use crate::vault::marker;
 use crate::vault::slot::Slot;
 
@@ -21,6 +21,8 @@ pub use crate::vault::slot::{Cost, KEY_FILE_BYTES_MIN, SLOT_BYTES, SLOT_VERSION,
 
 /// What a reader tries at most: each passphrase slot costs a second.
 pub const SLOTS_MAX: usize = 64;
+/// No slot or ring is longer.
+const SMALL: usize = 64 << 10;
 
 /// A slot as one may show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub struct Holder {
     pub(super) backend: Arc<dyn Backend>,
     pub(super) vault: [u8; 16],
     pub(super) ring: Ring,
+    /// The root that said which key is in force.
+    pub(super) root: Option<Vec<u8>>,
     slot: String,
 }
 
@@ -75,11 +79,13 @@ impl Holder {
     /// a key that the vault no longer uses. `Corrupt`: slot, ring or root.
     pub fn open(backend: Arc<dyn Backend>, secret: &Secret) -> Result<Self> {
         let vault = marker::read(&*backend)?;
-        let (ring, slot) = unlock(&*backend, &vault, secret)?;
+        let root = backend.root()?;
+        let (ring, slot) = unlock_for(&*backend, &vault, secret, root.as_deref())?;
         Ok(Self {
             backend,
             vault,
             ring,
+            root,
             slot,
         })
     }
@@ -393,14 +399,14 @@ pub(super) fn slot_ids(backend: &dyn Backend) -> Result<Vec<String>> {
 
 /// The bytes of a slot or ring, if it has no more than one may have.
 fn read_small(backend: &dyn Backend, name: &str) -> Result<Vec<u8>> {
-    let size = backend.size(name)?;
-    if size > 64 << 10 {
+    let (bytes, size) = backend.get_part(name, Begin::At(0), SMALL)?;
+    if bytes.len() as u64 != size {
         return Err(Error::corrupt(
             name,
             format_args!("it has {size} bytes, which no key has"),
         ));
     }
-    backend.get(name)
+    Ok(bytes)
 }
 
 /// Reads an object kept twice by `open`, or its copy where that fails.

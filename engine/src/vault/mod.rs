@@ -19,6 +19,7 @@ pub mod reader;
 pub mod rekey;
 pub mod rescue;
 pub mod run;
+pub(crate) mod shelf;
 mod slot;
 pub mod writer;
 

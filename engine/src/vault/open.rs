@@ -25,13 +25,17 @@ use crate::vault::index::Index;
 use crate::vault::keys::{Cost, Holder, Secret, create_slot};
 use crate::vault::loss::Tolerance;
 use crate::vault::marker;
+use crate::vault::shelf::{SHELF_BYTES, Shelf};
 
 /// How to open a vault.
 #[derive(Debug, Clone)]
 pub struct VaultOptions {
-    /// Where the rebuildable chunk index is kept; in memory if `None`.
+    /// Where what can be had again is kept: the chunk index, and of a far store sealed parts of packs. Several vaults and
+    /// processes may share it. In memory if `None`.
     pub cache_dir: Option<PathBuf>,
-    /// Bytes of decoded chunks to keep: directories, filters, pages.
+    /// Bytes of those parts at most; the ones used longest ago go first.
+    pub shelf_bytes: u64,
+    /// Bytes of decoded chunks to keep: directories, filters, pages; of a far store half as many sealed ones besides.
     pub cache_bytes: usize,
     /// Level of zstd, 1 to 19.
     pub level: i32,
@@ -49,6 +53,7 @@ impl Default for VaultOptions {
     fn default() -> Self {
         Self {
             cache_dir: None,
+            shelf_bytes: SHELF_BYTES,
             cache_bytes: 64 << 20,
             level: 2,
             despite_losses: false,
@@ -84,7 +89,9 @@ pub struct Vault {
     /// The index, and the version of the root that it is in line with.
     index: Mutex<Option<(Index, u64)>>,
     pub(crate) cache: ChunkCache,
+    pub(crate) shelf: Shelf,
     cache_dir: Option<PathBuf>,
+    shelf_bytes: u64,
     current: RwLock<Arc<Catalog>>,
 }
 
@@ -126,7 +133,12 @@ impl Vault {
     /// `NotFound`: not a vault. `Unsupported`: a newer format. `Auth`: the secret does not fit. `Corrupt`.
     pub fn open(backend: Arc<dyn Backend>, secret: &Secret, options: VaultOptions) -> Result<Self> {
         let holder = Holder::open(Arc::clone(&backend), secret)?;
-        Self::open_with(backend, holder.vault, Keys::of(&holder.ring), options)
+        let vault = Self::assemble(backend, holder.vault, Keys::of(&holder.ring), options);
+        match holder.root {
+            Some(root) => vault.catch_up(root)?,
+            None => vault.refresh()?,
+        };
+        Ok(vault)
     }
 
     /// Opens a vault with keys that are unwrapped already.
@@ -165,6 +177,7 @@ impl Vault {
     fn options(&self) -> VaultOptions {
         VaultOptions {
             cache_dir: self.cache_dir.clone(),
+            shelf_bytes: self.shelf_bytes,
             cache_bytes: self.cache.max(),
             level: self.level,
             despite_losses: self.tolerance.despite(),
@@ -199,6 +212,8 @@ impl Vault {
             head: Head::default(),
             nodes: BTreeMap::new(),
         };
+        let folder = options.cache_dir.as_deref().map(|dir| (dir, options.shelf_bytes));
+        let shelf = Shelf::new(&*backend, options.cache_bytes / 2, folder, &id, &options.clock);
         Self {
             backend: Arc::new(Latched::new(Arc::clone(&backend))),
             place: backend,
@@ -211,6 +226,8 @@ impl Vault {
             tolerance: Tolerance::new(options.despite_losses),
             index: Mutex::new(None),
             cache: ChunkCache::new(options.cache_bytes),
+            shelf,
+            shelf_bytes: options.shelf_bytes,
             cache_dir: options.cache_dir,
             current: RwLock::new(Arc::new(empty)),
         }
@@ -234,11 +251,16 @@ impl Vault {
 
     /// Reads the root again and takes over what others have committed. An older root is refused.
     pub fn refresh(&self) -> Result<Arc<Catalog>> {
-        let root = || {
-            let missing = || Error::corrupt("vault", "its root is missing").hint("run `halite check`");
-            self.backend.root()?.ok_or_else(missing)
-        };
-        let mut bytes = root()?;
+        self.catch_up(self.root()?)
+    }
+
+    fn root(&self) -> Result<Vec<u8>> {
+        let missing = || Error::corrupt("vault", "its root is missing").hint("run `halite check`");
+        self.backend.root()?.ok_or_else(missing)
+    }
+
+    /// Takes over what a root says that was just read, or what a newer one does.
+    fn catch_up(&self, mut bytes: Vec<u8>) -> Result<Arc<Catalog>> {
         while bytes != self.catalog().root_bytes {
             match self.load(bytes.clone()) {
                 Ok(catalog) => {
@@ -247,7 +269,7 @@ impl Vault {
                 }
                 // What it named may have been collected before it was read: then there is a newer one.
                 Err(error) => {
-                    let now = root()?;
+                    let now = self.root()?;
                     if now == bytes {
                         return Err(error);
                     }
@@ -263,6 +285,10 @@ impl Vault {
     pub(crate) fn adopt(&self, catalog: Catalog) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if catalog.root.version > current.root.version {
+            if current.root.version == 0 || catalog.root.epoch != current.root.epoch {
+                // What was collected or erased does not stay on this machine either.
+                self.shelf.retain(&|pack| catalog.has_pack(pack));
+            }
             *current = Arc::new(catalog);
         }
     }

@@ -12,7 +12,6 @@ use crate::base::id::ChunkId;
 use crate::format::pack::{Location, open_chunk};
 use crate::format::place::{ChunkRef, MetaRef};
 use crate::format::seal::ChunkKind;
-use crate::store::backend::pack_name;
 use crate::vault::open::Vault;
 
 impl Vault {
@@ -48,19 +47,14 @@ impl Vault {
 
     /// One place of a chunk.
     pub(crate) fn chunk_at(&self, kind: ChunkKind, id: &ChunkId, at: &Location) -> Result<Vec<u8>> {
-        let name = pack_name(&at.pack);
-        let bytes = self
-            .backend
-            .get_range(&name, u64::from(at.offset), at.len as usize)
-            .map_err(|e| {
-                if e.kind() == Kind::NotFound {
-                    Error::corrupt(format_args!("pack {}", at.pack), "it is not there")
-                        .hint("run `halite check`")
-                } else {
-                    e
-                }
-            })?;
-        open_chunk(&self.keys, id, kind, &at.pack, &bytes)
+        let open = |bytes: &[u8]| open_chunk(&self.keys, id, kind, &at.pack, bytes);
+        self.shelf.read(&*self.backend, kind, at, &open).map_err(|e| {
+            if e.kind() == Kind::NotFound {
+                Error::corrupt(format_args!("pack {}", at.pack), "it is not there").hint("run `halite check`")
+            } else {
+                e
+            }
+        })
     }
 
     /// `None` for a chunk that could not be read and is known to be lost, as repair has entered it.

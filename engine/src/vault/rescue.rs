@@ -43,6 +43,7 @@ pub fn rescue(
         ring => ring?,
     };
     let vault = Vault::assemble(Arc::clone(backend), id, Keys::of(&ring), options.clone());
+    let _aside = vault.shelf.set_aside();
     let root = backend.root()?;
     let stands = root.as_ref().is_some_and(|root| vault.load(root.clone()).is_ok());
     if !stands {

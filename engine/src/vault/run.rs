@@ -5,6 +5,7 @@
 //! and it never decides what a change means. Above it: [`StateCursor`] (a state), [`Finder`] (one record), and the
 //! merge in [`crate::vault::merge`].
 
+mod ahead;
 mod find;
 mod state;
 mod write;
@@ -21,6 +22,7 @@ use crate::format::run::{PageEntry, RunHead, RunPart};
 use crate::format::seal::ChunkKind;
 use crate::vault::open::Vault;
 
+pub use ahead::AheadOf;
 pub use find::{Finder, versions};
 pub use state::StateCursor;
 pub use write::{NewRun, PageChunk, ReadyPage, RunPages};
@@ -187,12 +189,14 @@ pub struct Pages<'v> {
     part: Option<RunPart>,
     next_part: usize,
     next_page: usize,
+    ahead: AheadOf<'v>,
 }
 
 impl<'v> Pages<'v> {
     /// Before the first page.
     pub fn new(run: Run<'v>) -> Self {
         Self {
+            ahead: AheadOf::directory(&run),
             run,
             part: None,
             next_part: 0,
@@ -204,8 +208,7 @@ impl<'v> Pages<'v> {
     pub fn seek(&mut self, id: RecordId) -> Result<()> {
         let number = self.run.head.parts.partition_point(|p| p.last < id);
         if self.part.is_none() || self.next_part != number + 1 {
-            self.part = self.run.part(number)?;
-            self.next_part = number + 1;
+            self.turn_to(number)?;
         }
         let pages = self.part.as_ref().map_or(&[][..], |part| &part.pages);
         self.next_page = pages.partition_point(|page| page.last < id);
@@ -219,12 +222,19 @@ impl<'v> Pages<'v> {
                 self.next_page += 1;
                 return Ok(Some(page.clone()));
             }
-            self.part = self.run.part(self.next_part)?;
+            self.turn_to(self.next_part)?;
             if self.part.is_none() {
+                self.next_part -= 1;
                 return Ok(None);
             }
-            self.next_part += 1;
             self.next_page = 0;
         }
+    }
+
+    fn turn_to(&mut self, number: usize) -> Result<()> {
+        self.part = self.run.part(number)?;
+        self.next_part = number + 1;
+        self.ahead.turn_to(self.run.vault, self.part.as_ref());
+        Ok(())
     }
 }

@@ -142,19 +142,19 @@ impl<'v> Writer<'v> {
         let Some(pack) = self.open.take() else {
             return Ok(());
         };
-        self.store(pack, PackRole::Data)
+        self.store(pack, PackRole::Data, true)
     }
 
     fn close_meta(&mut self) -> Result<()> {
-        let packs = self.metadata.take().into_iter().flatten();
-        packs
-            .into_iter()
-            .try_for_each(|pack| self.store(pack, PackRole::Metadata))
+        let mut packs = self.metadata.take().into_iter().flatten().enumerate();
+        packs.try_for_each(|(number, pack)| self.store(pack, PackRole::Metadata, number == 0))
     }
 
-    fn store(&mut self, pack: PackBuilder, role: PackRole) -> Result<()> {
-        let id = pack.id();
+    fn store(&mut self, pack: PackBuilder, role: PackRole, first: bool) -> Result<()> {
+        let (id, entries) = (pack.id(), pack.entries().to_vec());
         let bytes = pack.finish()?;
+        let whole = first && role == PackRole::Metadata;
+        self.vault.shelf.stored(id, &entries, &bytes, whole);
         self.bytes += bytes.len() as u64;
         self.packs.push((id, role));
         self.store.send(id, bytes)
@@ -248,7 +248,7 @@ impl<'v> Writer<'v> {
         drop(self.sync());
         self.packs[self.named..]
             .iter()
-            .for_each(|(pack, _)| drop(self.vault.backend.delete(&pack_name(pack))));
+            .for_each(|(pack, _)| self.vault.delete_pack(pack));
     }
 }
 

@@ -25,6 +25,8 @@ const LIFE_MILLIS: i64 = 6 * 24 * 3_600_000;
 const BYTES: u64 = 256 << 20;
 /// Beyond so many savings' worth of calls, it is saved after every hundredth part of the calls so far.
 const SHARE: u64 = 100;
+/// Where no row came since, a crash costs no more than the asking: so many times as many calls go by.
+const QUIET: u64 = 32;
 
 /// What a capture knows of its draft.
 pub(super) struct Under {
@@ -208,8 +210,9 @@ impl Under {
     /// Whether what came since the last saving is worth another; `calls` are those of this process so far, if known.
     pub(super) fn due(&self, calls: Option<u64>) -> bool {
         let calls = calls.unwrap_or_else(|| self.calls_so_far());
-        calls.saturating_sub(self.saved_at) >= self.every.max((self.before.calls + self.saved_at) / SHARE)
-            || self.bytes >= BYTES
+        let every = self.every.max((self.before.calls + self.saved_at) / SHARE);
+        let worth = if self.bytes == 0 { QUIET } else { 1 };
+        calls.saturating_sub(self.saved_at) >= every * worth || self.bytes >= BYTES
     }
 }
 

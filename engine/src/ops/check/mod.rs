@@ -66,6 +66,7 @@ const TRIES: usize = 5;
 /// assert!(check(&vault, &CheckOptions::default()).unwrap().is_sound());
 /// ```
 pub fn check(vault: &Vault, options: &CheckOptions) -> Result<CheckReport> {
+    let _aside = vault.shelf.set_aside();
     let mut tries = 0;
     loop {
         let catalog = vault.refresh()?;

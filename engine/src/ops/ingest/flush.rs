@@ -12,7 +12,7 @@ use crate::format::page::{KeyRow, VersionKind};
 use crate::format::record::{Row, Rows};
 use crate::ops::ingest::pages::{Context, Entry, Ready, Workers, cut, encode};
 use crate::ops::ingest::{Ingest, settle};
-use crate::vault::run::{Run, RunPages, StateCursor, Version};
+use crate::vault::run::{AheadOf, Run, RunPages, StateCursor, Version};
 use crate::vault::writer::Writer;
 
 /// Rows that are worth a thread to be compared.
@@ -143,6 +143,9 @@ impl<'v> Ingest<'v> {
 
     /// What differs from the state before, in order of Ids.
     fn compare(&mut self, writer: &mut Writer<'v>, order: &[Place], goes_back: bool) -> Result<Vec<Entry>> {
+        if order.is_empty() && self.buried.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut buried = self.buried.clone();
         buried.sort_unstable_by_key(|(id, _)| *id);
         let mut runs = self.runs_before()?;
@@ -150,6 +153,7 @@ impl<'v> Ingest<'v> {
         if goes_back {
             runs.extend(self.own_runs(writer)?);
         }
+        let _ahead = expect(&runs, order, &buried)?;
         let per = order.len().div_ceil(rayon::current_num_threads() * 2);
         let compared = spans(order, &buried, per.max(SPAN_MIN))
             .into_par_iter()
@@ -358,6 +362,18 @@ impl<'v> Ingest<'v> {
         };
         run.add(writer, ready.into_iter().map(|ready| ready.page).collect())
     }
+}
+
+/// Says which keys the rows and graves are going to be compared with.
+fn expect<'v>(runs: &[Run<'v>], rows: &[Place], graves: &[Grave]) -> Result<Vec<AheadOf<'v>>> {
+    let ids = || {
+        let mut ids: Vec<_> = rows.iter().map(|row| row.0).chain(graves.iter().map(|grave| grave.0)).collect();
+        ids.sort_unstable();
+        ids
+    };
+    let mut known = None;
+    let far = runs.iter().filter(|run| run.is_far());
+    far.map(|run| run.expect_keys(known.get_or_insert_with(ids))).collect()
 }
 
 /// Rows and graves, both in order, cut behind so many rows at the same Ids, so that each span can be compared by itself.

@@ -50,6 +50,11 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Whether the store gives the last bytes of an object whose length is not known.
+    pub(super) fn knows_tails(&self) -> bool {
+        self.kind != Kind::Azure
+    }
+
     /// Takes a URL apart; it is refused if there is anything in it but a bucket and a prefix.
     pub(super) fn parse(url: &str) -> Result<Self> {
         // Not shown: it may have credentials in it.

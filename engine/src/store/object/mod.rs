@@ -22,7 +22,7 @@ use object_store::{ObjectStore, PutMode};
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Result};
 use crate::store::backend::{
-    Backend, STALE_MILLIS, check_len, check_name, check_prefix, check_root_len, taken,
+    Backend, Begin, STALE_MILLIS, check_len, check_name, check_prefix, check_root_len, taken,
 };
 use address::Address;
 use runtime::run;
@@ -137,6 +137,16 @@ impl Backend for Bucket {
         check_name(name)?;
         let (remote, name) = (Arc::clone(&self.remote), name.to_owned());
         run(async move { remote.size(&name).await })
+    }
+
+    fn get_part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
+        check_name(name)?;
+        let (remote, name) = (Arc::clone(&self.remote), name.to_owned());
+        run(async move { remote.part(&name, from, len).await })
+    }
+
+    fn is_far(&self) -> bool {
+        true
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>> {

@@ -11,7 +11,7 @@ use super::Remote;
 use super::answer::{Failure, Nature};
 use crate::base::error::{Error, Result};
 use crate::base::stamp::Stamp;
-use crate::store::backend::{OBJECT_BYTES_MAX, check_name, check_root_len, cut_short};
+use crate::store::backend::{Begin, OBJECT_BYTES_MAX, check_name, check_root_len, cut_short};
 
 /// Ranges longer than twice this are read in pieces.
 const PIECE: usize = 4 << 20;
@@ -65,6 +65,47 @@ impl Remote {
             bytes.extend_from_slice(&piece);
         }
         Ok(bytes)
+    }
+
+    /// What [`crate::store::backend::Backend::get_part`] says.
+    pub(super) async fn part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
+        if len == 0 || len > 2 * PIECE || (from == Begin::Tail && !self.address.knows_tails()) {
+            return self.part_in_two(name, from, len).await;
+        }
+        let range = match from {
+            Begin::At(offset) => GetRange::Bounded(offset..offset.saturating_add(len as u64)),
+            Begin::Tail => GetRange::Suffix(len as u64),
+        };
+        let (path, mut tries) = (self.path(name)?, self.tries("reading", name));
+        loop {
+            let request = async {
+                let options = GetOptions {
+                    range: Some(range.clone()),
+                    ..GetOptions::default()
+                };
+                let got = self.store.get_opts(&path, options).await?;
+                Ok((got.meta.size, collect(got, len).await?))
+            };
+            let failure = match self.once(len, request).await {
+                Ok((size, bytes)) if bytes.len() == from.within(len, size).1 => return Ok((bytes, size)),
+                Ok((size, bytes)) => Failure::short(bytes.len(), from.within(len, size).1 as u64),
+                // It ends before, or is empty.
+                Err(failure) if failure.nature == Nature::Range => {
+                    return self.part_in_two(name, from, len).await;
+                }
+                Err(failure) => failure,
+            };
+            tries.again(&failure).await?;
+        }
+    }
+
+    async fn part_in_two(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
+        let size = self.size(name).await?;
+        let (start, len) = from.within(len, size);
+        match len {
+            0 => Ok((Vec::new(), size)),
+            len => Ok((self.range(name, start, len).await?, size)),
+        }
     }
 
     async fn piece(&self, name: &str, start: u64, end: u64) -> Result<Vec<u8>> {
