@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 use crate::args::{Global, NewKey};
 use crate::connection::{Connection, change, connection};
 use crate::out::{End, Out, note};
-use crate::place::Place;
+use crate::place::{Place, cache_dir};
 
 /// Everything a command needs beside its own flags.
 pub struct Job {
@@ -384,15 +384,6 @@ fn first_line(command: &str) -> Result<Zeroizing<String>> {
         Some(line) if !line.is_empty() => Ok(Zeroizing::new(line.to_owned())),
         _ => Err(failed("printed nothing".into())),
     }
-}
-
-/// Where what can be rebuilt is kept.
-fn cache_dir() -> Option<PathBuf> {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(home)?;
-    Some(base.join("halite"))
 }
 
 #[cfg(test)]

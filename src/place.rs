@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use halite_engine::base::clock::Clock;
 use halite_engine::store::backend::Backend;
 use halite_engine::store::local::Local;
 use halite_engine::store::object::{Bucket, canonical, is_url};
@@ -45,7 +46,7 @@ impl<'a> Place<'a> {
                 });
                 Ok(Arc::new(place?))
             }
-            Self::Url(url) => Ok(Arc::new(Bucket::open(url)?)),
+            Self::Url(url) => Ok(Arc::new(bucket(url)?)),
         }
     }
 
@@ -72,7 +73,7 @@ impl<'a> Place<'a> {
                 Ok((Arc::new(Local::create(dir)?), asked))
             }
             Self::Url(url) => {
-                let bucket = Bucket::open(url)?;
+                let bucket = bucket(url)?;
                 let names = bucket.list("")?;
                 if names.iter().any(|name| name == "vault") {
                     return Err(a_vault());
@@ -122,6 +123,15 @@ impl<'a> Place<'a> {
     }
 }
 
+/// A bucket that is probed once a week, and not by each command.
+fn bucket(url: &str) -> Result<Bucket> {
+    let bucket = Bucket::open(url)?;
+    Ok(match cache_dir() {
+        Some(dir) => bucket.remembering(&dir, &Clock::system()),
+        None => bucket,
+    })
+}
+
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -129,6 +139,15 @@ impl fmt::Display for Place<'_> {
             Self::Url(url) => f.write_str(url),
         }
     }
+}
+
+/// Where what can be had again is kept.
+pub fn cache_dir() -> Option<PathBuf> {
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(home)?;
+    Some(base.join("halite"))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod org;
 use std::path::Path;
 use std::sync::Arc;
 
+use halite_engine::base::clock::Clock;
 use halite_engine::ops::capture::{BackupOptions, backup};
 use halite_engine::ops::state::State;
 use halite_engine::store::object::{Bucket, Patience};
@@ -31,7 +32,11 @@ struct Count {
 
 impl Count {
     fn of(log: &[Asked]) -> Self {
-        let count = |verbs: &[&str]| log.iter().filter(|asked| verbs.contains(&asked.method.as_str())).count();
+        let count = |verbs: &[&str]| {
+            log.iter()
+                .filter(|asked| verbs.contains(&asked.method.as_str()))
+                .count()
+        };
         Self {
             reads: count(&["GET", "HEAD", "LIST"]),
             writes: count(&["PUT"]),
@@ -45,14 +50,17 @@ impl Counting {
         let counting = Self {
             s3: S3::start("vaults").unwrap(),
         };
-        Vault::create(counting.bucket(), &Secret::None, VaultOptions::default()).unwrap();
+        Vault::create(counting.bucket(None), &Secret::None, VaultOptions::default()).unwrap();
         counting.s3.take_log();
         counting
     }
 
-    fn bucket(&self) -> Arc<Bucket> {
-        let bucket = Bucket::open_with("s3://vaults/acme", self.s3.variables(), Patience::default());
-        Arc::new(bucket.unwrap())
+    fn bucket(&self, cache: Option<&Path>) -> Arc<Bucket> {
+        let bucket = Bucket::open_with("s3://vaults/acme", self.s3.variables(), Patience::default()).unwrap();
+        Arc::new(match cache {
+            Some(dir) => bucket.remembering(dir, &Clock::system()),
+            None => bucket,
+        })
     }
 
     fn open(&self, cache: Option<&Path>) -> Vault {
@@ -60,7 +68,7 @@ impl Counting {
             cache_dir: cache.map(Path::to_owned),
             ..VaultOptions::default()
         };
-        Vault::open(self.bucket(), &Secret::None, options).unwrap()
+        Vault::open(self.bucket(cache), &Secret::None, options).unwrap()
     }
 
     fn count(&self, what: &str) -> Count {
@@ -70,7 +78,12 @@ impl Counting {
         if std::env::var_os("HALITE_REQUESTS").is_some() {
             for asked in &log {
                 let key = asked.key.trim_start_matches("acme/");
-                println!("  {} {} {}", asked.method, &key[..key.len().min(24)], asked.range.as_deref().unwrap_or(""));
+                println!(
+                    "  {} {} {}",
+                    asked.method,
+                    &key[..key.len().min(24)],
+                    asked.range.as_deref().unwrap_or("")
+                );
             }
         }
         count

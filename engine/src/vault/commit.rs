@@ -340,7 +340,11 @@ impl Vault {
     pub(crate) fn directory(&self, pack: &PackId) -> Result<Vec<DirEntry>> {
         if let Some((start, tail)) = self.shelf.tail(pack) {
             let size = start + tail.len() as u64;
-            let gone = |_, _| Err(Error::invalid("it is not kept"));
+            // The end of it is asked for: what is kept of that has the directory or has not.
+            let gone = |offset, len| match offset + len as u64 == size {
+                true => Ok(tail.clone()),
+                false => Err(Error::invalid("it is not kept")),
+            };
             if let Ok(entries) = read_directory(&self.keys, pack, size, within(start, &tail, gone)) {
                 return Ok(entries);
             }

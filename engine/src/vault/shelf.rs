@@ -94,7 +94,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shelf {
     /// An empty one for this store, which holds `bytes` in memory and, if there is a `folder`, its share of that.
-    pub fn new(store: &dyn Backend, bytes: usize, folder: Option<(&Path, u64)>, vault: &[u8; 16], clock: &Clock) -> Self {
+    pub fn new(
+        store: &dyn Backend,
+        bytes: usize,
+        folder: Option<(&Path, u64)>,
+        vault: &[u8; 16],
+        clock: &Clock,
+    ) -> Self {
         let far = store.is_far();
         let folder = folder.filter(|(_, max)| far && *max > 0);
         let open = |(dir, max)| Folder::new(dir, vault, &store.describe(), max, clock.clone());
@@ -156,7 +162,9 @@ impl Shelf {
                 } else {
                     up_to(store, &whole, &wanted)?
                 };
-                let part = whole.part(&bytes, &wanted).ok_or_else(|| Error::invalid("a part of itself is missing"))?;
+                let part = whole
+                    .part(&bytes, &wanted)
+                    .ok_or_else(|| Error::invalid("a part of itself is missing"))?;
                 let opened = open(part)?;
                 lock(&self.plans).brought(&whole);
                 self.keep(whole.pack, whole.start, bytes, is_kept(kind));
@@ -240,7 +248,9 @@ impl Shelf {
         }
         for (start, end) in all {
             let range = usize::try_from(start).ok().zip(usize::try_from(end).ok());
-            let Some(part) = range.and_then(|(start, end)| bytes.get(start..end)) else { continue };
+            let Some(part) = range.and_then(|(start, end)| bytes.get(start..end)) else {
+                continue;
+            };
             match &self.folder {
                 Some(folder) => folder.put(pack, start, part),
                 None => lock(&self.held).put(pack, start, part.to_vec()),
@@ -265,7 +275,10 @@ fn is_kept(kind: ChunkKind) -> bool {
 
 fn is_metadata(kind: ChunkKind) -> bool {
     use ChunkKind::{CatalogHead, CatalogNode, Describe, Manifest, RunHead, RunPart, Schema};
-    matches!(kind, RunHead | RunPart | Describe | Schema | Manifest | CatalogHead | CatalogNode)
+    matches!(
+        kind,
+        RunHead | RunPart | Describe | Schema | Manifest | CatalogHead | CatalogNode
+    )
 }
 
 /// What is read for the sake of one chunk.
@@ -277,12 +290,19 @@ fn window(kind: ChunkKind, wanted: &Stretch) -> Stretch {
     };
     let start = wanted.start / step * step;
     let len = wanted.end().div_ceil(step) * step - start;
-    Stretch { start, len, ..*wanted }
+    Stretch {
+        start,
+        len,
+        ..*wanted
+    }
 }
 
 /// What there is of a window.
 fn up_to(store: &dyn Backend, window: &Stretch, wanted: &Stretch) -> Result<Vec<u8>> {
-    let (name, len) = (pack_name(&window.pack), usize::try_from(window.len).unwrap_or(usize::MAX));
+    let (name, len) = (
+        pack_name(&window.pack),
+        usize::try_from(window.len).unwrap_or(usize::MAX),
+    );
     let (bytes, size) = store.get_part(&name, Begin::At(window.start), len)?;
     if window.start + (bytes.len() as u64) < wanted.end() {
         let len = usize::try_from(wanted.len).unwrap_or(usize::MAX);

@@ -34,6 +34,8 @@ impl Wide {
     /// Some days go by.
     pub(crate) fn pass(&mut self) {
         self.now += 3 * 86_400_000;
+        // Whoever reads it next is another process.
+        self.calls = 0;
     }
 
     /// Every `step`th record of the first sObject changes.
@@ -61,7 +63,8 @@ impl Wide {
     }
 
     fn edited(&self, sobject: u32, n: u32) -> Option<i64> {
-        let hit = |(first, step, _): &&(u32, u32, i64)| sobject == 0 && n >= *first && (n - first) % step == 0;
+        let hit =
+            |(first, step, _): &&(u32, u32, i64)| sobject == 0 && n >= *first && (n - first) % step == 0;
         self.edits.iter().rev().find(hit).map(|(.., at)| *at)
     }
 

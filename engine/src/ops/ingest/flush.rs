@@ -367,13 +367,18 @@ impl<'v> Ingest<'v> {
 /// Says which keys the rows and graves are going to be compared with.
 fn expect<'v>(runs: &[Run<'v>], rows: &[Place], graves: &[Grave]) -> Result<Vec<AheadOf<'v>>> {
     let ids = || {
-        let mut ids: Vec<_> = rows.iter().map(|row| row.0).chain(graves.iter().map(|grave| grave.0)).collect();
+        let mut ids: Vec<_> = rows
+            .iter()
+            .map(|row| row.0)
+            .chain(graves.iter().map(|grave| grave.0))
+            .collect();
         ids.sort_unstable();
         ids
     };
     let mut known = None;
     let far = runs.iter().filter(|run| run.is_far());
-    far.map(|run| run.expect_keys(known.get_or_insert_with(ids))).collect()
+    far.map(|run| run.expect_keys(known.get_or_insert_with(ids)))
+        .collect()
 }
 
 /// Rows and graves, both in order, cut behind so many rows at the same Ids, so that each span can be compared by itself.

@@ -2,22 +2,24 @@
 //!
 //! Key decision: nothing but conditional requests, so there is no lock, no server and no coordinator; what an answer
 //! leaves open is settled by looking (`write`), and a store that ignores conditions is refused before the first
-//! byte is written (`probe`). It keeps no copy of anything. `docs/object-storage.md` says what it promises.
+//! byte is written (`probe`, `remember`). It keeps no copy of anything. `docs/object-storage.md` says what it promises.
 
 mod address;
 mod answer;
 mod patience;
 mod probe;
 mod read;
+mod remember;
 mod runtime;
 mod wire;
 mod write;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path as Folder;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, PutMode};
+use object_store::{ObjectStore, PutMode, UpdateVersion};
 
 use crate::base::clock::Clock;
 use crate::base::error::{Error, Result};
@@ -25,6 +27,7 @@ use crate::store::backend::{
     Backend, Begin, STALE_MILLIS, check_len, check_name, check_prefix, check_root_len, taken,
 };
 use address::Address;
+use remember::{Remembered, Trial};
 use runtime::run;
 
 pub use address::{canonical, is_url};
@@ -39,8 +42,11 @@ const TMP: &str = "tmp";
 pub struct Bucket {
     remote: Arc<Remote>,
     clock: Clock,
+    /// Which store it is: its URL, and where that leads by the variables.
+    identity: String,
     /// Whether the store was seen to keep conditions.
     probed: Mutex<bool>,
+    remembered: Option<Remembered>,
 }
 
 /// The store, with how it is asked: what the requests of all threads share.
@@ -48,7 +54,15 @@ struct Remote {
     address: Address,
     store: Arc<dyn ObjectStore>,
     patience: Patience,
+    /// The root as it was seen or written last.
+    root: Mutex<Option<Seen>>,
 }
+
+/// An object's bytes, and what a replacement of just these is conditional on.
+type Seen = (Vec<u8>, UpdateVersion);
+
+/// Parts of the names of variables that say where a store is.
+const WHERE: [&str; 4] = ["ENDPOINT", "REGION", "BASE_URL", "ACCOUNT_NAME"];
 
 impl Bucket {
     /// What `url` names, with endpoint and credentials from the environment. Nothing is asked of the store yet.
@@ -72,25 +86,57 @@ impl Bucket {
         patience: Patience,
     ) -> Result<Self> {
         let address = Address::parse(url)?;
+        let variables: Vec<(String, String)> = variables.into_iter().collect();
+        let mut identity: Vec<String> = variables
+            .iter()
+            .filter(|(name, _)| WHERE.iter().any(|part| name.contains(part)))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        identity.sort_unstable();
+        identity.push(address.to_string());
         let store = address.store(variables)?;
         let remote = Remote {
             address,
             store,
             patience,
+            root: Mutex::new(None),
         };
         Ok(Self {
             remote: Arc::new(remote),
             clock: Clock::system(),
+            identity: identity.join("\n"),
             probed: Mutex::new(false),
+            remembered: None,
         })
+    }
+
+    /// Lets a folder of this machine tell that the store was probed, so that it is not each time.
+    #[must_use]
+    pub fn remembering(self, dir: &Folder, clock: &Clock) -> Self {
+        let remembered = Remembered::new(dir, &self.identity, clock.clone());
+        Self {
+            remembered: Some(remembered),
+            ..self
+        }
     }
 
     /// Sees, once, that the store keeps conditions; the other writers wait for the answer.
     fn fit(&self) -> Result<()> {
         let mut probed = self.probed.lock().unwrap_or_else(PoisonError::into_inner);
         if !*probed {
-            let (remote, random) = (Arc::clone(&self.remote), self.clock.random::<16>()?);
-            run(async move { remote.probe(random).await })?;
+            let seen = self.remote.seen().clone();
+            let root = seen.as_ref().map(|(root, _)| root.as_slice());
+            let trial = self
+                .remembered
+                .as_ref()
+                .map_or(Trial::Whole, |known| known.due(root));
+            if trial != Trial::None {
+                let (remote, random) = (Arc::clone(&self.remote), self.clock.random::<16>()?);
+                run(async move { remote.probe(random, trial == Trial::Whole).await })?;
+            }
+            if trial == Trial::Whole {
+                self.remembered.iter().for_each(Remembered::passed);
+            }
             *probed = true;
         }
         Ok(())
@@ -101,6 +147,10 @@ impl Remote {
     fn path(&self, name: &str) -> Result<Path> {
         let key = self.address.key(name);
         Path::parse(&key).map_err(|_| Error::invalid(format!("`{key}` cannot be the name of an object")))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.root.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -164,6 +214,7 @@ impl Backend for Bucket {
     fn root(&self) -> Result<Option<Vec<u8>>> {
         let remote = Arc::clone(&self.remote);
         let root = run(async move { remote.small(ROOT).await })?;
+        self.remote.seen().clone_from(&root);
         Ok(root.map(|(bytes, _)| bytes))
     }
 
@@ -171,8 +222,12 @@ impl Backend for Bucket {
         check_root_len(new.len())?;
         self.fit()?;
         let (remote, expected) = (Arc::clone(&self.remote), expected.map(<[u8]>::to_vec));
-        let new = Bytes::copy_from_slice(new);
-        run(async move { remote.swap(expected.as_deref(), &new).await })
+        let bytes = Bytes::copy_from_slice(new);
+        let swapped = run(async move { remote.swap(expected.as_deref(), &bytes).await })?;
+        if swapped {
+            self.remembered.iter().for_each(|known| known.wrote(new));
+        }
+        Ok(swapped)
     }
 
     fn sweep(&self) -> Result<()> {

@@ -17,15 +17,16 @@ use crate::base::stamp::Stamp;
 const RACERS: u8 = 8;
 
 impl Remote {
-    /// Refuses a store that does not keep conditions; `random` makes the names.
-    pub(super) async fn probe(&self, random: [u8; 16]) -> Result<()> {
+    /// Refuses a store that does not keep conditions, with `races` also one that keeps them only one after the other;
+    /// `random` makes the names.
+    pub(super) async fn probe(&self, random: [u8; 16], races: bool) -> Result<()> {
         let random = hex(&random);
         let (one, many) = (format!("{TMP}/{random}-one"), format!("{TMP}/{random}-many"));
         let outcome = match self.alone(&one).await {
-            Ok(()) => self.race(&many).await,
-            failed => failed,
+            Ok(()) if races => self.race(&many).await,
+            ended => ended,
         };
-        for name in [&one, &many] {
+        for name in [Some(&one), races.then_some(&many)].into_iter().flatten() {
             if let Err(e) = self.delete(name).await {
                 tracing::warn!(name, error = %e, "what the probe wrote was not deleted");
             }

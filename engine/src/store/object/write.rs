@@ -4,7 +4,7 @@
 //! refused by its own first half. Only what looking leaves open is sent again. It never writes without a condition.
 
 use bytes::Bytes;
-use object_store::{ObjectStore, PutMode, PutPayload};
+use object_store::{ObjectStore, PutMode, PutPayload, UpdateVersion};
 
 use super::answer::{Failure, Nature};
 use super::{ROOT, Remote};
@@ -20,7 +20,16 @@ impl Remote {
             let payload = PutPayload::from_bytes(bytes.clone());
             let request = self.store.put_opts(&path, payload, mode.clone().into());
             let failure = match self.once(bytes.len(), request).await {
-                Ok(_) => return Ok(true),
+                Ok(stored) => {
+                    if name == ROOT && stored.e_tag.is_some() {
+                        let version = UpdateVersion {
+                            e_tag: stored.e_tag,
+                            version: stored.version,
+                        };
+                        *self.seen() = Some((bytes.to_vec(), version));
+                    }
+                    return Ok(true);
+                }
                 Err(failure) => failure,
             };
             let refused =
@@ -48,6 +57,16 @@ impl Remote {
     /// Replaces the root that was read, if it is the one that is expected.
     pub(super) async fn swap(&self, expected: Option<&[u8]>, new: &Bytes) -> Result<bool> {
         let (mut tries, mut outrun) = (self.tries("replacing", ROOT), false);
+        // Of the one that was seen last the ETag is known: it need not be read once more.
+        let seen = self
+            .seen()
+            .take()
+            .filter(|(bytes, _)| Some(bytes.as_slice()) == expected);
+        if let Some((_, version)) = seen
+            && self.write(ROOT, PutMode::Update(version), new).await?
+        {
+            return Ok(true);
+        }
         loop {
             let now = self.small(ROOT).await?;
             if now.as_ref().map(|(bytes, _)| bytes.as_slice()) != expected {

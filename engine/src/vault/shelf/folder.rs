@@ -76,7 +76,11 @@ impl Folder {
         let find = |seen: &Seen| {
             let mut before = seen.files.range(..=(wanted.pack, wanted.start)).rev().take(LOOKS);
             before.find_map(|(key, (len, used))| {
-                let stretch = Stretch { pack: key.0, start: key.1, len: *len };
+                let stretch = Stretch {
+                    pack: key.0,
+                    start: key.1,
+                    len: *len,
+                };
                 stretch.covers(wanted).then_some((*key, *len, *used))
             })
         };
@@ -104,7 +108,8 @@ impl Folder {
         if !used {
             let now = u64::try_from(self.clock.now().millis()).unwrap_or(0);
             let touched = File::options().append(true).open(self.path(key, whole));
-            let _ = touched.and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(now)));
+            let _ = touched
+                .and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_millis(now)));
         }
         Some(bytes)
     }
@@ -116,7 +121,11 @@ impl Folder {
         let last = all.max_by_key(|((_, start), (len, _))| start + len);
         let (start, len) = last.map(|((_, start), (len, _))| (*start, *len))?;
         drop(guard);
-        let bytes = self.get(&Stretch { pack: *pack, start, len })?;
+        let bytes = self.get(&Stretch {
+            pack: *pack,
+            start,
+            len,
+        })?;
         Some((start, bytes))
     }
 
@@ -150,7 +159,10 @@ impl Folder {
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
         folder.create(&self.dir)?;
-        let random = self.clock.random::<8>().map_err(|e| std::io::Error::other(e.to_string()))?;
+        let random = self
+            .clock
+            .random::<8>()
+            .map_err(|e| std::io::Error::other(e.to_string()))?;
         let under_way = self.dir.join(format!("{UNDER_WAY}{}", hex(&random)));
         let written = fs::write(&under_way, bytes);
         let written = written.and_then(|()| fs::rename(&under_way, self.path(key, bytes.len() as u64)));
@@ -165,7 +177,10 @@ impl Folder {
             let Ok(facts) = entry.metadata() else { continue };
             let modified = facts.modified().unwrap_or(SystemTime::UNIX_EPOCH);
             let name = entry.file_name();
-            match name.to_str().map(|name| (parse(name), name.starts_with(UNDER_WAY))) {
+            match name
+                .to_str()
+                .map(|name| (parse(name), name.starts_with(UNDER_WAY)))
+            {
                 Some((Some((key, len)), _)) => {
                     bytes += len;
                     files.push((modified, key, len));
@@ -193,7 +208,12 @@ impl Folder {
     pub fn retain(&self, stays: &dyn Fn(&PackId) -> bool) {
         let mut guard = lock(&self.seen);
         let seen = self.seen(&mut guard);
-        let gone: Vec<_> = seen.files.keys().filter(|(pack, _)| !stays(pack)).copied().collect();
+        let gone: Vec<_> = seen
+            .files
+            .keys()
+            .filter(|(pack, _)| !stays(pack))
+            .copied()
+            .collect();
         gone.iter().for_each(|key| self.drop_one(seen, key));
     }
 

@@ -39,7 +39,11 @@ impl Held {
     }
 
     pub fn get(&mut self, wanted: &Stretch) -> Option<Vec<u8>> {
-        let before = self.stretches.range(..=(wanted.pack, wanted.start)).rev().take(LOOKS);
+        let before = self
+            .stretches
+            .range(..=(wanted.pack, wanted.start))
+            .rev()
+            .take(LOOKS);
         let (key, found) = before.into_iter().find_map(|(key, (bytes, _))| {
             let (pack, start, len) = (key.0, key.1, bytes.len() as u64);
             let stretch = Stretch { pack, start, len };
@@ -70,7 +74,9 @@ impl Held {
         }
         self.take(&(pack, start));
         while self.bytes + cost > self.max {
-            let Some((_, oldest)) = self.order.first_key_value() else { break };
+            let Some((_, oldest)) = self.order.first_key_value() else {
+                break;
+            };
             let oldest = *oldest;
             self.take(&oldest);
         }
@@ -101,7 +107,11 @@ mod tests {
     const PACK: PackId = PackId([7; 32]);
 
     fn stretch(start: u64, len: u64) -> Stretch {
-        Stretch { pack: PACK, start, len }
+        Stretch {
+            pack: PACK,
+            start,
+            len,
+        }
     }
 
     #[test]
@@ -114,7 +124,13 @@ mod tests {
         assert_eq!(held.get(&stretch(5550, 100)).unwrap(), bytes[550..650]);
         assert!(held.get(&stretch(5950, 100)).is_none() && held.get(&stretch(4999, 2)).is_none());
         let other = PackId([8; 32]);
-        assert!(held.get(&Stretch { pack: other, ..stretch(5500, 10) }).is_none());
+        assert!(
+            held.get(&Stretch {
+                pack: other,
+                ..stretch(5500, 10)
+            })
+            .is_none()
+        );
         assert_eq!(held.tail(&PACK).unwrap().0, 5000);
         for n in 0..20 {
             held.put(other, n * 1000, bytes.clone());
@@ -123,6 +139,14 @@ mod tests {
             assert!(held.bytes == real && real <= held.max && held.order.len() == held.stretches.len());
         }
         held.forget(&PACK);
-        assert!(held.get(&stretch(5000, 1)).is_none() && held.get(&Stretch { pack: other, ..stretch(19_000, 5) }).is_some());
+        assert!(
+            held.get(&stretch(5000, 1)).is_none()
+                && held
+                    .get(&Stretch {
+                        pack: other,
+                        ..stretch(19_000, 5)
+                    })
+                    .is_some()
+        );
     }
 }

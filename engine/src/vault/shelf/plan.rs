@@ -44,9 +44,17 @@ impl Plans {
 
     /// The longest group around what is wanted.
     pub fn around(&self, wanted: &Stretch) -> Option<Stretch> {
-        let before = self.groups.range(..=(wanted.pack, wanted.start)).rev().take(LOOKS);
+        let before = self
+            .groups
+            .range(..=(wanted.pack, wanted.start))
+            .rev()
+            .take(LOOKS);
         let around = before.filter_map(|(&(pack, start), group)| {
-            let stretch = Stretch { pack, start, len: group.len };
+            let stretch = Stretch {
+                pack,
+                start,
+                len: group.len,
+            };
             (group.brought < TIMES && stretch.covers(wanted)).then_some(stretch)
         });
         around.max_by_key(|stretch| stretch.len)
@@ -96,19 +104,27 @@ impl<'s> Expected<'s> {
     pub(super) fn new(plans: &'s Mutex<Plans>, stretches: impl Iterator<Item = Stretch>, most: u64) -> Self {
         let most = most.min(lock(plans).most);
         // One chunk is no group.
-        let groups: Vec<_> = join(stretches, GAP, most).filter(|(_, count)| *count > 1).collect();
+        let groups: Vec<_> = join(stretches, GAP, most)
+            .filter(|(_, count)| *count > 1)
+            .collect();
         let mut known = lock(plans);
         for (stretch, _) in &groups {
-            let group = known.groups.entry((stretch.pack, stretch.start)).or_insert(Group {
-                len: 0,
-                plans: 0,
-                brought: 0,
-            });
+            let group = known
+                .groups
+                .entry((stretch.pack, stretch.start))
+                .or_insert(Group {
+                    len: 0,
+                    plans: 0,
+                    brought: 0,
+                });
             group.len = group.len.max(stretch.len);
             group.plans += 1;
         }
         drop(known);
-        let keys = groups.iter().map(|(stretch, _)| (stretch.pack, stretch.start)).collect();
+        let keys = groups
+            .iter()
+            .map(|(stretch, _)| (stretch.pack, stretch.start))
+            .collect();
         Self { plans, keys }
     }
 }
@@ -132,15 +148,30 @@ mod tests {
     use super::*;
 
     fn stretch(pack: u8, start: u64, len: u64) -> Stretch {
-        Stretch { pack: PackId([pack; 32]), start, len }
+        Stretch {
+            pack: PackId([pack; 32]),
+            start,
+            len,
+        }
     }
 
     #[test]
     fn neighbours_are_joined_across_small_gaps_up_to_a_length() {
-        let all = [(1, 100, 10), (1, 0, 10), (1, 111, 9), (2, 120, 10), (1, 400, 10), (1, 405, 1)];
+        let all = [
+            (1, 100, 10),
+            (1, 0, 10),
+            (1, 111, 9),
+            (2, 120, 10),
+            (1, 400, 10),
+            (1, 405, 1),
+        ];
         let all = all.map(|(pack, start, len)| stretch(pack, start, len));
         let joined: Vec<_> = join(all, 100, 1000).collect();
-        let whole = [(stretch(1, 0, 120), 3), (stretch(1, 400, 10), 2), (stretch(2, 120, 10), 1)];
+        let whole = [
+            (stretch(1, 0, 120), 3),
+            (stretch(1, 400, 10), 2),
+            (stretch(2, 120, 10), 1),
+        ];
         assert_eq!(joined, whole);
         let joined: Vec<_> = join(all, 100, 115).map(|(stretch, _)| stretch.len).collect();
         assert_eq!(joined, [110, 9, 10, 10]);
@@ -156,7 +187,11 @@ mod tests {
             let one = Expected::new(&plans, chunks(), u64::MAX);
             let two = Expected::new(&plans, chunks(), u64::MAX);
             assert_eq!(around(), Some(stretch(1, 0, 30)));
-            assert_eq!(lock(&plans).around(&stretch(1, 9 << 20, 10)), None, "one is no group");
+            assert_eq!(
+                lock(&plans).around(&stretch(1, 9 << 20, 10)),
+                None,
+                "one is no group"
+            );
             assert_eq!(lock(&plans).around(&stretch(2, 20, 10)), None);
             drop(one);
             assert!(around().is_some());
