@@ -13,6 +13,7 @@ pub mod files;
 pub mod http;
 pub mod pages;
 mod random;
+pub mod requests;
 pub mod restore;
 mod sobject;
 pub mod stages;

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use halite_bench::capture::{self, Capture};
 use halite_bench::pages::{self, Pages};
+use halite_bench::requests::{self, Requests};
 use halite_bench::restore::{self, Restore};
 use halite_bench::stages::{self, Stages};
 use halite_bench::year::{self, Year};
@@ -29,6 +30,8 @@ enum What {
     Capture(Capture),
     /// Restores of simulated orgs: calls against the least that would do, time and memory
     Restore(Restore),
+    /// Requests to an object store: an increment of a million records, single records
+    Requests(Requests),
     /// Levels of zstd on pages, with and without a trained dictionary
     Pages(Pages),
     /// Each stage beside the machine's limits and other parsers, and the whole ingest beside its stages
@@ -40,6 +43,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         What::Year(options) => year::measure(&options)?,
         What::Capture(options) => capture::measure(&options)?,
         What::Restore(options) => restore::measure(&options)?,
+        What::Requests(options) => requests::measure(&options)?,
         What::Stages(options) => stages::measure(&options)?,
         What::Pages(options) => (pages::measure(&options)?, true),
     };

@@ -12,12 +12,13 @@
 use std::sync::Barrier;
 
 use crate::base::error::Kind;
-use crate::store::backend::{Backend, OBJECT_BYTES_MAX, ROOT_BYTES_MAX};
+use crate::store::backend::{Backend, Begin, OBJECT_BYTES_MAX, ROOT_BYTES_MAX};
 
 /// Puts empty backends, made by `make`, through the whole contract; panics at the first breach.
 pub fn backend_suite(make: &dyn Fn() -> Box<dyn Backend>) {
     objects(&*make());
     ranges(&*make());
+    parts(&*make());
     listing(&*make());
     names(&*make());
     bounds(&*make());
@@ -77,6 +78,33 @@ fn ranges(store: &dyn Backend) {
         store.get_range("packs/ab/1", 0, 1).unwrap_err().kind(),
         Kind::NotFound
     );
+}
+
+fn parts(store: &dyn Backend) {
+    let bytes: Vec<u8> = (0..=255).collect();
+    let (name, empty) = ("packs/ab/0", "packs/ab/1");
+    store.put_new(name, &bytes).unwrap();
+    store.put_new(empty, b"").unwrap();
+    for (from, len, want) in [
+        (Begin::At(0), 256, 0..256),
+        (Begin::At(0), 1000, 0..256),
+        (Begin::At(10), 5, 10..15),
+        (Begin::At(250), 10, 250..256),
+        (Begin::At(256), 10, 256..256),
+        (Begin::At(u64::MAX), 10, 256..256),
+        (Begin::At(7), 0, 7..7),
+        (Begin::Tail, 10, 246..256),
+        (Begin::Tail, 256, 0..256),
+        (Begin::Tail, 1000, 0..256),
+        (Begin::Tail, 0, 256..256),
+    ] {
+        let (part, size) = store.get_part(name, from, len).unwrap();
+        assert_eq!((&part[..], size), (&bytes[want], 256), "{from:?}, {len}");
+        let nothing = store.get_part(empty, from, len).unwrap();
+        assert_eq!(nothing, (Vec::new(), 0), "{from:?}, {len}");
+        let absent = store.get_part("packs/ab/2", from, len).unwrap_err();
+        assert_eq!(absent.kind(), Kind::NotFound);
+    }
 }
 
 fn listing(store: &dyn Backend) {

@@ -54,7 +54,7 @@ impl Wide {
         ['a', digit(sobject / 36), digit(sobject)].iter().collect()
     }
 
-    fn name(sobject: u32) -> String {
+    pub(crate) fn name(sobject: u32) -> String {
         format!("Thing{sobject}__c")
     }
 
@@ -90,7 +90,7 @@ impl Wide {
         format!("{} of {at}", &noise[..24])
     }
 
-    fn row(&self, sobject: u32, n: u32, stamp: i64) -> String {
+    pub(crate) fn row(&self, sobject: u32, n: u32, stamp: i64) -> String {
         let stamp = Stamp::from_millis(stamp).to_string();
         let (id, text) = (Self::id(sobject, n), self.text(sobject, n));
         format!(r#"{{"Id":"{id}","Name":"{text}","IsDeleted":false,"SystemModstamp":"{stamp}"}}"#)

@@ -13,8 +13,10 @@ use crate::base::error::{Error, Result};
 use crate::base::stamp::Stamp;
 use crate::store::backend::{Begin, OBJECT_BYTES_MAX, check_name, check_root_len, cut_short};
 
-/// Ranges longer than twice this are read in pieces.
+/// Longer ranges than twice this are read in pieces.
 const PIECE: usize = 4 << 20;
+/// What one request reads at most.
+const MOST: usize = 2 * PIECE;
 /// Pieces that are read at a time.
 const AT_ONCE: usize = 4;
 
@@ -53,7 +55,7 @@ impl Remote {
                 _ => Err(cut_short(name, offset, len, size).within(&self.address)),
             };
         };
-        if len <= 2 * PIECE {
+        if len <= MOST {
             return self.piece(name, offset, end).await;
         }
         let pieces = (offset..end).step_by(PIECE);
@@ -69,12 +71,12 @@ impl Remote {
 
     /// What [`crate::store::backend::Backend::get_part`] says.
     pub(super) async fn part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
-        if len == 0 || len > 2 * PIECE || (from == Begin::Tail && !self.address.knows_tails()) {
-            return self.part_in_two(name, from, len).await;
-        }
         let range = match from {
-            Begin::At(offset) => GetRange::Bounded(offset..offset.saturating_add(len as u64)),
-            Begin::Tail => GetRange::Suffix(len as u64),
+            Begin::At(offset) => offset.checked_add(len as u64).map(|end| GetRange::Bounded(offset..end)),
+            Begin::Tail => self.address.knows_tails().then_some(GetRange::Suffix(len as u64)),
+        };
+        let (Some(range), 1..=MOST) = (range, len) else {
+            return self.part_in_two(name, from, len).await;
         };
         let (path, mut tries) = (self.path(name)?, self.tries("reading", name));
         loop {
