@@ -281,14 +281,63 @@ fn a_store_that_ignores_conditions_is_refused() {
     cloud.s3.lie(Lie::None);
     cloud.done(&["init"]);
     cloud.import(ORG, 1, 10);
-    // It was moved to another server since: what reads goes on, what writes does not.
+    // It was moved to another server since: what reads goes on, and who comes from elsewhere does not write.
     cloud.s3.lie(Lie::Replaces);
     assert_eq!(cloud.snapshots(), 1);
     let dump = cloud.dump(2, 10);
-    let error = cloud.fails(&["import", "--org", ORG, "--as-of", "2026-03-02", &dump]);
+    let again = ["import", "--org", ORG, "--as-of", "2026-03-02", &dump];
+    let elsewhere = cloud
+        .command(&again)
+        .env("XDG_CACHE_HOME", cloud.path("elsewhere"))
+        .output()
+        .unwrap();
+    let error = String::from_utf8(elsewhere.stderr).unwrap();
     assert!(error.contains("does not keep conditions"), "{error}");
     cloud.s3.lie(Lie::None);
     assert_eq!(cloud.snapshots(), 1);
+    // Somebody else wrote last: now this machine asks too.
+    let elsewhere = cloud
+        .command(&again)
+        .env("XDG_CACHE_HOME", cloud.path("elsewhere"))
+        .status()
+        .unwrap();
+    assert!(elsewhere.success());
+    cloud.s3.lie(Lie::Replaces);
+    let dump = cloud.dump(3, 10);
+    let error = cloud.fails(&["import", "--org", ORG, "--as-of", "2026-03-03", &dump]);
+    assert!(error.contains("does not keep conditions"), "{error}");
+    cloud.s3.lie(Lie::None);
+    assert_eq!(cloud.snapshots(), 2);
+}
+
+#[test]
+fn what_this_machine_keeps_of_a_bucket_may_be_wrong_or_gone() {
+    let cloud = Cloud::with_vault();
+    cloud.import(ORG, 1, 900);
+    let shelf = || {
+        let shelves = fs::read_dir(cloud.path("cache/halite")).unwrap().flatten();
+        let shelves = shelves.filter(|entry| entry.file_name().to_str().unwrap().starts_with("packs-"));
+        let files = shelves.flat_map(|shelf| fs::read_dir(shelf.path()).unwrap().flatten());
+        files.map(|file| file.path()).collect::<Vec<_>>()
+    };
+    let shown = cloud.done(&["show", "001000000000001"]);
+    let asked = |what: &str| {
+        assert_eq!(cloud.done(&["show", "001000000000001"]), shown, "{what}");
+        cloud.s3.take_log().len()
+    };
+    cloud.s3.take_log();
+    let warm = asked("as it is");
+    assert!(!shelf().is_empty());
+    for file in shelf() {
+        let mut bytes = fs::read(&file).unwrap();
+        bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        fs::write(file, bytes).unwrap();
+    }
+    assert!(asked("spoilt") > warm);
+    assert_eq!(asked("fetched again"), warm);
+    fs::remove_dir_all(cloud.path("cache")).unwrap();
+    assert!(asked("gone") > warm);
+    assert_eq!(asked("fetched again"), warm);
 }
 
 #[test]
@@ -302,8 +351,8 @@ fn lost_answers_cost_nothing() {
         (5, Act::Answer(409, "ConditionalRequestConflict")),
     ] {
         cloud.s3.script(Rule::new("PUT", "acme/root", act));
-        // The first pack that is stored after the probe.
-        cloud.s3.script(Rule::new("PUT", "", act).after(20));
+        // The first pack that is stored: this machine wrote last, so nothing is probed.
+        cloud.s3.script(Rule::new("PUT", "", act));
         cloud.import(ORG, day, 300);
         cloud.s3.calm();
         assert_eq!(cloud.snapshots(), day as usize, "{act:?}");

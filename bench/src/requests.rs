@@ -66,7 +66,11 @@ pub fn measure(options: &Requests) -> Result<(Value, bool), Box<dyn Error>> {
     let mut counter = Counter::new(options)?;
     let cache = counter.work.path().join("cache");
     let mut report = Figures::default();
-    Vault::create(counter.bucket(Some(&cache))?, &Secret::None, VaultOptions::default())?;
+    Vault::create(
+        counter.bucket(Some(&cache))?,
+        &Secret::None,
+        VaultOptions::default(),
+    )?;
     counter.asked();
     let (_, first) = counter.import(0, Some(&cache), |_, _| true)?;
     report.note("first_import", first);
@@ -137,7 +141,10 @@ impl Counter {
     ) -> Result<Asked, Box<dyn Error>> {
         self.corpus.on(day);
         let dump = self.work.path().join("dump");
-        let (mut line, mut file) = (Vec::new(), BufWriter::new(File::create(dump.join("Contact.ndjson"))?));
+        let (mut line, mut file) = (
+            Vec::new(),
+            BufWriter::new(File::create(dump.join("Contact.ndjson"))?),
+        );
         for row in (0..self.records).filter(|row| wanted(&self.corpus, *row)) {
             line.clear();
             self.corpus.line(row, &mut line);
@@ -158,7 +165,10 @@ impl Counter {
             opening = opening.max(self.asked().1);
             self.get(&vault, n * self.records / LOOKS)?;
             cold = cold.max(self.asked().1);
-            self.get(&vault, (n * self.records / LOOKS + self.records / 2) % self.records)?;
+            self.get(
+                &vault,
+                (n * self.records / LOOKS + self.records / 2) % self.records,
+            )?;
             warm = warm.max(self.asked().1);
         }
         report.note("opening_without_a_cache", opening);

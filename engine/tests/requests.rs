@@ -146,7 +146,14 @@ fn a_capture_in_which_nothing_changed_is_three_writes_and_six_reads() {
     org.pass();
     let after = cloud.capture(&mut org, Some(&cache));
     assert!(after.within(6, 3) && after.probe == 7, "{after:?}");
-    assert_eq!(cloud.open(Some(&cache)).snapshots(cloud.open(None).orgs()[0]).unwrap().len(), 5);
+    assert_eq!(
+        cloud
+            .open(Some(&cache))
+            .snapshots(cloud.open(None).orgs()[0])
+            .unwrap()
+            .len(),
+        5
+    );
 }
 
 #[test]
@@ -157,7 +164,9 @@ fn an_import_of_nothing_is_three_writes_and_six_reads() {
     let dump = tempfile::tempdir().unwrap();
     for n in 0..500 {
         let name = Wide::name(n);
-        let rows: String = (0..3).map(|row| wide.row(n, row, 1_600_000_000_000) + "\n").collect();
+        let rows: String = (0..3)
+            .map(|row| wide.row(n, row, 1_600_000_000_000) + "\n")
+            .collect();
         fs::write(dump.path().join(format!("{name}.ndjson")), rows).unwrap();
         let describe = wide.describe(&name).unwrap();
         fs::write(dump.path().join(format!("{name}.describe.json")), describe).unwrap();
@@ -243,7 +252,9 @@ fn an_increment_does_not_ask_more_of_more_records() {
         let cold = cloud.capture(&mut org, None);
         assert!(cold.all() - cold.probe <= 30 && cold.all() <= 60, "{cold:?}");
         let vault = cloud.open(None);
-        [3, 5, 7, 103, rows - 1].iter().for_each(|n| shown(&vault, &org, 0, *n));
+        [3, 5, 7, 103, rows - 1]
+            .iter()
+            .for_each(|n| shown(&vault, &org, 0, *n));
         (warm, cold)
     });
     assert_eq!(counts[0], counts[1]);

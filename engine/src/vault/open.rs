@@ -13,7 +13,7 @@ use crate::base::error::{Error, Kind, Result};
 use crate::base::id::{ChunkId, OrgId, PackId};
 use crate::base::stamp::Stamp;
 use crate::format::catalog::{Head, Node};
-use crate::format::pack::Location;
+use crate::format::pack::{Location, PackRole};
 use crate::format::ring::Ring;
 use crate::format::root::Root;
 use crate::format::seal::{ChunkKind, Keys, MasterKey};
@@ -86,13 +86,42 @@ pub struct Vault {
     pub(crate) id: [u8; 16],
     pub(crate) level: i32,
     tolerance: Tolerance,
-    /// The index, and the version of the root that it is in line with.
-    index: Mutex<Option<(Index, u64)>>,
+    index: Mutex<Option<Lined>>,
     pub(crate) cache: ChunkCache,
     pub(crate) shelf: Shelf,
     cache_dir: Option<PathBuf>,
     shelf_bytes: u64,
     current: RwLock<Arc<Catalog>>,
+}
+
+/// The index, and the versions of the root with whose packs, and packs of data, it is in line.
+struct Lined {
+    index: Index,
+    all: u64,
+    data: u64,
+}
+
+/// Which packs the index must cover.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Packs {
+    All,
+    Data,
+}
+
+impl Packs {
+    /// Those of a catalog, and what is covered of the others.
+    fn of(self, catalog: &Catalog, index: &Index) -> Result<BTreeSet<PackId>> {
+        let mut packs: BTreeSet<_> = catalog.packs().into_iter().collect();
+        if self == Self::Data {
+            let covered = index.packs();
+            for pack in catalog.packs() {
+                if !covered.contains(&pack) && catalog.pack_role(&pack)? != PackRole::Data {
+                    packs.remove(&pack);
+                }
+            }
+        }
+        Ok(packs)
+    }
 }
 
 impl Vault {
@@ -329,9 +358,18 @@ impl Vault {
 
     /// Where chunks are, by the index; it is opened and brought in line with the catalog when first needed.
     pub(crate) fn locate(&self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+        self.locate_among(Packs::All, ids)
+    }
+
+    /// The same of chunks that lie in packs of data, if anywhere: the directories of others need not be read.
+    pub(crate) fn locate_data(&self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+        self.locate_among(Packs::Data, ids)
+    }
+
+    fn locate_among(&self, packs: Packs, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
         loop {
             let catalog = self.catalog();
-            match self.locate_under(&catalog, ids) {
+            match self.locate_under(&catalog, packs, ids) {
                 Ok(found) => return Ok(found),
                 // A pack that is live in this catalog may have been collected under a newer root.
                 Err(error) if self.refresh()?.version() == catalog.version() => return Err(error),
@@ -340,23 +378,41 @@ impl Vault {
         }
     }
 
-    fn locate_under(&self, catalog: &Catalog, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
+    fn locate_under(
+        &self,
+        catalog: &Catalog,
+        packs: Packs,
+        ids: &[ChunkId],
+    ) -> Result<Vec<Option<Location>>> {
         let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let (index, version) = match &mut *guard {
-            Some(index) => index,
-            None => guard.insert((Index::open(self.cache_dir.as_deref(), &self.id)?, 0)),
-        };
+        let known = self.index(&mut guard)?;
         let mut load = |pack: &PackId| self.directory(pack);
-        if *version != catalog.version() {
-            index.sync(&catalog.packs().into_iter().collect(), &mut load)?;
-            *version = catalog.version();
+        let version = catalog.version();
+        if known.all != version && (packs == Packs::All || known.data != version) {
+            known.index.sync(&packs.of(catalog, &known.index)?, &mut load)?;
+            match packs {
+                Packs::All => known.all = version,
+                Packs::Data => known.data = version,
+            }
         }
-        match index.get_many(ids) {
+        match known.index.get_many(ids) {
             // It was damaged and is empty now.
             Err(e) if e.kind() == Kind::Busy => {
-                index.locate(ids, &catalog.packs().into_iter().collect(), &mut load)
+                let all = Packs::All.of(catalog, &known.index)?;
+                known.index.locate(ids, &all, &mut load)
             }
             found => found,
+        }
+    }
+
+    fn index<'g>(&self, guard: &'g mut Option<Lined>) -> Result<&'g mut Lined> {
+        match guard {
+            Some(known) => Ok(known),
+            None => Ok(guard.insert(Lined {
+                index: Index::open(self.cache_dir.as_deref(), &self.id)?,
+                all: 0,
+                data: 0,
+            })),
         }
     }
 
@@ -374,12 +430,9 @@ impl Vault {
     /// Empties the index: it fills again from the packs.
     pub(crate) fn forget_index(&self) -> Result<()> {
         let mut guard = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        let (index, version) = match &mut *guard {
-            Some(index) => index,
-            None => guard.insert((Index::open(self.cache_dir.as_deref(), &self.id)?, 0)),
-        };
-        *version = 0;
-        index.retain_packs(&BTreeSet::new())
+        let known = self.index(&mut guard)?;
+        (known.all, known.data) = (0, 0);
+        known.index.retain_packs(&BTreeSet::new())
     }
 
     /// Orgs with a snapshot.

@@ -25,7 +25,7 @@ impl Vault {
 
     /// The bytes of a piece of a file, wherever it lies.
     pub(crate) fn piece(&self, id: &ChunkId) -> Result<Vec<u8>> {
-        let at = self.locate(&[*id])?.pop().flatten();
+        let at = self.locate_data(&[*id])?.pop().flatten();
         self.find(ChunkKind::Blob, id, at.as_slice())
     }
 

@@ -68,7 +68,7 @@ impl<'v> Writer<'v> {
 
     /// Where each of these chunks is already, if it is: here, or in a live pack of the vault.
     pub fn present(&mut self, ids: &[ChunkId]) -> Result<Vec<Option<Location>>> {
-        let mut found = self.vault.locate(ids)?;
+        let mut found = self.vault.locate_data(ids)?;
         for (slot, id) in found.iter_mut().zip(ids) {
             match slot {
                 Some(at) => {

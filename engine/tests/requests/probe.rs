@@ -29,7 +29,10 @@ fn who_writes_alone_is_probed_once() {
     };
     assert_eq!([&one, &one, &one].map(|cache| probes(Some(cache))), [WHOLE, 0, 0]);
     assert_eq!(probes(Some(&two)), WHOLE, "it never wrote there");
-    assert_eq!([&one, &one, &two, &one].map(|cache| probes(Some(cache))), [ALONE, 0, ALONE, ALONE]);
+    assert_eq!(
+        [&one, &one, &two, &one].map(|cache| probes(Some(cache))),
+        [ALONE, 0, ALONE, ALONE]
+    );
     assert_eq!(probes(None), WHOLE);
     // Two processes of one machine: the one that is there has the lock.
     assert_eq!(probes(Some(&one)), ALONE);
@@ -52,7 +55,9 @@ fn a_store_that_begins_to_lie_is_refused_before_two_write_there() {
             org.pass();
             let vault = cloud.open(Some(cache));
             let before = vault.catalog().version();
-            let error = backup(&vault, &mut org, &BackupOptions::default(), &mut |_| ()).err().unwrap();
+            let error = backup(&vault, &mut org, &BackupOptions::default(), &mut |_| ())
+                .err()
+                .unwrap();
             assert_eq!(error.kind(), Kind::Unsupported, "{lie:?}: {error}");
             assert_eq!(cloud.open(None).catalog().version(), before, "{lie:?}");
         };
@@ -62,7 +67,9 @@ fn a_store_that_begins_to_lie_is_refused_before_two_write_there() {
         cloud.capture(&mut org, Some(&one));
         let mut refused = |cache: &TempDir| {
             let vault = cloud.open(Some(cache));
-            let error = backup(&vault, &mut org, &BackupOptions::default(), &mut |_| ()).err().unwrap();
+            let error = backup(&vault, &mut org, &BackupOptions::default(), &mut |_| ())
+                .err()
+                .unwrap();
             assert_eq!(error.kind(), Kind::Unsupported, "{lie:?}: {error}");
         };
         refused(&two);

@@ -19,7 +19,10 @@ use super::org::Wide;
 
 /// All files of the shelves in a cache, sorted.
 fn files(cache: &TempDir) -> Vec<PathBuf> {
-    let shelves = fs::read_dir(cache.path()).unwrap().flatten().map(|entry| entry.path());
+    let shelves = fs::read_dir(cache.path())
+        .unwrap()
+        .flatten()
+        .map(|entry| entry.path());
     let shelves = shelves.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with("packs-"));
     let all = shelves.flat_map(|shelf| fs::read_dir(shelf).unwrap().flatten());
     let mut all: Vec<_> = all.map(|entry| entry.path()).collect();
@@ -146,7 +149,10 @@ fn the_bound_is_kept_and_the_files_may_go_at_any_time() {
         ..VaultOptions::default()
     };
     let vault = cloud.open_with(Some(&cache), forgetful);
-    files(&cache).iter().step_by(2).for_each(|file| fs::remove_file(file).unwrap());
+    files(&cache)
+        .iter()
+        .step_by(2)
+        .for_each(|file| fs::remove_file(file).unwrap());
     whole(&vault, &org);
     fs::remove_dir_all(cache.path()).unwrap();
     whole(&vault, &org);
@@ -177,12 +183,20 @@ fn what_is_kept_is_sealed_and_goes_with_its_pack() {
     for _ in 0..3 {
         prune(&elsewhere, &at_once).unwrap();
     }
-    let there: BTreeSet<String> = cloud.s3.keys().iter().map(|key| key.rsplit('/').next().unwrap().to_owned()).collect();
+    let there: BTreeSet<String> = cloud
+        .s3
+        .keys()
+        .iter()
+        .map(|key| key.rsplit('/').next().unwrap().to_owned())
+        .collect();
     let of = |file: &PathBuf| file.file_name().unwrap().to_str().unwrap()[..64].to_owned();
     assert!(files(&cache).iter().any(|file| !there.contains(&of(file))));
     cloud.open(Some(&cache));
     let left = files(&cache);
-    assert!(!left.is_empty() && left.iter().all(|file| there.contains(&of(file))), "{left:?}");
+    assert!(
+        !left.is_empty() && left.iter().all(|file| there.contains(&of(file))),
+        "{left:?}"
+    );
 }
 
 #[test]

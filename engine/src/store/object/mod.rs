@@ -15,6 +15,7 @@ mod wire;
 mod write;
 
 use std::path::Path as Folder;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -56,6 +57,8 @@ struct Remote {
     patience: Patience,
     /// The root as it was seen or written last.
     root: Mutex<Option<Seen>>,
+    /// Whether the store was asked if it keeps conditions since this was opened.
+    asked: AtomicBool,
 }
 
 /// An object's bytes, and what a replacement of just these is conditional on.
@@ -100,6 +103,7 @@ impl Bucket {
             store,
             patience,
             root: Mutex::new(None),
+            asked: AtomicBool::new(false),
         };
         Ok(Self {
             remote: Arc::new(remote),
@@ -133,6 +137,7 @@ impl Bucket {
             if trial != Trial::None {
                 let (remote, random) = (Arc::clone(&self.remote), self.clock.random::<16>()?);
                 run(async move { remote.probe(random, trial == Trial::Whole).await })?;
+                self.remote.asked.store(true, Ordering::Relaxed);
             }
             if trial == Trial::Whole {
                 self.remembered.iter().for_each(Remembered::passed);

@@ -72,7 +72,9 @@ impl Remote {
     /// What [`crate::store::backend::Backend::get_part`] says.
     pub(super) async fn part(&self, name: &str, from: Begin, len: usize) -> Result<(Vec<u8>, u64)> {
         let range = match from {
-            Begin::At(offset) => offset.checked_add(len as u64).map(|end| GetRange::Bounded(offset..end)),
+            Begin::At(offset) => offset
+                .checked_add(len as u64)
+                .map(|end| GetRange::Bounded(offset..end)),
             Begin::Tail => self.address.knows_tails().then_some(GetRange::Suffix(len as u64)),
         };
         let (Some(range), 1..=MOST) = (range, len) else {

@@ -3,6 +3,8 @@
 //! Key decision: an unclear outcome is settled by looking at what is there, since the same request sent again would be
 //! refused by its own first half. Only what looking leaves open is sent again. It never writes without a condition.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 use object_store::{ObjectStore, PutMode, PutPayload, UpdateVersion};
 
@@ -57,11 +59,9 @@ impl Remote {
     /// Replaces the root that was read, if it is the one that is expected.
     pub(super) async fn swap(&self, expected: Option<&[u8]>, new: &Bytes) -> Result<bool> {
         let (mut tries, mut outrun) = (self.tries("replacing", ROOT), false);
-        // Of the one that was seen last the ETag is known: it need not be read once more.
-        let seen = self
-            .seen()
-            .take()
-            .filter(|(bytes, _)| Some(bytes.as_slice()) == expected);
+        // Where conditions are known to be kept, the one that was seen last need not be read once more.
+        let seen = self.seen().take().filter(|_| self.asked.load(Ordering::Relaxed));
+        let seen = seen.filter(|(bytes, _)| Some(bytes.as_slice()) == expected);
         if let Some((_, version)) = seen
             && self.write(ROOT, PutMode::Update(version), new).await?
         {
