@@ -236,3 +236,69 @@ fn parse(name: &str) -> Option<((PackId, u64), u64)> {
     let (start, len) = rest.split_once('-')?;
     Some(((PackId::parse(pack)?, start.parse().ok()?), len.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::stamp::Stamp;
+
+    const LEN: u64 = 2400;
+
+    fn stretch(pack: u8) -> Stretch {
+        Stretch {
+            pack: PackId([pack; 32]),
+            start: 10,
+            len: LEN,
+        }
+    }
+
+    fn put(folder: &Folder, pack: u8) {
+        folder.put(PackId([pack; 32]), 10, &vec![pack; 2400]);
+    }
+
+    #[test]
+    fn what_was_used_longest_ago_goes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |max| {
+            // Later than any file was written.
+            let clock = Clock::driven(Stamp::from_millis(4_000_000_000_000), 1);
+            Folder::new(dir.path(), &[1; 16], "s3://b/p", max, clock)
+        };
+        let first = open(4 * LEN);
+        (1..=3).for_each(|pack| put(&first, pack));
+        // Another process uses the oldest one, and writes two more.
+        let second = open(4 * LEN);
+        assert_eq!(second.get(&stretch(1)).unwrap(), [1; 2400]);
+        (4..=5).for_each(|pack| put(&second, pack));
+        let there = |folder: &Folder| (1..=5).filter(|pack| folder.get(&stretch(*pack)).is_some()).count();
+        assert!(second.get(&stretch(1)).is_some(), "it was used");
+        assert!(second.get(&stretch(2)).is_none(), "it was not");
+        let left = there(&second);
+        assert_eq!(left, 3, "seven eighths of four");
+        assert_eq!(there(&first), 2, "of those that it knew");
+        assert_eq!(there(&open(4 * LEN)), left);
+        // What is too large for it pushes out nothing.
+        second.put(PackId([9; 32]), 0, &[0; 2401]);
+        assert_eq!(there(&second), left);
+    }
+
+    #[test]
+    fn a_file_of_another_length_than_its_name_says_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = Folder::new(dir.path(), &[1; 16], "s3://b/p", 1 << 20, Clock::system());
+        put(&folder, 1);
+        let inner = Stretch {
+            start: 20,
+            len: 5,
+            ..stretch(1)
+        };
+        assert_eq!(folder.get(&inner).unwrap(), [1; 5]);
+        assert_eq!(folder.tail(&PackId([1; 32])).unwrap().0, 10);
+        fs::write(folder.path(&(PackId([1; 32]), 10), LEN), [1; 100]).unwrap();
+        assert!(folder.get(&inner).is_none());
+        let files = fs::read_dir(&folder.dir).unwrap().count();
+        assert_eq!(files, 0, "it is removed");
+        put(&folder, 1);
+        assert!(folder.get(&inner).is_some());
+    }
+}
