@@ -349,7 +349,10 @@ fn an_answer_that_breaks_off_is_asked_for_again() {
             bytes[10..500_010],
             "{act:?}"
         );
-        for (from, want) in [(Begin::At(700_000), &bytes[700_000..]), (Begin::Tail, &bytes[500_000..])] {
+        for (from, want) in [
+            (Begin::At(700_000), &bytes[700_000..]),
+            (Begin::Tail, &bytes[500_000..]),
+        ] {
             s3.script(Rule::new("GET", NAME, act).times(2));
             let part = bucket.get_part(NAME, from, 500_000).unwrap();
             assert!(part.0 == want && part.1 == 1_000_000, "{act:?}, {from:?}");

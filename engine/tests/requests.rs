@@ -9,7 +9,6 @@ mod probe;
 mod shelf;
 
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use halite_engine::base::clock::Clock;
@@ -205,7 +204,10 @@ fn a_record_is_six_reads_cold_and_two_warm() {
         shown(&vault, &org, record.0, record.1);
         let cold = cloud.count("cold");
         assert!(cold.within(6, 0), "{record:?}: {cold:?}");
-        for n in [7777, 30_050, 59_999] {
+        // One that no increment has, so that all directories were looked into.
+        shown(&vault, &org, record.0, 7778);
+        cloud.count("in between");
+        for n in [777, 30_050, 59_999] {
             shown(&vault, &org, record.0, n);
             let warm = cloud.count("warm");
             assert!(warm.within(2, 0), "{record:?} {n}: {warm:?}");

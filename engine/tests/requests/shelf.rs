@@ -8,8 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use halite_engine::ops::check::{CheckOptions, check};
-use halite_engine::ops::prune::{PruneOptions, prune};
-use halite_engine::ops::retain::forget;
+use halite_engine::ops::erase::{EraseOptions, erase};
 use halite_engine::ops::state::State;
 use halite_engine::vault::{Vault, VaultOptions};
 use tempfile::TempDir;
@@ -171,18 +170,16 @@ fn what_is_kept_is_sealed_and_goes_with_its_pack() {
             assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()));
         }
     }
-    // Another machine drops a snapshot, and what it alone needed.
+    // Another machine erases a record: the packs that it was in are deleted.
     let elsewhere = cloud.open(None);
-    let org = elsewhere.orgs()[0];
-    let first = elsewhere.find_snapshot(org, "1").unwrap();
-    forget(&elsewhere, org, &[first]).unwrap();
-    let at_once = PruneOptions {
-        max_unused: 0.0,
-        grace: 0,
-    };
-    for _ in 0..3 {
-        prune(&elsewhere, &at_once).unwrap();
-    }
+    let gone = erase(
+        &elsewhere,
+        elsewhere.orgs()[0],
+        &[Wide::id(0, 3)],
+        &EraseOptions::default(),
+        &mut |_| (),
+    );
+    assert!(gone.unwrap().proof.holds());
     let there: BTreeSet<String> = cloud
         .s3
         .keys()

@@ -270,7 +270,11 @@ mod tests {
         let second = open(4 * LEN);
         assert_eq!(second.get(&stretch(1)).unwrap(), [1; 2400]);
         (4..=5).for_each(|pack| put(&second, pack));
-        let there = |folder: &Folder| (1..=5).filter(|pack| folder.get(&stretch(*pack)).is_some()).count();
+        let there = |folder: &Folder| {
+            (1..=5)
+                .filter(|pack| folder.get(&stretch(*pack)).is_some())
+                .count()
+        };
         assert!(second.get(&stretch(1)).is_some(), "it was used");
         assert!(second.get(&stretch(2)).is_none(), "it was not");
         let left = there(&second);
