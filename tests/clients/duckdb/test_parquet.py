@@ -42,7 +42,7 @@ def thing(n):
         "Seen__c": ["1700-01-01T00:00:00.001Z", "1969-12-31T23:59:59.999Z", "2026-01-31T12:30:00.000Z"][n % 3],
         "At__c": ["00:00:00.000Z", "23:59:59.999Z"][n % 2],
         "Picks__c": "Straße;naïve;C",
-        "Text__c": "größer\n" * (n % 40 * 500) or None,
+        "Text__c": "größer\n" * (18_000 if n == 1001 else n % 40) or None,
         "Any__c": '{"a":[1,null]}',
         "OwnerId": "005000000000001AAA",
         "SystemModstamp": "2026-01-01T00:00:00.000Z",
