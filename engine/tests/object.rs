@@ -468,7 +468,7 @@ fn what_a_crashed_probe_left_is_removed_by_prune_once_it_is_a_day_old() {
     s3.script(gone("-one"));
     s3.script(gone("-many"));
     let bucket = Arc::new(bucket_with(&s3, patience()));
-    let vault = Vault::create(bucket.clone(), &Secret::None, VaultOptions::default()).unwrap();
+    let vault = Vault::create(bucket, &Secret::None, VaultOptions::default()).unwrap();
     for key in ["acme/tmp-x", "acme/tmpx/y", "other/tmp/x", "tmp/x"] {
         s3.plant(key, b"somebody else's");
     }

@@ -97,24 +97,15 @@ impl Cloud {
     }
 
     /// What was asked since this was last called.
-    fn count(&self, what: &str) -> Count {
-        let log = self.s3.take_log();
-        let count = Count::of(&log);
-        println!("{what}: {count:?}");
-        if std::env::var_os("HALITE_REQUESTS").is_some() {
-            for asked in &log {
-                let (key, range) = (asked.key.trim_start_matches("acme/"), asked.range.as_deref());
-                println!("  {} {key:.24} {}", asked.method, range.unwrap_or_default());
-            }
-        }
-        count
+    fn count(&self) -> Count {
+        Count::of(&self.s3.take_log())
     }
 
     fn capture(&self, org: &mut Wide, cache: Option<&TempDir>) -> Count {
         let vault = self.open(cache);
         let report = backup(&vault, org, &BackupOptions::default(), &mut |_| ()).unwrap();
         assert!(report.complete());
-        self.count("capture")
+        self.count()
     }
 }
 
@@ -173,7 +164,7 @@ fn an_import_of_nothing_is_three_writes_and_six_reads() {
     let day = |day: &str, delta: bool| {
         let vault = cloud.open(Some(&cache));
         import(&vault, org, day.parse().unwrap(), dump.path(), delta, &mut |_| ()).unwrap();
-        cloud.count("import")
+        cloud.count()
     };
     day("2026-01-01", false);
     // The same once more: everything is compared, with keys that are on the shelf.
@@ -200,16 +191,16 @@ fn a_record_is_six_reads_cold_and_two_warm() {
     // Unedited, edited lately, edited first; of another sObject.
     for record in [(0, 1234), (0, 50_050), (0, 3), (2, 40_000)] {
         let vault = cloud.open(None);
-        assert!(cloud.count("opened").within(8, 0));
+        assert!(cloud.count().within(8, 0));
         shown(&vault, &org, record.0, record.1);
-        let cold = cloud.count("cold");
+        let cold = cloud.count();
         assert!(cold.within(6, 0), "{record:?}: {cold:?}");
         // One that no increment has, so that all directories were looked into.
         shown(&vault, &org, record.0, 7778);
-        cloud.count("in between");
+        cloud.count();
         for n in [777, 30_050, 59_999] {
             shown(&vault, &org, record.0, n);
-            let warm = cloud.count("warm");
+            let warm = cloud.count();
             assert!(warm.within(2, 0), "{record:?} {n}: {warm:?}");
         }
     }
@@ -233,12 +224,12 @@ fn merged_and_pruned_a_vault_of_many_days_is_read_as_cheaply() {
         prune(&cloud.open(Some(&cache)), &at_once).unwrap();
     }
     let vault = cloud.open(None);
-    cloud.count("opened");
+    cloud.count();
     shown(&vault, &org, 0, 4321);
-    let cold = cloud.count("cold, after 20 days");
+    let cold = cloud.count();
     assert!(cold.within(6, 0), "{cold:?}");
     shown(&vault, &org, 0, 8019);
-    assert!(cloud.count("warm").within(2, 0));
+    assert!(cloud.count().within(2, 0));
 }
 
 #[test]

@@ -63,8 +63,9 @@ impl Wide {
     }
 
     fn edited(&self, sobject: u32, n: u32) -> Option<i64> {
-        let hit =
-            |(first, step, _): &&(u32, u32, i64)| sobject == 0 && n >= *first && (n - first) % step == 0;
+        let hit = |(first, step, _): &&(u32, u32, i64)| {
+            sobject == 0 && n >= *first && (n - first).is_multiple_of(*step)
+        };
         self.edits.iter().rev().find(hit).map(|(.., at)| *at)
     }
 

@@ -44,7 +44,7 @@ impl<'a> Members<'a> {
     }
 
     /// The next name (inside of the string, escaped as it stands) and value; `None` behind the closing brace.
-    pub fn next(&mut self) -> Result<Option<(&'a [u8], Token<'a>)>> {
+    pub fn member(&mut self) -> Result<Option<(&'a [u8], Token<'a>)>> {
         if !self.more()? {
             return Ok(None);
         }
@@ -212,7 +212,7 @@ pub fn keys(text: &[u8], mut each: impl FnMut(&str)) -> Result<()> {
     let text = utf8(text)?;
     let mut members = Members::new(text.as_bytes())?;
     let mut buffer = String::new();
-    while let Some((name, _)) = members.next()? {
+    while let Some((name, _)) = members.member()? {
         buffer.clear();
         unescape(name, &mut buffer)?;
         each(&buffer);
@@ -309,7 +309,7 @@ mod tests {
         let whole = br#"{"a\"b":"c\u0041\\","d":[{"e":"}\""}],"f":-1.5e3,"g":null,"h":true}"#;
         let all = |text: &[u8]| -> crate::base::error::Result<()> {
             let mut members = Members::new(text)?;
-            while members.next()?.is_some() {}
+            while members.member()?.is_some() {}
             Ok(())
         };
         assert!(all(whole).is_ok());

@@ -15,12 +15,16 @@ const ENTRY_BYTES: usize = 160;
 /// Stretches that are looked at.
 const LOOKS: usize = 4;
 
+/// A pack, and from where in it.
+type Start = (PackId, u64);
+
 pub(super) struct Held {
     max: usize,
     bytes: usize,
     clock: u64,
-    stretches: BTreeMap<(PackId, u64), (Arc<[u8]>, u64)>,
-    order: BTreeMap<u64, (PackId, u64)>,
+    /// Their bytes, and when they were used last.
+    stretches: BTreeMap<Start, (Arc<[u8]>, u64)>,
+    order: BTreeMap<u64, Start>,
 }
 
 impl Held {

@@ -238,7 +238,7 @@ fn keep<T>(all: &mut Vec<T>, value: Option<T>) -> Option<usize> {
 /// What stands in the tag of a value that was kept as it came, or seen masked; other values as they are.
 fn tagged(value: Token<'_>) -> Result<Token<'_>> {
     if let Token::Nested(object @ [b'{', ..]) = value
-        && let Some((b"$raw" | b"$masked", inside)) = Members::new(object)?.next()?
+        && let Some((b"$raw" | b"$masked", inside)) = Members::new(object)?.member()?
     {
         return Ok(inside);
     }

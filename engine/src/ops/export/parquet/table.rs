@@ -149,7 +149,7 @@ impl Table {
 /// The Id of a record.
 fn id_of(line: &[u8]) -> Result<RecordId> {
     let mut members = Members::new(line)?;
-    while let Some((name, value)) = members.next()? {
+    while let Some((name, value)) = members.member()? {
         if let (b"Id", Token::Text(id, false)) = (name, value)
             && let Some(id) = RecordId::parse(id)
         {
