@@ -243,12 +243,12 @@ fn an_increment_does_not_ask_more_of_more_records() {
         assert!(warm.within(6, 4) && warm.probe == 0, "{warm:?}");
         org.edit(5, 100);
         let cold = cloud.capture(&mut org, None);
-        assert!(cold.all() - cold.probe <= 30 && cold.all() <= 60, "{cold:?}");
+        assert!(cold.within(16, 4), "{cold:?}");
         let vault = cloud.open(None);
         [3, 5, 7, 103, rows - 1]
             .iter()
             .for_each(|n| shown(&vault, &org, 0, *n));
-        (warm, cold)
+        warm
     });
     assert_eq!(counts[0], counts[1]);
 }

@@ -258,13 +258,19 @@ impl Shelf {
         }
     }
 
-    /// Says that these chunks are going to be read, and lets neighbours among them come together as long as it is held.
-    pub fn expect(&self, chunks: impl IntoIterator<Item = Location>, most: u64) -> Option<Expected<'_>> {
+    /// Says that these chunks are going to be read (`sure`), or may be, and lets neighbours among them come together as
+    /// long as it is held, up to `most` bytes at a time.
+    pub fn expect(
+        &self,
+        chunks: impl IntoIterator<Item = Location>,
+        most: u64,
+        sure: bool,
+    ) -> Option<Expected<'_>> {
         if !self.in_use() {
             return None;
         }
         let stretches = chunks.into_iter().map(|at| Stretch::of(&at));
-        Some(Expected::new(&self.plans, stretches, most))
+        Some(Expected::new(&self.plans, stretches, most, sure))
     }
 }
 

@@ -30,7 +30,7 @@ impl<'v> AheadOf<'v> {
     pub(super) fn directory(run: &Run<'v>) -> Self {
         let parts = run.head.parts.iter().map(place);
         Self {
-            said: vec![run.vault.shelf.expect(parts, u64::MAX)],
+            said: vec![run.vault.shelf.expect(parts, u64::MAX, false)],
         }
     }
 
@@ -39,7 +39,7 @@ impl<'v> AheadOf<'v> {
         let pages = || part.into_iter().flat_map(|part| &part.pages);
         let of = |chunk: fn(&PageEntry) -> Option<&ChunkRef>| {
             let chunks = pages().filter_map(chunk);
-            vault.shelf.expect(chunks.map(|chunk| chunk.at), WALK)
+            vault.shelf.expect(chunks.map(|chunk| chunk.at), WALK, false)
         };
         self.said.truncate(1);
         self.said.extend([
@@ -67,7 +67,7 @@ impl<'v> Run<'v> {
             parts.filter(|(_, part)| between(part.first, part.last))
         };
         let shelf = &self.vault.shelf;
-        let directory = shelf.expect(parts().map(|(_, part)| place(part)), u64::MAX);
+        let directory = shelf.expect(parts().map(|(_, part)| place(part)), u64::MAX, true);
         let mut keys = Vec::new();
         for (number, _) in parts() {
             let part = self.part(number)?.unwrap_or_default();
@@ -75,7 +75,7 @@ impl<'v> Run<'v> {
             keys.extend(pages.map(|page| page.keys.at));
         }
         Ok(AheadOf {
-            said: vec![directory, shelf.expect(keys, u64::MAX)],
+            said: vec![directory, shelf.expect(keys, u64::MAX, true)],
         })
     }
 }

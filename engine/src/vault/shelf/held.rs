@@ -15,16 +15,16 @@ const ENTRY_BYTES: usize = 160;
 /// Stretches that are looked at.
 const LOOKS: usize = 4;
 
-/// A pack, and from where in it.
-type Start = (PackId, u64);
+/// Bytes, and when they were used last.
+type Used = (Arc<[u8]>, u64);
 
 pub(super) struct Held {
     max: usize,
     bytes: usize,
     clock: u64,
-    /// Their bytes, and when they were used last.
-    stretches: BTreeMap<Start, (Arc<[u8]>, u64)>,
-    order: BTreeMap<u64, Start>,
+    /// By where they begin; with when they were used last.
+    stretches: BTreeMap<(PackId, u64), Used>,
+    order: BTreeMap<u64, (PackId, u64)>,
 }
 
 impl Held {

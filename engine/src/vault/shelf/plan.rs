@@ -23,6 +23,8 @@ const LEAST: u64 = 1 << 20;
 struct Group {
     len: u64,
     plans: u32,
+    /// Of these, plans that know just what will be read; those of walks are a guess.
+    sure: u32,
     brought: u32,
 }
 
@@ -42,7 +44,8 @@ impl Plans {
         }
     }
 
-    /// The longest group around what is wanted.
+    /// The group around what is wanted: one of a sure plan before one of a walk, so that all threads take the same; then
+    /// the longest.
     pub fn around(&self, wanted: &Stretch) -> Option<Stretch> {
         let before = self
             .groups
@@ -50,14 +53,12 @@ impl Plans {
             .rev()
             .take(LOOKS);
         let around = before.filter_map(|(&(pack, start), group)| {
-            let stretch = Stretch {
-                pack,
-                start,
-                len: group.len,
-            };
-            (group.brought < TIMES && stretch.covers(wanted)).then_some(stretch)
+            let len = group.len;
+            let stretch = Stretch { pack, start, len };
+            let fits = group.brought < TIMES && stretch.covers(wanted);
+            fits.then_some((group.sure > 0, len, stretch))
         });
-        around.max_by_key(|stretch| stretch.len)
+        around.max().map(|(.., stretch)| stretch)
     }
 
     /// Notes that a group was fetched.
@@ -98,10 +99,16 @@ pub(super) fn join(
 pub(crate) struct Expected<'s> {
     plans: &'s Mutex<Plans>,
     keys: Vec<(PackId, u64)>,
+    sure: bool,
 }
 
 impl<'s> Expected<'s> {
-    pub(super) fn new(plans: &'s Mutex<Plans>, stretches: impl Iterator<Item = Stretch>, most: u64) -> Self {
+    pub(super) fn new(
+        plans: &'s Mutex<Plans>,
+        stretches: impl Iterator<Item = Stretch>,
+        most: u64,
+        sure: bool,
+    ) -> Self {
         let most = most.min(lock(plans).most);
         // One chunk is no group.
         let groups: Vec<_> = join(stretches, GAP, most)
@@ -115,17 +122,19 @@ impl<'s> Expected<'s> {
                 .or_insert(Group {
                     len: 0,
                     plans: 0,
+                    sure: 0,
                     brought: 0,
                 });
             group.len = group.len.max(stretch.len);
             group.plans += 1;
+            group.sure += u32::from(sure);
         }
         drop(known);
         let keys = groups
             .iter()
             .map(|(stretch, _)| (stretch.pack, stretch.start))
             .collect();
-        Self { plans, keys }
+        Self { plans, keys, sure }
     }
 }
 
@@ -135,6 +144,7 @@ impl Drop for Expected<'_> {
         for key in &self.keys {
             if let Some(group) = known.groups.get_mut(key) {
                 group.plans -= 1;
+                group.sure -= u32::from(self.sure);
                 if group.plans == 0 {
                     known.groups.remove(key);
                 }
@@ -184,8 +194,8 @@ mod tests {
         let wanted = stretch(1, 20, 10);
         let around = || lock(&plans).around(&wanted);
         {
-            let one = Expected::new(&plans, chunks(), u64::MAX);
-            let two = Expected::new(&plans, chunks(), u64::MAX);
+            let one = Expected::new(&plans, chunks(), u64::MAX, false);
+            let two = Expected::new(&plans, chunks(), u64::MAX, false);
             assert_eq!(around(), Some(stretch(1, 0, 30)));
             assert_eq!(
                 lock(&plans).around(&stretch(1, 9 << 20, 10)),
@@ -200,5 +210,20 @@ mod tests {
             drop(two);
         }
         assert!(lock(&plans).groups.is_empty());
+    }
+
+    #[test]
+    fn who_knows_goes_before_who_guesses() {
+        let plans = Mutex::new(Plans::new(64 << 20));
+        let guess = [stretch(1, 0, 10), stretch(1, 20, 10), stretch(1, 40, 10)];
+        let around = || lock(&plans).around(&stretch(1, 20, 10)).map(|group| group.len);
+        let walk = Expected::new(&plans, guess.into_iter(), u64::MAX, false);
+        assert_eq!(around(), Some(50));
+        let sure = Expected::new(&plans, guess[1..].iter().copied(), u64::MAX, true);
+        assert_eq!(around(), Some(30));
+        drop(sure);
+        assert_eq!(around(), Some(50));
+        drop(walk);
+        assert_eq!(around(), None);
     }
 }
