@@ -54,10 +54,6 @@ impl Count {
     fn within(self, reads: usize, writes: usize) -> bool {
         self.reads <= reads && self.writes <= writes && self.deletes == 0
     }
-
-    fn all(self) -> usize {
-        self.reads + self.writes + self.deletes + self.probe
-    }
 }
 
 /// A bucket with a vault, and what was asked of it.

@@ -11,9 +11,9 @@ mod rows;
 mod text;
 
 pub use canon::{Canon, Mode};
-pub use json::{keys as json_keys, unescape};
 #[cfg(feature = "parquet")]
 pub(crate) use json::{Members, Token, utf8};
+pub use json::{keys as json_keys, unescape};
 pub use number::decimal;
 pub use rows::{Cell, CellKind, Row, Rows, content_hash};
 pub use text::escape;
