@@ -7,6 +7,7 @@
 pub mod capture;
 mod corpus;
 mod describe;
+pub mod far;
 mod fields;
 pub mod figures;
 pub mod files;

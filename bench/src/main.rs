@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use halite_bench::capture::{self, Capture};
+use halite_bench::far::{self, Far};
 use halite_bench::pages::{self, Pages};
 use halite_bench::requests::{self, Requests};
 use halite_bench::restore::{self, Restore};
@@ -32,6 +33,8 @@ enum What {
     Restore(Restore),
     /// Requests to an object store: an increment of a million records, single records
     Requests(Requests),
+    /// A whole state out of a bucket far away: how much of the link it fills
+    Far(Far),
     /// Levels of zstd on pages, with and without a trained dictionary
     Pages(Pages),
     /// Each stage beside the machine's limits and other parsers, and the whole ingest beside its stages
@@ -44,6 +47,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         What::Capture(options) => capture::measure(&options)?,
         What::Restore(options) => restore::measure(&options)?,
         What::Requests(options) => requests::measure(&options)?,
+        What::Far(options) => far::measure(&options)?,
         What::Stages(options) => stages::measure(&options)?,
         What::Pages(options) => (pages::measure(&options)?, true),
     };

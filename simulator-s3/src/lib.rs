@@ -13,7 +13,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use script::{Act, Asked, Judge, Rule};
 pub use store::Lie;
@@ -39,6 +39,25 @@ struct Shared {
     stop: AtomicBool,
     /// Connections that are open.
     open: AtomicUsize,
+    link: Mutex<Link>,
+}
+
+/// What all answers go through, if it is narrow: so many bytes a second, and until when it is taken.
+#[derive(Default)]
+struct Link {
+    bytes_a_second: Option<u64>,
+    taken: Option<Instant>,
+}
+
+impl Link {
+    /// When an answer of so many bytes has arrived that is sent now.
+    fn send(&mut self, bytes: u64) -> Option<Instant> {
+        let nanos = bytes.saturating_mul(1_000_000_000) / self.bytes_a_second?.max(1);
+        let now = Instant::now();
+        let from = self.taken.filter(|taken| *taken > now).unwrap_or(now);
+        self.taken = Some(from + Duration::from_nanos(nanos));
+        self.taken
+    }
 }
 
 impl S3 {
@@ -54,6 +73,7 @@ impl S3 {
             script: Mutex::default(),
             stop: AtomicBool::new(false),
             open: AtomicUsize::new(0),
+            link: Mutex::default(),
         });
         let server = Arc::clone(&shared);
         std::thread::Builder::new().name("s3".into()).spawn(move || {
@@ -88,6 +108,12 @@ impl S3 {
     /// Adds a rule; of several that fit a request the first one counts.
     pub fn script(&self, rule: Rule) {
         self.lock().rules.push(rule);
+    }
+
+    /// All answers share a link of so many bytes a second from now on.
+    pub fn link(&self, bytes_a_second: u64) {
+        let mut link = self.shared.link.lock().unwrap_or_else(PoisonError::into_inner);
+        link.bytes_a_second = Some(bytes_a_second);
     }
 
     /// Forgets all rules, and the judge.
@@ -215,7 +241,15 @@ fn serve(shared: &Shared, connection: &TcpStream) -> io::Result<()> {
             }
         };
         match answer {
-            Some(answer) => answer.write(connection, &request, false)?,
+            Some(answer) => {
+                let mut link = shared.link.lock().unwrap_or_else(PoisonError::into_inner);
+                let arrives = link.send(answer.body.len() as u64);
+                drop(link);
+                if let Some(arrives) = arrives {
+                    std::thread::sleep(arrives.saturating_duration_since(Instant::now()));
+                }
+                answer.write(connection, &request, false)?;
+            }
             // The client has to lose its patience.
             None => return http::until_closed(&mut reader),
         }
