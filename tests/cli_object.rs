@@ -334,10 +334,12 @@ fn what_this_machine_keeps_of_a_bucket_may_be_wrong_or_gone() {
         fs::write(file, bytes).unwrap();
     }
     assert!(asked("spoilt") > warm);
-    assert_eq!(asked("fetched again"), warm);
+    // In windows, so perhaps with more neighbours than before.
+    assert!(asked("fetched again") <= warm);
     fs::remove_dir_all(cloud.path("cache")).unwrap();
     assert!(asked("gone") > warm);
-    assert_eq!(asked("fetched again"), warm);
+    // In windows, so perhaps with more neighbours than before.
+    assert!(asked("fetched again") <= warm);
 }
 
 #[test]
