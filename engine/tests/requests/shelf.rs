@@ -100,7 +100,7 @@ fn files_that_are_wrong_cost_requests_and_nothing_else() {
 #[test]
 fn another_vaults_files_are_no_use_and_two_vaults_share_a_folder() {
     let (cloud, cache, org) = made();
-    let (other, theirs, mut wider) = (Cloud::new(), tempfile::tempdir().unwrap(), Wide::new(4, 3000));
+    let (other, theirs, mut wider) = (Cloud::of(2), tempfile::tempdir().unwrap(), Wide::new(4, 3000));
     other.capture(&mut wider, Some(&theirs));
     // Theirs under the names of ours.
     for (ours, theirs) in files(&cache).iter().zip(files(&theirs).iter().cycle()) {
