@@ -50,13 +50,15 @@ struct Link {
 }
 
 impl Link {
-    /// When an answer of so many bytes has arrived that is sent now.
-    fn send(&mut self, bytes: u64) -> Option<Instant> {
+    /// How long an answer of so many bytes is on its way that is sent now.
+    #[expect(clippy::disallowed_methods, reason = "a link has a speed")]
+    fn send(&mut self, bytes: u64) -> Option<Duration> {
         let nanos = bytes.saturating_mul(1_000_000_000) / self.bytes_a_second?.max(1);
         let now = Instant::now();
         let from = self.taken.filter(|taken| *taken > now).unwrap_or(now);
-        self.taken = Some(from + Duration::from_nanos(nanos));
-        self.taken
+        let arrives = from + Duration::from_nanos(nanos);
+        self.taken = Some(arrives);
+        Some(arrives - now)
     }
 }
 
@@ -243,10 +245,10 @@ fn serve(shared: &Shared, connection: &TcpStream) -> io::Result<()> {
         match answer {
             Some(answer) => {
                 let mut link = shared.link.lock().unwrap_or_else(PoisonError::into_inner);
-                let arrives = link.send(answer.body.len() as u64);
+                let takes = link.send(answer.body.len() as u64);
                 drop(link);
-                if let Some(arrives) = arrives {
-                    std::thread::sleep(arrives.saturating_duration_since(Instant::now()));
+                if let Some(takes) = takes {
+                    pause(u32::try_from(takes.as_millis()).unwrap_or(u32::MAX));
                 }
                 answer.write(connection, &request, false)?;
             }
